@@ -1,0 +1,33 @@
+# The container image: the release binary on a small Debian, as a user without rights.
+# Build: docker build -t portcullis .   Try: docker compose up --build
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /source
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/source/target \
+    cargo build --release --locked --package portcullis \
+    && cp target/release/portcullis /portcullis
+
+FROM debian:bookworm-slim
+# Root certificates, for client metadata documents and upstream servers.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin portcullis \
+    && install --directory --owner=portcullis --group=portcullis --mode=0700 /data
+COPY --from=build /portcullis /usr/local/bin/portcullis
+
+USER portcullis
+WORKDIR /data
+VOLUME /data
+# Inside a container every interface is the container's own; who may reach it is decided where the port is published.
+ENV PORTCULLIS_DATA_DIR=/data \
+    PORTCULLIS_LISTEN=0.0.0.0:8420
+EXPOSE 8420
+# Healthy: it answers HTTP. The status is not looked at, since it depends on the Host that public_url names.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8420 && printf 'GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r -t 2 status <&3 && [[ $status == HTTP/1* ]]"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["portcullis"]
+CMD ["serve"]

@@ -1,0 +1,172 @@
+//! The shape of an event and the closed list of what is noted.
+
+use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
+use serde_json::Value;
+
+/// What somebody did or tried to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A user signed in or tried to.
+    SignIn,
+    /// A user signed out.
+    SignOut,
+    /// The first admin was created or the link was tried.
+    Setup,
+    /// A user was added or changed by an admin.
+    UserChange,
+    /// A client registered itself or tried to.
+    ClientRegistration,
+    /// A client was added or changed by an admin.
+    ClientChange,
+    /// A client sent a user to the authorization endpoint.
+    AuthorizationRequest,
+    /// A user answered a consent page.
+    Consent,
+    /// A client asked for tokens.
+    TokenRequest,
+    /// A rotated refresh token or a redeemed code came again: its family was revoked.
+    Replay,
+    /// A token or a grant was revoked.
+    Revocation,
+    /// An MCP request was refused before it named an operation.
+    McpRequest,
+    /// Tools were listed.
+    ToolsList,
+    /// A tool was called.
+    ToolCall,
+    /// A connection was added or changed.
+    ConnectionChange,
+}
+
+impl Action {
+    /// The action as rows and exports name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::SignOut => "sign_out",
+            Self::Setup => "setup",
+            Self::UserChange => "user.change",
+            Self::ClientRegistration => "client.registration",
+            Self::ClientChange => "client.change",
+            Self::AuthorizationRequest => "authorization.request",
+            Self::Consent => "consent",
+            Self::TokenRequest => "token.request",
+            Self::Replay => "token.replay",
+            Self::Revocation => "token.revocation",
+            Self::McpRequest => "mcp.request",
+            Self::ToolsList => "tools.list",
+            Self::ToolCall => "tools.call",
+            Self::ConnectionChange => "connection.change",
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Begun; a second event tells the end. One that stays alone was cut off.
+    Started,
+    /// Allowed and done.
+    Done,
+    /// Refused, for the reason that stands beside it.
+    Refused,
+    /// Allowed, but it failed.
+    Failed,
+}
+
+impl Outcome {
+    /// The outcome as rows and exports name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One line of the paper trail. Built with [`Event::new`] and the methods that fill in who and why.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub(crate) at: Timestamp,
+    pub(crate) action: Action,
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) principal: Option<PrincipalId>,
+    pub(crate) client: Option<ClientId>,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) tool: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) detail: Value,
+}
+
+impl Event {
+    /// An event of which nothing but time, action and outcome is known.
+    #[must_use]
+    pub fn new(at: Timestamp, action: Action, outcome: Outcome) -> Self {
+        Self {
+            at,
+            action,
+            outcome,
+            reason: None,
+            principal: None,
+            client: None,
+            connection: None,
+            tool: None,
+            trace_id: None,
+            detail: Value::Null,
+        }
+    }
+
+    /// Why: a reason code such as `token_expired`, stable across releases.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub fn by(mut self, principal: &PrincipalId) -> Self {
+        self.principal = Some(principal.clone());
+        self
+    }
+
+    /// Through which client. A stranger's claim is kept too, cut to what an identifier may hold.
+    #[must_use]
+    pub fn through(mut self, client: &ClientId) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// At which connection.
+    #[must_use]
+    pub fn at_connection(mut self, connection: &ConnectionId) -> Self {
+        self.connection = Some(connection.clone());
+        self
+    }
+
+    /// Of which tool.
+    #[must_use]
+    pub fn of_tool(mut self, tool: &str) -> Self {
+        self.tool = Some(tool.to_owned());
+        self
+    }
+
+    /// Under which trace id the log tells more.
+    #[must_use]
+    pub fn traced(mut self, trace_id: &str) -> Self {
+        self.trace_id = Some(trace_id.to_owned());
+        self
+    }
+
+    /// Further facts; redacted before they are kept.
+    #[must_use]
+    pub fn with(mut self, detail: Value) -> Self {
+        self.detail = detail;
+        self
+    }
+}

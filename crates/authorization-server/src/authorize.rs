@@ -1,0 +1,263 @@
+//! The authorization endpoint (OAuth 2.1 §4.1.1): a request is parsed, judged and stored; what follows reads the stored
+//! row alone (A09). Before the destination is proven an error is a page, after it a redirect.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::{
+    ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, ResourceUri,
+    ScopeSet, scopes,
+};
+use portcullis_web::Browser;
+
+use crate::Core;
+use crate::page_error::{PageError, Trace, page_or_error};
+use crate::store::{Client, ClientOrigin, NewRequest};
+use crate::token::form_body;
+
+/// Parameters that may come once at most (OA21-3.1-4); `resource` may repeat.
+const SINGLE: [&str; 8] = [
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "nonce",
+];
+
+/// Every scope that a client may ask for.
+pub(crate) fn known_scopes() -> ScopeSet {
+    scopes::MCP.into_iter().chain([scopes::OFFLINE_ACCESS]).collect()
+}
+
+/// `GET /oauth/authorize`
+pub(crate) async fn by_get(
+    State(core): State<Arc<Core>>,
+    trace: Trace,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    page_or_error(&trace, authorize(&core, &browser, query.as_bytes())).await
+}
+
+/// `POST /oauth/authorize` (OA21-3.1-2)
+pub(crate) async fn by_post(
+    State(core): State<Arc<Core>>,
+    trace: Trace,
+    browser: Browser,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let page = async {
+        let wrong = |_| {
+            PageError::told(
+                "This request cannot be read",
+                "It is not a form.",
+                "Go back to the application and try again.",
+            )
+        };
+        form_body(&headers, &body).map_err(wrong)?;
+        authorize(&core, &browser, &body).await
+    };
+    page_or_error(&trace, page).await
+}
+
+async fn authorize(core: &Core, browser: &Browser, encoded: &[u8]) -> Result<Response, PageError> {
+    let form = Form::parse(encoded).map_err(unreadable)?;
+    let (client, destination) = prove_destination(core, &form).await?;
+    let signed_in = browser.signed_in().await?.is_some();
+    let request = match judge(core, &client, &form, signed_in) {
+        Ok(request) => request,
+        // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
+        Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
+            let again = format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded));
+            return Ok(see_other(&login_url(&again)));
+        }
+        Err(error) => return Ok(refuse(core, (&client, &destination), &form, &error).await),
+    };
+    let new = NewRequest {
+        browser: browser.mark().await?,
+        client_id: client.id.clone(),
+        redirect_uri: destination.uri().to_string(),
+        state: form.one("state").map_err(unreadable)?.map(str::to_owned),
+        code_challenge: request.code_challenge,
+        resource: request.resource,
+        scope: request.scope,
+    };
+    let now = core.clock.now();
+    let handle = core.requests.create(&new, now).await?;
+    core.note(Event::new(now, Action::AuthorizationRequest, Outcome::Started).through(&client.id)).await;
+    let consent = format!("/oauth/consent?request={}", handle.expose());
+    Ok(see_other(&if signed_in { consent } else { login_url(&consent) }))
+}
+
+/// Who asks, and where the answer may go (OA21-4.1.2.1-1). Until both are known nothing is redirected.
+async fn prove_destination(core: &Core, form: &Form) -> Result<(Client, Destination), PageError> {
+    let id = form.one("client_id").map_err(unreadable)?;
+    let redirect_uri = form.one("redirect_uri").map_err(unreadable)?;
+    let Some(id) = id else {
+        return Err(PageError::told(
+            "This link is incomplete",
+            "The application did not say who it is: client_id is missing.",
+            "Go back to the application and start to connect again.",
+        ));
+    };
+    let Some(client) = core.clients.find(&ClientId::from(id.to_owned())).await? else {
+        // DC-18: a person stands before this page; tell them how to go on.
+        return Err(PageError::told(
+            "This application is not known here",
+            "It uses an identity that this server never gave or has forgotten.",
+            "In the application, remove this server and its stored login, then add it again: it will register anew.",
+        )
+        .with_detail(id.chars().take(200).collect::<String>()));
+    };
+    let destination = Destination::prove(&client.metadata.redirect_uris, redirect_uri).map_err(|error| {
+        let registered: Vec<&str> = client.metadata.redirect_uris.iter().map(portcullis_oauth::RedirectUri::as_str).collect();
+        let asked = redirect_uri.unwrap_or("none");
+        PageError::told(
+            "This application asks to be answered at an address that is not its own",
+            format!("Nothing was sent there: {error}."),
+            "If you are its developer, register exactly the address that it sends. Otherwise do not use this link.",
+        )
+        .with_detail(format!("asked for: {asked}\nregistered: {}", registered.join(", ")))
+    })?;
+    Ok((client, destination))
+}
+
+/// What was asked, judged.
+struct Judged {
+    code_challenge: CodeChallenge,
+    resource: ResourceUri,
+    scope: ScopeSet,
+}
+
+fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<Judged, Error> {
+    let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
+    form.once_each(&SINGLE).map_err(|error| invalid(error.to_string()))?;
+    match form.one("response_type") {
+        Ok(Some("code")) => {}
+        Ok(Some(_)) => {
+            return Err(Error::new(ErrorCode::UnsupportedResponseType, "response_type must be code"));
+        }
+        _ => return Err(Error::new(ErrorCode::InvalidRequest, "response_type is missing")),
+    }
+    // A10: nothing is ever fetched or unpacked from here.
+    if form.all("request").chain(form.all("request_uri")).next().is_some() {
+        return Err(Error::new(ErrorCode::InvalidRequest, "request and request_uri are not offered"));
+    }
+    if form.one("response_mode").ok().flatten().is_some_and(|mode| mode != "query") {
+        return Err(Error::new(ErrorCode::InvalidRequest, "response_mode must be query"));
+    }
+    if !client.metadata.grant_types.contains(&GrantType::AuthorizationCode) {
+        return Err(Error::new(
+            ErrorCode::UnauthorizedClient,
+            "the client is not registered for authorization_code",
+        ));
+    }
+    let one = |name| form.one(name).ok().flatten();
+    let code_challenge = CodeChallenge::from_request(one("code_challenge"), one("code_challenge_method"));
+    let code_challenge = code_challenge.map_err(|error| invalid(error.to_string()))?;
+    let resource = resource(core, client, form)?;
+    let scope = scope(client, one("scope").unwrap_or_default())?;
+    // OIDC-C-3-1: consent is asked every time, so silence is never enough.
+    if one("prompt").is_some_and(|prompt| prompt.split(' ').any(|word| word == "none")) {
+        let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
+        return Err(Error::new(code, "this server always asks the user"));
+    }
+    Ok(Judged { code_challenge, resource, scope })
+}
+
+/// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the default (DC-2).
+fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Error> {
+    let mut named: Option<ResourceUri> = None;
+    for value in form.all("resource") {
+        let uri = ResourceUri::parse(value)
+            .map_err(|error| Error::new(ErrorCode::InvalidTarget, error.to_string()))?;
+        if named.as_ref().is_some_and(|first| *first != uri) {
+            return Err(Error::new(ErrorCode::InvalidTarget, "a request is for one resource: name one"));
+        }
+        named = Some(uri);
+    }
+    let uri = named.unwrap_or_else(|| core.registry.aggregate().uri);
+    match core.registry.find(&uri) {
+        Some(resource) if client.may_reach(&resource.uri) => Ok(resource.uri),
+        _ => Err(Error::new(
+            ErrorCode::InvalidTarget,
+            "this server protects no such resource, or not for this client",
+        )),
+    }
+}
+
+/// DC-5: what is unknown is dropped, and only what is wholly unknown is refused; nothing asked means the client's
+/// registered default or the working set, never everything (OA21-1.4.1-3).
+fn scope(client: &Client, text: &str) -> Result<ScopeSet, Error> {
+    let asked =
+        ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
+    let known = asked.intersection(&known_scopes());
+    match (asked.is_empty(), known.is_empty()) {
+        (false, false) => Ok(known),
+        (false, true) => Err(Error::new(ErrorCode::InvalidScope, "this server knows none of these scopes")),
+        (true, _) if !client.metadata.scope.is_empty() => Ok(client.metadata.scope.clone()),
+        (true, _) => Ok(scopes::WORKING_SET.into_iter().collect()),
+    }
+}
+
+/// An error response (OA21-4.1.2.1-3): to the proven destination, with `state` and `iss`.
+async fn refuse(
+    core: &Core,
+    (client, destination): (&Client, &Destination),
+    form: &Form,
+    error: &Error,
+) -> Response {
+    let event = Event::new(core.clock.now(), Action::AuthorizationRequest, Outcome::Refused);
+    core.note(event.because(error.code.as_str()).through(&client.id)).await;
+    error_response(core, destination, form.one("state").ok().flatten(), error)
+}
+
+/// `error`, `error_description`, `state` byte for byte (OA21-4.1.2-2), and `iss` on every answer (R9207-2-1).
+pub(crate) fn error_response(
+    core: &Core,
+    destination: &Destination,
+    state: Option<&str>,
+    error: &Error,
+) -> Response {
+    let mut parameters = vec![("error", error.code.as_str()), ("error_description", &*error.description)];
+    parameters.extend(state.map(|state| ("state", state)));
+    parameters.push(("iss", core.public_url().as_str()));
+    see_other(&destination.location(&parameters))
+}
+
+/// 303: a browser follows with GET and never sends the form's body on (OA21-7.5.3-1).
+pub(crate) fn see_other(location: &str) -> Response {
+    match axum::http::HeaderValue::from_str(location) {
+        Ok(value) => (StatusCode::SEE_OTHER, [(LOCATION, value)]).into_response(),
+        Err(error) => {
+            tracing::error!(cause = ?error, "a redirect could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The sign-in page, and where to go on afterwards.
+pub(crate) fn login_url(return_to: &str) -> String {
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+    format!("/login?{query}")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn unreadable(error: FormError) -> PageError {
+    PageError::told(
+        "This request cannot be read",
+        format!("{error}."),
+        "Go back to the application and start to connect again. If it happens again, its developer has to mend it.",
+    )
+}

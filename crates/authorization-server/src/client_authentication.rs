@@ -1,0 +1,113 @@
+//! Client authentication (OAuth 2.1 §2.4): who calls the token and revocation endpoints.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use portcullis_oauth::{BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp};
+use portcullis_web::Peer;
+
+use crate::Core;
+use crate::refusal::Refusal;
+use crate::store::{Client, ClientOrigin};
+
+/// A client that proved who it is, or a public one that named itself.
+#[derive(Debug)]
+pub(crate) struct AuthenticatedClient(Client);
+
+impl AuthenticatedClient {
+    pub(crate) fn client(&self) -> &Client {
+        &self.0
+    }
+}
+
+/// What a request presented.
+struct Presented {
+    client_id: ClientId,
+    secret: Option<(Secret, ClientAuthMethod)>,
+}
+
+/// Authenticates the caller by the one mechanism that it used (OA21-2.4-1), which must be the registered one (A21).
+///
+/// Parameters of the URI are never read (OA21-2.4.1-2): `form` is the body.
+pub(crate) async fn authenticate(
+    core: &Core,
+    (peer, headers): (Peer, &HeaderMap),
+    form: &Form,
+    now: Timestamp,
+) -> Result<AuthenticatedClient, Refusal> {
+    let presented = presented(headers, form)?;
+    let basic = headers.contains_key(AUTHORIZATION);
+    // Counted by client and by source: a stranger who guesses locks nobody else out.
+    let guesser = format!("{peer} {}", presented.client_id);
+    if let Some(seconds) = core.secret_guard.wait(&guesser, now) {
+        return Err(portcullis_oauth::Error::too_many_requests(seconds).into());
+    }
+    let found = core.clients.find(&presented.client_id).await?;
+    match found.filter(|client| is_proven(client, presented.secret.as_ref())) {
+        Some(client) => Ok(AuthenticatedClient(client)),
+        None => {
+            core.secret_guard.count_failure(&guesser, now);
+            // An unknown or removed client hears the same, so that it registers again (DC-18).
+            let refusal =
+                Refusal::new(ErrorCode::InvalidClient, "unknown client, or its authentication failed");
+            Err(if basic { refusal.challenge_basic() } else { refusal })
+        }
+    }
+}
+
+fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
+    form.once_each(&["client_id", "client_secret"])?;
+    let (body_id, body_secret) = (form.one("client_id")?, form.one("client_secret")?);
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 || form.one("client_assertion")?.is_some() {
+        return Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            "use one client authentication method that this server offers",
+        ));
+    }
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        let id = body_id.ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, "client_id is missing"))?;
+        let secret =
+            body_secret.map(|secret| (Secret::presented(secret), ClientAuthMethod::ClientSecretPost));
+        return Ok(Presented { client_id: ClientId::from(id.to_owned()), secret });
+    };
+    let basic = header.to_str().ok().and_then(BasicCredentials::from_header);
+    let credentials = match basic {
+        Some(Ok(credentials)) => credentials,
+        Some(Err(error)) => {
+            return Err(Refusal::new(ErrorCode::InvalidClient, error.to_string()).challenge_basic());
+        }
+        None => {
+            let text = "the Authorization header of this endpoint takes the Basic scheme only";
+            return Err(Refusal::new(ErrorCode::InvalidClient, text).challenge_basic());
+        }
+    };
+    if body_secret.is_some() {
+        return Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            "the client authenticated twice: in the header and in the body",
+        ));
+    }
+    if body_id.is_some_and(|id| id != credentials.client_id.as_str()) {
+        return Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            "client_id in the body differs from the one in the header",
+        ));
+    }
+    let secret = Some((credentials.client_secret, ClientAuthMethod::ClientSecretBasic));
+    Ok(Presented { client_id: credentials.client_id, secret })
+}
+
+/// OA21-2.2-1: a name alone is never enough for a confidential client, and a public one has no secret to present.
+fn is_proven(client: &Client, secret: Option<&(Secret, ClientAuthMethod)>) -> bool {
+    match (&client.secret_hash, secret) {
+        (None, None) => !client.is_confidential(),
+        (Some(hash), Some((secret, method))) => {
+            let registered = client.metadata.token_endpoint_auth_method;
+            // DC-11: clients that registered themselves often do not read which method they were given.
+            let fits = *method == registered || client.origin == ClientOrigin::Dynamic;
+            hash.matches(secret) && fits
+        }
+        // Basic with an empty password is how some libraries send a public client's name.
+        (None, Some((secret, _))) => !client.is_confidential() && secret.expose().is_empty(),
+        (Some(_), None) => false,
+    }
+}

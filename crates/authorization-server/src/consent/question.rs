@@ -1,0 +1,133 @@
+//! What the consent page says.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use portcullis_oauth::{GrantType, Resource, ScopeSet, Seconds, scopes};
+use portcullis_web::Browser;
+use portcullis_web::layout::{Chrome, page};
+
+use super::Pending;
+use crate::Core;
+use crate::directory::ConnectionSummary;
+use crate::page_error::PageError;
+use crate::pages::{
+    ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient, ReturnAddress,
+    ScopeChoice, TargetResource, ToolGroup,
+};
+use crate::store::{Client, ClientOrigin};
+
+/// The connections that this request could reach, as its user has them.
+pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<ConnectionSummary>, PageError> {
+    core.connections.connections_of(&pending.user.id).await.map_err(PageError::Internal)
+}
+
+/// The registered entry of the request's resource.
+pub(super) fn resource(core: &Core, pending: &Pending) -> Resource {
+    core.registry.find(&pending.request.resource).unwrap_or_else(|| core.registry.aggregate())
+}
+
+/// What can be ticked: what was asked for, as far as the user may give it.
+pub(super) fn offered(pending: &Pending) -> ScopeSet {
+    let may = pending.user.permissions.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
+    pending.request.scope.intersection(&may)
+}
+
+/// Shows the question, or shows it again with what was wrong with the last answer.
+pub(super) async fn show(
+    core: &Core,
+    browser: &Browser,
+    pending: &Pending,
+    (status, error): (StatusCode, Option<String>),
+) -> Result<Response, PageError> {
+    let csrf = browser.csrf_token().await?;
+    let owned = connections(core, pending).await?;
+    let target = resource(core, pending);
+    let reached =
+        |summary: &&ConnectionSummary| target.alias.as_ref().is_none_or(|alias| *alias == summary.alias);
+    let reached: Vec<&ConnectionSummary> = owned.iter().filter(reached).collect();
+    let missing = target.alias.as_ref().filter(|_| reached.is_empty());
+    let offered = offered(pending);
+    let question = ConsentPage {
+        chrome: Chrome::signed_in("Allow access?", &pending.user.email, &csrf),
+        csrf,
+        request: pending.handle.expose().to_owned(),
+        return_to: format!("/oauth/consent?request={}", pending.handle.expose()),
+        client: client(&pending.client),
+        sends_to: sends_to(pending),
+        account: pending.user.email.clone(),
+        scopes: offered.iter().map(|scope| choice(core, scope, &reached)).collect(),
+        connections: target.alias.is_none().then(|| owned.iter().map(connection).collect()),
+        all_connections: false,
+        lifetime: lifetime(core, pending),
+        error: error.or_else(|| {
+            missing
+                .map(|alias| format!("You have no connection named {alias}, so nothing can be allowed here."))
+        }),
+        resource: TargetResource {
+            name: target.alias.map_or_else(|| "your connections".to_owned(), String::from),
+            uri: target.uri.to_string(),
+        },
+    };
+    Ok(page(status, &question))
+}
+
+fn client(client: &Client) -> RequestingClient {
+    RequestingClient {
+        name: client.metadata.client_name.clone(),
+        id: client.id.to_string(),
+        origin: match client.origin {
+            ClientOrigin::Admin => Origin::Admin,
+            ClientOrigin::Dynamic => Origin::SelfRegistered,
+        },
+        site: client.metadata.client_uri.as_deref().and_then(|uri| {
+            let rest = uri.strip_prefix("https://")?;
+            rest.split(['/', '?', '#']).next().map(str::to_owned)
+        }),
+    }
+}
+
+/// MCP-AUTH-24: where the answer goes, as a host that people can judge.
+fn sends_to(pending: &Pending) -> ReturnAddress {
+    let uri = pending.destination.uri();
+    let host = pending.destination.host().to_owned();
+    let place = if uri.loopback().is_some() {
+        Place::Loopback(host)
+    } else if uri.is_native() {
+        Place::Scheme(host)
+    } else {
+        Place::Host(host)
+    };
+    ReturnAddress { uri: uri.to_string(), place }
+}
+
+fn choice(core: &Core, scope: &str, reached: &[&ConnectionSummary]) -> ScopeChoice {
+    let opened = core.connections.tools_by_scope().into_iter().find(|(name, _)| *name == scope);
+    let tools = opened.map(|(_, tools)| tools).filter(|tools| !tools.is_empty()).unwrap_or_default();
+    let group = |connection: &&ConnectionSummary| ToolGroup {
+        connection: connection.alias.to_string(),
+        tools: tools.clone(),
+    };
+    ScopeChoice::new(scope, if tools.is_empty() { Vec::new() } else { reached.iter().map(group).collect() })
+}
+
+fn connection(summary: &ConnectionSummary) -> ConnectionChoice {
+    ConnectionChoice {
+        id: summary.id.to_string(),
+        alias: summary.alias.to_string(),
+        server: summary.server_title.clone(),
+        account: Some(summary.account_label.clone()).filter(|label| !label.is_empty()),
+        ticked: true,
+    }
+}
+
+fn lifetime(core: &Core, pending: &Pending) -> Lifetime {
+    let seconds = |life: Seconds| u64::try_from(life.0).unwrap_or(0);
+    if pending.client.metadata.grant_types.contains(&GrantType::RefreshToken) {
+        Lifetime::Renewed {
+            idle: seconds(core.settings.refresh_idle),
+            absolute: seconds(core.settings.refresh_absolute),
+        }
+    } else {
+        Lifetime::Once { access: seconds(core.settings.access_token_life) }
+    }
+}

@@ -1,0 +1,115 @@
+//! What every endpoint shares: the stores, the clock, the paper trail and the settings.
+
+use std::sync::Arc;
+
+use portcullis_audit::{Event, Trail};
+use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError};
+use portcullis_limits::{Limiter, Quota};
+use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Timestamp};
+
+use crate::directory::ConnectionDirectory;
+use crate::guard::Guard;
+use crate::password::PasswordCheck;
+use crate::settings::Settings;
+use crate::store::{AccessTokens, Clients, Codes, Grants, RefreshTokens, Requests, Revoked, Setup, Users};
+use crate::work::Work;
+
+/// What an authorization server is made of.
+pub struct AuthorizationServerParts {
+    /// Where its tables are.
+    pub database: Database,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub trail: Trail,
+    /// How the caches of this process learn of a revocation at once.
+    pub changes: ChangeFeed,
+    /// The resources that tokens may be for, and the issuer.
+    pub registry: ResourceRegistry,
+    /// Lifetimes and switches.
+    pub settings: Settings,
+    /// What the consent page must know of connections.
+    pub connections: Arc<dyn ConnectionDirectory>,
+}
+
+impl std::fmt::Debug for AuthorizationServerParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthorizationServerParts").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The shared state of the endpoints.
+pub(crate) struct Core {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) trail: Trail,
+    pub(crate) changes: ChangeFeed,
+    pub(crate) registry: ResourceRegistry,
+    pub(crate) settings: Settings,
+    pub(crate) connections: Arc<dyn ConnectionDirectory>,
+    pub(crate) users: Users,
+    pub(crate) clients: Clients,
+    pub(crate) setup: Setup,
+    pub(crate) requests: Requests,
+    pub(crate) codes: Codes,
+    pub(crate) grants: Grants,
+    pub(crate) access_tokens: AccessTokens,
+    pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) passwords: PasswordCheck,
+    pub(crate) sign_in_guard: Guard,
+    pub(crate) secret_guard: Guard,
+    pub(crate) registrations: Limiter,
+    pub(crate) work: Work,
+}
+
+impl Core {
+    pub(crate) fn new(parts: AuthorizationServerParts) -> Self {
+        let (database, clock) = (parts.database, parts.clock);
+        Self {
+            users: Users::new(database.clone(), clock.clone()),
+            clients: Clients::new(database.clone(), clock.clone()),
+            setup: Setup::new(database.clone(), clock.clone()),
+            requests: Requests::new(database.clone()),
+            codes: Codes::new(database.clone()),
+            grants: Grants::new(database.clone()),
+            access_tokens: AccessTokens::new(database.clone()),
+            refresh_tokens: RefreshTokens::new(database.clone()),
+            passwords: PasswordCheck::default(),
+            sign_in_guard: Guard::new(Quota::per_minute(10)),
+            secret_guard: Guard::new(Quota::per_minute(20)),
+            registrations: Limiter::new(Quota::per_minute(60), 10_000),
+            work: Work::default(),
+            trail: parts.trail,
+            changes: parts.changes,
+            registry: parts.registry,
+            settings: parts.settings,
+            connections: parts.connections,
+            database,
+            clock,
+        }
+    }
+
+    /// The issuer and the base of every link.
+    pub(crate) fn public_url(&self) -> &PublicUrl {
+        self.registry.public_url()
+    }
+
+    /// Revokes a grant and tells this process's caches before anybody is answered.
+    pub(crate) async fn revoke_grant(
+        &self,
+        grant: &GrantId,
+        because: &'static str,
+        now: Timestamp,
+    ) -> Result<Revoked, DatabaseError> {
+        let revoked = self.grants.revoke(grant, because, now).await?;
+        if revoked == Revoked::Now {
+            self.changes.publish(&Change::new(ChangeKind::Grant, grant.as_str()));
+        }
+        Ok(revoked)
+    }
+
+    /// Commits an event whose answer leaves in any case.
+    pub(crate) async fn note(&self, event: Event) {
+        self.trail.note(event).await;
+    }
+}

@@ -1,0 +1,40 @@
+//! The OAuth 2.1 authorization server: endpoints, users, login and consent.
+//!
+//! Owns users, clients, grants, codes and tokens, and the pages where people sign in and decide. Each endpoint is one
+//! file that reads like its section of the specification. Knows nothing of MCP nor of upstream servers: what the consent
+//! page must tell of connections comes through [`ConnectionDirectory`], and what it issues is verified through
+//! [`portcullis_oauth::Verifier`].
+
+mod authorize;
+mod client_authentication;
+mod consent;
+mod core;
+mod directory;
+mod guard;
+mod login;
+mod logout;
+mod metadata;
+mod page_error;
+pub mod pages;
+mod password;
+mod refusal;
+mod register;
+mod revoke;
+mod server;
+mod settings;
+mod setup;
+mod store;
+mod token;
+mod verifier;
+mod work;
+
+pub use crate::core::AuthorizationServerParts;
+pub(crate) use crate::core::Core;
+pub use directory::{ConnectionDirectory, ConnectionSummary};
+pub use password::{MINIMUM_LENGTH as MINIMUM_PASSWORD_LENGTH, PasswordError};
+pub use server::AuthorizationServer;
+pub use settings::Settings;
+pub use store::{
+    Client, ClientOrigin, Clients, GrantSummary, Grants, NewClient, NewUser, Setup, User, UserError, Users,
+};
+pub use work::Work;

@@ -1,0 +1,180 @@
+//! Signing in: one form, one answer for everything that is wrong with it.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::{Form, PrincipalId, Secret, Timestamp};
+use portcullis_web::layout::{Chrome, page};
+use portcullis_web::{Browser, Peer, csrf};
+
+use crate::Core;
+use crate::authorize::see_other;
+use crate::page_error::{PageError, Trace, page_or_error};
+use crate::pages::LoginPage;
+use crate::token::form_body;
+
+const WRONG: &str = "The e-mail address or the password is not right.";
+
+/// `GET /login`
+pub(crate) async fn show(
+    State(core): State<Arc<Core>>,
+    trace: Trace,
+    browser: Browser,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let show = async {
+        let form = read(query.unwrap_or_default().as_bytes())?;
+        let return_to = local_path(form.one("return_to").ok().flatten());
+        if browser.signed_in().await?.is_some() {
+            return Ok(see_other(&return_to));
+        }
+        let login = Login { core: &core, browser: &browser, return_to };
+        login.page(StatusCode::OK, "", None).await
+    };
+    page_or_error(&trace, show).await
+}
+
+/// `POST /login`
+pub(crate) async fn sign_in(
+    State(core): State<Arc<Core>>,
+    trace: Trace,
+    browser: Browser,
+    (peer, headers): (Peer, HeaderMap),
+    body: Bytes,
+) -> Response {
+    let sign_in = async {
+        let form = form_body(&headers, &body).map_err(|_| unreadable())?;
+        csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
+        let login = Login {
+            core: &core,
+            browser: &browser,
+            return_to: local_path(form.one("return_to").ok().flatten()),
+        };
+        login.attempt(&form, peer).await
+    };
+    page_or_error(&trace, sign_in).await
+}
+
+struct Login<'a> {
+    core: &'a Core,
+    browser: &'a Browser,
+    return_to: String,
+}
+
+impl Login<'_> {
+    async fn attempt(&self, form: &Form, peer: Peer) -> Result<Response, PageError> {
+        let now = self.core.clock.now();
+        let email = form.one("email").ok().flatten().unwrap_or_default().trim();
+        let password = Secret::presented(form.one("password").ok().flatten().unwrap_or_default());
+        // Counted by account and source together: a stranger elsewhere does not lock the owner out (ASVS-6.3.1).
+        let guesser = format!("{peer} {}", email.to_lowercase());
+        let waits = [guesser.as_str(), &peer.to_string()].map(|name| self.core.sign_in_guard.wait(name, now));
+        if let Some(seconds) = waits.into_iter().flatten().max() {
+            self.refused("throttled", now).await;
+            let text = format!("There were too many tries. Wait {seconds} seconds, then try again.");
+            return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(text)).await;
+        }
+        let Some(principal) = self.prove(email, password).await? else {
+            self.core.sign_in_guard.count_failure(&guesser, now);
+            self.core.sign_in_guard.count_failure(&peer.to_string(), now);
+            self.refused("wrong_credentials", now).await;
+            return self.page(StatusCode::UNAUTHORIZED, email, Some(WRONG.to_owned())).await;
+        };
+        self.core.trail.record(Event::new(now, Action::SignIn, Outcome::Done).by(&principal)).await?;
+        self.browser.sign_in(&principal, now).await?;
+        Ok(see_other(&self.return_to))
+    }
+
+    /// The user behind address and password. Unknown, disabled and wrong differ by neither text nor time (A54).
+    async fn prove(&self, email: &str, password: Secret) -> Result<Option<PrincipalId>, PageError> {
+        let found = self.core.users.credentials(email).await?;
+        let stored = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
+        let right = self.core.passwords.verify(password, stored).await?;
+        Ok(found
+            .filter(|credentials| right && credentials.disabled_at.is_none())
+            .map(|credentials| credentials.id))
+    }
+
+    async fn refused(&self, reason: &'static str, now: Timestamp) {
+        self.core.note(Event::new(now, Action::SignIn, Outcome::Refused).because(reason)).await;
+    }
+
+    async fn page(
+        &self,
+        status: StatusCode,
+        email: &str,
+        error: Option<String>,
+    ) -> Result<Response, PageError> {
+        let login = LoginPage {
+            chrome: Chrome::anonymous("Sign in"),
+            csrf: self.browser.csrf_token().await?,
+            continue_to: self.client_name().await?,
+            return_to: self.return_to.clone(),
+            email: email.to_owned(),
+            error,
+        };
+        Ok(page(status, &login))
+    }
+
+    /// The name of the client that this sign-in is for, if it belongs to a request that this browser began.
+    async fn client_name(&self) -> Result<Option<String>, PageError> {
+        let Some(query) = self.return_to.strip_prefix("/oauth/consent?") else { return Ok(None) };
+        let form = read(query.as_bytes())?;
+        let Ok(Some(handle)) = form.one("request") else { return Ok(None) };
+        let mark = self.browser.mark().await?;
+        let request =
+            self.core.requests.find(&Secret::presented(handle), &mark, self.core.clock.now()).await?;
+        let Some(request) = request else { return Ok(None) };
+        Ok(self.core.clients.find(&request.client_id).await?.map(|client| client.metadata.client_name))
+    }
+}
+
+fn read(query: &[u8]) -> Result<Form, PageError> {
+    Form::parse(query).map_err(|_| unreadable())
+}
+
+fn unreadable() -> PageError {
+    PageError::told(
+        "This request cannot be read",
+        "It is not a form of ours.",
+        "Go back and load the page again.",
+    )
+}
+
+/// A path on this server, else the start page: never a way out to somewhere else (R9700-2.1-1).
+pub(crate) fn local_path(given: Option<&str>) -> String {
+    let is_local = |path: &&str| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && path.len() <= 8_000
+            && path.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && byte != b'\\')
+    };
+    given.filter(is_local).unwrap_or("/").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R9700-2.1-1
+    #[test]
+    fn return_to_never_leaves_this_server() {
+        for away in [
+            "//evil.example",
+            "https:evil",
+            "https://evil.example",
+            "\\\\evil",
+            "/\\evil",
+            "/\t/evil",
+            "evil",
+            "",
+        ] {
+            assert_eq!(local_path(Some(away)), "/", "{away}");
+        }
+        assert_eq!(local_path(Some("/oauth/consent?request=x")), "/oauth/consent?request=x");
+    }
+}

@@ -1,0 +1,20 @@
+//! Authorization server metadata (RFC 8414 §3), at its own well-known place and at the one of OpenID Connect Discovery,
+//! where some MCP clients look alone (R8414-5-1, MCP-AUTH-4). No ID tokens are issued, and the document claims none.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::response::{IntoResponse, Response};
+use portcullis_oauth::AuthorizationServerMetadata;
+
+use crate::Core;
+
+pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
+    let mut document = AuthorizationServerMetadata::new(core.public_url());
+    if !core.settings.open_registration {
+        document.registration_endpoint = None;
+    }
+    ([(X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(document)).into_response()
+}

@@ -1,0 +1,104 @@
+//! The consent page shows what the specifications ask for, and a hostile client cannot change what it means.
+
+use askama::Template;
+use portcullis_web::layout::Chrome;
+
+use super::*;
+
+const HOSTILE: &str = r#""><script>alert(1)</script>"#;
+const INERT: &str = "&#34;&#62;&#60;script&#62;alert(1)";
+
+fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
+    let mut scope = ScopeChoice::new(
+        text,
+        vec![ToolGroup { connection: text.into(), tools: vec![text.into(), text.into()] }],
+    );
+    scope.explanation = text.into();
+    let page = ConsentPage {
+        chrome: Chrome::signed_in(text, text, text),
+        csrf: text.into(),
+        request: text.into(),
+        return_to: text.into(),
+        client: RequestingClient { name: text.into(), id: text.into(), origin, site: Some(text.into()) },
+        sends_to: ReturnAddress { uri: text.into(), place },
+        resource: TargetResource { name: text.into(), uri: text.into() },
+        account: text.into(),
+        scopes: vec![scope, ScopeChoice::new("offline_access", vec![])],
+        connections: Some(vec![ConnectionChoice {
+            id: text.into(),
+            alias: text.into(),
+            server: text.into(),
+            account: Some(text.into()),
+            ticked: true,
+        }]),
+        all_connections: false,
+        lifetime: Lifetime::Renewed { idle: 30 * 86_400, absolute: 90 * 86_400 },
+        error: Some(text.into()),
+    };
+    page.render().unwrap_or_default()
+}
+
+/// OA21-7.12-1: `state`, names and addresses are a stranger's text, whatever the place of the answer.
+#[test]
+fn hostile_text_is_inert() {
+    let hostile = || HOSTILE.to_owned();
+    for place in [Place::Host(hostile()), Place::Loopback(hostile()), Place::Scheme(hostile())] {
+        let html = consent(ClientOrigin::Metadata(hostile()), place, HOSTILE);
+        assert!(!html.contains("<script>"));
+        assert!(html.matches(INERT).count() >= 25, "{html}");
+    }
+}
+
+/// MCP-AUTH-24, R7591-5-1: "Google" from an unknown host shows the host.
+#[test]
+fn a_self_registered_client_is_shown_by_its_host_and_as_unverified() {
+    let html = consent(ClientOrigin::SelfRegistered, Place::Host("evil.example".into()), "Google");
+    assert!(html.contains(r#"<bdi dir="ltr">evil.example</bdi>"#));
+    assert!(html.contains("This client is unverified."));
+    assert!(!html.contains("<img src=\"http") && !html.contains("href=\"http"));
+}
+
+/// MCP-AUTH-25: the extra warning belongs to loopback, and is absent for https.
+#[test]
+fn only_an_answer_to_this_computer_carries_the_loopback_warning() {
+    let metadata = || ClientOrigin::Metadata("client.example".into());
+    let loopback = consent(metadata(), Place::Loopback("127.0.0.1:53682".into()), "Inspector");
+    assert!(loopback.contains("an app on this computer") && loopback.contains("(127.0.0.1:53682)"));
+    assert!(loopback.contains("Any program that runs here could pass itself off"));
+    let https = consent(metadata(), Place::Host("client.example".into()), "Inspector");
+    assert!(!https.contains("Any program that runs here") && !https.contains("notice warn"));
+}
+
+/// The form's first button decides what the Enter key does: it is one that does nothing.
+#[test]
+fn both_answers_are_buttons_and_neither_is_the_default() {
+    let html = consent(ClientOrigin::Admin, Place::Host("client.example".into()), "Inspector");
+    let form = html.split(r#"action="/oauth/consent">"#).nth(1).unwrap_or_default();
+    let buttons: Vec<_> = form
+        .match_indices("<button")
+        .map(|(at, _)| form[at..].split_inclusive('>').next().unwrap_or_default())
+        .collect();
+    assert!(buttons[0].contains(r#"formmethod="dialog""#), "{buttons:?}");
+    assert!(
+        form.contains(r#"name="decision" value="deny""#)
+            && form.contains(r#"name="decision" value="approve""#)
+    );
+}
+
+/// DC-6 and the tick boxes: what was asked for is ticked, "later ones too" is not.
+#[test]
+fn scopes_are_ticked_and_connections_added_later_are_not() {
+    let html = consent(ClientOrigin::Admin, Place::Host("client.example".into()), "mcp.tools.execute");
+    assert!(html.contains("Use the tools") && html.contains("Stay connected") && html.contains("2 tools"));
+    assert!(html.contains(r#"value="offline_access" aria-describedby="scope-2-about" checked"#));
+    assert!(html.contains(r#"value="yes" aria-describedby="all-connections-about">"#));
+}
+
+#[test]
+fn lifetimes_are_words() {
+    let renewed = Lifetime::Renewed { idle: 30 * 86_400, absolute: 90 * 86_400 }.sentence();
+    assert!(renewed.contains("not been used for 30 days, and for 90 days at most"), "{renewed}");
+    assert_eq!(Lifetime::Once { access: 3_600 }.sentence(), "The access ends after 1 hour.");
+    assert_eq!(in_words(5_400), "90 minutes");
+    assert_eq!(in_words(0), "0 seconds");
+}

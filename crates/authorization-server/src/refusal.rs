@@ -1,0 +1,73 @@
+//! How a JSON endpoint refuses: OAuth's error object, its status and headers, the cause logged once.
+
+use axum::Json;
+use axum::http::header::{CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use portcullis_database::DatabaseError;
+use portcullis_oauth::{Error, ErrorCode, FormError};
+
+/// A refusal on its way to a client.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    error: Error,
+    /// The client tried Basic, so a 401 names that scheme (OA21-3.2.4-2).
+    basic: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: ErrorCode, description: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Error::new(code, description).into()
+    }
+
+    /// The code, for the paper trail.
+    pub(crate) fn code(&self) -> &'static str {
+        self.error.code.as_str()
+    }
+
+    pub(crate) fn challenge_basic(mut self) -> Self {
+        self.basic = true;
+        self
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, basic: false }
+    }
+}
+
+impl From<DatabaseError> for Refusal {
+    fn from(error: DatabaseError) -> Self {
+        Error::internal(error).into()
+    }
+}
+
+impl From<FormError> for Refusal {
+    fn from(error: FormError) -> Self {
+        Self::new(ErrorCode::InvalidRequest, error.to_string())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        if let Some(cause) = &self.error.cause {
+            tracing::error!(cause = ?cause, "a request failed");
+        }
+        let status = StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, no_store(), Json(self.error.body())).into_response();
+        if let Some(seconds) = self.error.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.basic && status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Basic realm=\"portcullis\", charset=\"UTF-8\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The headers of every answer that holds tokens, credentials or refusals of them (OA21-3.2.3-2).
+pub(crate) fn no_store() -> [(axum::http::HeaderName, HeaderValue); 2] {
+    [(CACHE_CONTROL, HeaderValue::from_static("no-store")), (PRAGMA, HeaderValue::from_static("no-cache"))]
+}

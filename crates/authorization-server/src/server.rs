@@ -1,0 +1,155 @@
+//! The authorization server as the binary holds it: its routes, its verifier, its housekeeping.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, Method};
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_database::DatabaseError;
+use portcullis_oauth::{GrantId, PrincipalId, Seconds, Timestamp, Verifier};
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::core::{AuthorizationServerParts, Core};
+use crate::settings::QUARANTINE;
+use crate::store::{Clients, Grants, Revoked, Setup, Users};
+use crate::verifier::InProcessVerifier;
+use crate::{authorize, consent, login, logout, metadata, register, revoke, setup, token};
+
+/// No request of these endpoints is larger.
+const BODY_LIMIT: usize = 64 * 1_024;
+
+/// The authorization server. Cheap to clone.
+#[derive(Clone)]
+pub struct AuthorizationServer(Arc<Core>);
+
+impl std::fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthorizationServer")
+    }
+}
+
+impl AuthorizationServer {
+    /// Assembles it.
+    #[must_use]
+    pub fn new(parts: AuthorizationServerParts) -> Self {
+        Self(Arc::new(Core::new(parts)))
+    }
+
+    /// Its endpoints and pages. The pages expect [`portcullis_web::session_layer`] around them.
+    pub fn router(&self) -> Router {
+        self.protocol()
+            .merge(pages())
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .with_state(self.0.clone())
+    }
+
+    /// What programs call, from any origin and without cookies (OA21-3.2-3).
+    fn protocol(&self) -> Router<Arc<Core>> {
+        let mut router = Router::new()
+            .route("/.well-known/oauth-authorization-server", get(metadata::document))
+            .route("/.well-known/openid-configuration", get(metadata::document))
+            .route("/oauth/token", post(token::endpoint))
+            .route("/oauth/revoke", post(revoke::endpoint));
+        if self.0.settings.open_registration {
+            router = router.route("/oauth/register", post(register::endpoint));
+        }
+        router.layer(cors())
+    }
+
+    /// Verifies what this server issued, in process.
+    #[must_use]
+    pub fn verifier(&self) -> Arc<dyn Verifier> {
+        Arc::new(InProcessVerifier(self.0.clone()))
+    }
+
+    /// The users.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.0.users
+    }
+
+    /// The clients.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.0.clients
+    }
+
+    /// The grants.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
+    /// The links for the first admin.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.0.setup
+    }
+
+    /// Ends one of a principal's own grants: the client's tokens are dead when this returns. `false` when the principal
+    /// has no live grant of that name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn disconnect(&self, principal: &PrincipalId, grant: &GrantId) -> Result<bool, DatabaseError> {
+        let now = self.0.clock.now();
+        if !self.0.grants.is_of(principal, grant).await? {
+            return Ok(false);
+        }
+        let revoked = self.0.revoke_grant(grant, "user_disconnected", now).await?;
+        self.0
+            .note(
+                Event::new(now, Action::Revocation, Outcome::Done).because("user_disconnected").by(principal),
+            )
+            .await;
+        Ok(revoked == Revoked::Now)
+    }
+
+    /// Deletes what nobody can use any more, in small batches.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        let day_ago = now.minus(Seconds::days(1));
+        self.0.requests.sweep(now).await?;
+        self.0.codes.sweep(day_ago).await?;
+        self.0.access_tokens.sweep(day_ago).await?;
+        self.0.refresh_tokens.sweep(day_ago).await?;
+        self.0.clients.sweep(now.minus(QUARANTINE)).await
+    }
+
+    /// Waits for work that must finish. Call it when no request can arrive any more.
+    pub async fn drain(&self) {
+        self.0.work.drain().await;
+    }
+}
+
+/// What people see; never readable from another origin (OA21-3.1-6).
+fn pages() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/oauth/authorize", get(authorize::by_get).post(authorize::by_post))
+        .route("/oauth/consent", get(consent::show).post(consent::decide))
+        .route("/login", get(login::show).post(login::sign_in))
+        .route("/logout", post(logout::sign_out))
+        .route("/setup", get(setup::show).post(setup::create))
+        .layer(from_fn(portcullis_web::page_headers))
+}
+
+/// Any origin, no credentials, the headers that clients send and read (DC-17).
+fn cors() -> CorsLayer {
+    let sent = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        HeaderName::from_static("mcp-protocol-version"),
+        HeaderName::from_static("dpop"),
+    ];
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(sent)
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+}

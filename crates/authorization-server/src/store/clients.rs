@@ -1,0 +1,247 @@
+//! `oauth_client`: who may ask. Kept as registered; secrets as hashes only.
+
+use std::sync::Arc;
+
+use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
+use portcullis_oauth::{
+    ClientAuthMethod, ClientId, ClientMetadata, Clock, ResourceUri, Secret, SecretHash, SecretKind, Timestamp,
+};
+
+use super::grants;
+
+/// How this server came to know a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientOrigin {
+    /// An admin registered it.
+    Admin,
+    /// It registered itself (RFC 7591): nobody vouches for its name.
+    Dynamic,
+}
+
+impl ClientOrigin {
+    /// The origin as its column and `--json` name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Dynamic => "dynamic",
+        }
+    }
+}
+
+/// A client as kept.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its identifier.
+    pub id: ClientId,
+    /// What it said of itself, or an admin of it.
+    pub metadata: ClientMetadata,
+    /// How it came.
+    pub origin: ClientOrigin,
+    /// The only resources that it may ask for; empty for all.
+    pub resources: Vec<ResourceUri>,
+    /// Whether it has a secret.
+    pub has_secret: bool,
+    /// Since when it is known.
+    pub created_at: Timestamp,
+    pub(crate) secret_hash: Option<SecretHash>,
+}
+
+/// A client to be registered.
+#[derive(Debug)]
+pub struct NewClient {
+    /// Its metadata, already judged.
+    pub metadata: ClientMetadata,
+    /// How it came.
+    pub origin: ClientOrigin,
+    /// The only resources that it may ask for; empty for all.
+    pub resources: Vec<ResourceUri>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ClientId,
+    origin: String,
+    metadata: String,
+    secret_hash: Option<SecretHash>,
+    resources: String,
+    created_at: Timestamp,
+}
+
+impl TryFrom<Row> for Client {
+    type Error = DatabaseError;
+
+    fn try_from(row: Row) -> Result<Self, DatabaseError> {
+        let decode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Decode(Box::new(error)));
+        Ok(Self {
+            metadata: serde_json::from_str(&row.metadata).map_err(decode)?,
+            resources: serde_json::from_str(&row.resources).map_err(decode)?,
+            origin: if row.origin == "admin" { ClientOrigin::Admin } else { ClientOrigin::Dynamic },
+            has_secret: row.secret_hash.is_some(),
+            id: row.id,
+            created_at: row.created_at,
+            secret_hash: row.secret_hash,
+        })
+    }
+}
+
+macro_rules! select_client {
+    ($tail:literal) => {
+        concat!("SELECT id, origin, metadata, secret_hash, resources, created_at FROM oauth_client WHERE removed_at IS NULL ", $tail)
+    };
+}
+
+/// The clients of this server.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    database: Database,
+    clock: Arc<dyn Clock>,
+}
+
+impl Clients {
+    /// The clients kept in `database`.
+    #[must_use]
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+
+    /// Registers a client. The secret of a confidential one is returned here and nowhere else.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn register(&self, new: NewClient) -> Result<(Client, Option<Secret>), DatabaseError> {
+        let confidential = new.metadata.token_endpoint_auth_method != ClientAuthMethod::None;
+        let secret = confidential.then(|| Secret::generate(SecretKind::ClientSecret));
+        let client = Client {
+            id: ClientId::generate(),
+            metadata: new.metadata,
+            origin: new.origin,
+            resources: new.resources,
+            has_secret: confidential,
+            created_at: self.clock.now(),
+            secret_hash: secret.as_ref().map(Secret::hash),
+        };
+        let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
+        let metadata = serde_json::to_string(&client.metadata).map_err(encode)?;
+        let resources = serde_json::to_string(&client.resources).map_err(encode)?;
+        on!(self.database.write(), |pool| sqlx::query(
+            "INSERT INTO oauth_client (id, origin, metadata, secret_hash, resources, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)"
+        )
+        .bind(&client.id)
+        .bind(client.origin.as_str())
+        .bind(metadata)
+        .bind(&client.secret_hash)
+        .bind(resources)
+        .bind(client.created_at)
+        .execute(pool)
+        .await
+        .map(drop))?;
+        Ok((client, secret))
+    }
+
+    /// The client with this identifier.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find(&self, id: &ClientId) -> Result<Option<Client>, DatabaseError> {
+        const SQL: &str = select_client!("AND id = $1");
+        let row: Option<Row> =
+            on!(self.database.read(), |pool| sqlx::query_as(SQL).bind(id).fetch_optional(pool).await)?;
+        row.map(Client::try_from).transpose()
+    }
+
+    /// Every client, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(&self) -> Result<Vec<Client>, DatabaseError> {
+        const SQL: &str = select_client!("ORDER BY created_at, id");
+        let rows: Vec<Row> = on!(self.database.read(), |pool| sqlx::query_as(SQL).fetch_all(pool).await)?;
+        rows.into_iter().map(Client::try_from).collect()
+    }
+
+    /// Gives a confidential client another secret; its grants end (A27). `None` when there is no such client.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rotate_secret(&self, id: &ClientId) -> Result<Option<Secret>, DatabaseError> {
+        let (secret, now) = (Secret::generate(SecretKind::ClientSecret), self.clock.now());
+        let mut transaction = self.database.begin().await?;
+        let found: Option<(ClientId,)> = on!(transaction.on(), |connection| {
+            sqlx::query_as(
+            "UPDATE oauth_client SET secret_hash = $2 WHERE id = $1 AND removed_at IS NULL AND secret_hash IS NOT NULL \
+             RETURNING id"
+        )
+        .bind(id)
+        .bind(secret.hash())
+        .fetch_optional(connection)
+        .await
+        })?;
+        self.end(&mut transaction, id, "client_secret_rotated", now).await?;
+        transaction.commit().await?;
+        Ok(found.map(|_| secret))
+    }
+
+    /// Removes a client with every grant of it. `false` when there is no such client.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remove(&self, id: &ClientId) -> Result<bool, DatabaseError> {
+        let now = self.clock.now();
+        let mut transaction = self.database.begin().await?;
+        let found: Option<(ClientId,)> = on!(transaction.on(), |connection| {
+            sqlx::query_as(
+            "UPDATE oauth_client SET removed_at = $2, secret_hash = NULL WHERE id = $1 AND removed_at IS NULL RETURNING id"
+        )
+        .bind(id)
+        .bind(now)
+        .fetch_optional(connection)
+        .await
+        })?;
+        self.end(&mut transaction, id, "client_removed", now).await?;
+        transaction.commit().await?;
+        Ok(found.is_some())
+    }
+
+    async fn end(
+        &self,
+        on: &mut Transaction,
+        id: &ClientId,
+        why: &'static str,
+        now: Timestamp,
+    ) -> Result<(), DatabaseError> {
+        grants::revoke_all_in(on, ("client_id", id.as_str()), why, now).await?;
+        on.record_change(&Change::new(ChangeKind::Client, id.as_str()), now).await
+    }
+
+    /// Forgets clients that registered themselves before `before` and were never consented to. Bounded, so that a flood
+    /// of registrations is swept in small batches.
+    pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
+        on!(self.database.write(), |pool| {
+            sqlx::query(
+            "DELETE FROM oauth_client WHERE id IN (SELECT id FROM oauth_client c WHERE c.consented_at IS NULL \
+             AND c.origin = 'dynamic' AND c.created_at < $1 AND NOT EXISTS \
+             (SELECT 1 FROM authorization_request r WHERE r.client_id = c.id) LIMIT 1000)"
+        )
+        .bind(before)
+        .execute(pool)
+        .await
+        .map(drop)
+        })?;
+        Ok(())
+    }
+}
+
+impl Client {
+    /// Whether it authenticates at the token endpoint.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.metadata.token_endpoint_auth_method != ClientAuthMethod::None
+    }
+
+    /// Whether this client may ask for `resource`.
+    pub(crate) fn may_reach(&self, resource: &ResourceUri) -> bool {
+        self.resources.is_empty() || self.resources.contains(resource)
+    }
+}

@@ -1,0 +1,23 @@
+//! The tables of the authorization server, one file a table: one SQL text for both engines, verbs that are few.
+
+mod access_tokens;
+mod clients;
+mod codes;
+mod grants;
+mod refresh_tokens;
+mod requests;
+mod setup;
+mod users;
+
+pub(crate) use access_tokens::{AccessTokens, TokenRow, mint_in as mint_access_token_in};
+pub use clients::{Client, ClientOrigin, Clients, NewClient};
+pub(crate) use codes::{CodeRow, Codes, NewCode, create_in as create_code_in, redeem_in as redeem_code_in};
+pub use grants::{GrantSummary, Grants};
+pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
+pub(crate) use refresh_tokens::{
+    NewRefreshToken, RefreshRow, RefreshTokens, create_in as create_refresh_token_in,
+    rotate_in as rotate_refresh_token_in,
+};
+pub(crate) use requests::{NewRequest, PendingRequest, Requests, decide_in as decide_request_in};
+pub use setup::Setup;
+pub use users::{NewUser, User, UserError, Users};

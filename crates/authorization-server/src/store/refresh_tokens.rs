@@ -1,0 +1,142 @@
+//! `refresh_token`: generations of a family, rotated by one statement whose row is the verdict.
+
+use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_oauth::{
+    ClientId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
+};
+
+/// A generation to be given out.
+#[derive(Debug)]
+pub(crate) struct NewRefreshToken<'a> {
+    pub(crate) grant: &'a GrantId,
+    /// What a refresh without `resource` is for.
+    pub(crate) resource: &'a ResourceUri,
+    /// Not used until then: expired.
+    pub(crate) idle_expires_at: Timestamp,
+    /// The end of the whole family.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// A generation with what its grant and its successor tell.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct RefreshRow {
+    pub(crate) hash: SecretHash,
+    pub(crate) grant_id: GrantId,
+    pub(crate) client_id: ClientId,
+    pub(crate) principal_id: PrincipalId,
+    pub(crate) resource: ResourceUri,
+    pub(crate) idle_expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) rotated_at: Option<Timestamp>,
+    pub(crate) successor: Option<String>,
+    pub(crate) successor_rotated_at: Option<Timestamp>,
+    pub(crate) access_used_at: Option<Timestamp>,
+    pub(crate) access_expires_at: Option<Timestamp>,
+    pub(crate) access_resource: Option<ResourceUri>,
+    pub(crate) access_scope: Option<ScopeSet>,
+    pub(crate) grant_revoked_at: Option<Timestamp>,
+    pub(crate) user_disabled_at: Option<Timestamp>,
+}
+
+/// The refresh tokens of this server.
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshTokens {
+    database: Database,
+}
+
+impl RefreshTokens {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    pub(crate) async fn find(&self, token: &SecretHash) -> Result<Option<RefreshRow>, DatabaseError> {
+        Ok(on!(self.database.read(), |pool| {
+            sqlx::query_as(
+            "SELECT r.hash, r.grant_id, g.client_id, g.principal_id, r.resource, r.idle_expires_at, r.expires_at, \
+             r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
+             t.expires_at AS access_expires_at, t.resource AS access_resource, t.scope AS access_scope, \
+             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
+             FROM refresh_token r JOIN oauth_grant g ON g.id = r.grant_id \
+             LEFT JOIN refresh_token s ON s.hash = r.successor_hash LEFT JOIN access_token t ON t.hash = r.access_hash \
+             LEFT JOIN user_account u ON u.principal_id = g.principal_id WHERE r.hash = $1"
+        )
+        .bind(token)
+        .fetch_optional(pool)
+        .await
+        })?)
+    }
+
+    /// The scopes that a grant gave for `resource`; `None` when it does not reach it.
+    pub(crate) async fn granted(
+        &self,
+        grant: &GrantId,
+        resource: &ResourceUri,
+    ) -> Result<Option<ScopeSet>, DatabaseError> {
+        let row: Option<(ScopeSet,)> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT scopes FROM grant_resource WHERE grant_id = $1 AND resource = $2"
+        )
+        .bind(grant)
+        .bind(resource)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(row.map(|(scopes,)| scopes))
+    }
+
+    /// Deletes generations of families that ended before `before`.
+    pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
+        on!(self.database.write(), |pool| {
+            sqlx::query(
+            "DELETE FROM refresh_token WHERE hash IN (SELECT hash FROM refresh_token WHERE expires_at < $1 LIMIT 5000)"
+        )
+        .bind(before)
+        .execute(pool)
+        .await
+        .map(drop)
+        })?;
+        Ok(())
+    }
+}
+
+/// Gives out a generation.
+pub(crate) async fn create_in(
+    transaction: &mut Transaction,
+    new: &NewRefreshToken<'_>,
+) -> Result<Secret, DatabaseError> {
+    let token = Secret::generate(SecretKind::RefreshToken);
+    on!(transaction.on(), |connection| {
+        sqlx::query(
+        "INSERT INTO refresh_token (hash, grant_id, resource, idle_expires_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
+    )
+    .bind(token.hash())
+    .bind(new.grant)
+    .bind(new.resource)
+    .bind(new.idle_expires_at)
+    .bind(new.expires_at)
+    .execute(connection)
+    .await
+    .map(drop)
+    })?;
+    Ok(token)
+}
+
+/// Rotates a generation: `true` for the one caller, of however many, whose successor counts.
+pub(crate) async fn rotate_in(
+    transaction: &mut Transaction,
+    token: &SecretHash,
+    sealed: &str,
+    (successor, access): (&Secret, &Secret),
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let rotated: Option<(SecretHash,)> = on!(transaction.on(), |connection| sqlx::query_as(
+        "UPDATE refresh_token SET rotated_at = $2, successor = $3, successor_hash = $4, access_hash = $5 \
+         WHERE hash = $1 AND rotated_at IS NULL RETURNING hash"
+    )
+    .bind(token)
+    .bind(now)
+    .bind(sealed)
+    .bind(successor.hash())
+    .bind(access.hash())
+    .fetch_optional(connection)
+    .await)?;
+    Ok(rotated.is_some())
+}

@@ -1,0 +1,119 @@
+//! `authorization_request`: a flow between its arrival and its answer. What was asked is read from here and from nowhere
+//! else afterwards (A09).
+
+use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_oauth::{ClientId, CodeChallenge, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp};
+
+use crate::settings::REQUEST_LIFE;
+
+/// A request that was judged and may be answered.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRequest {
+    pub(crate) browser: String,
+    pub(crate) client_id: ClientId,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) code_challenge: CodeChallenge,
+    pub(crate) resource: ResourceUri,
+    pub(crate) scope: ScopeSet,
+}
+
+/// A request that waits for its user.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct PendingRequest {
+    pub(crate) client_id: ClientId,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) code_challenge: CodeChallenge,
+    pub(crate) resource: ResourceUri,
+    pub(crate) scope: ScopeSet,
+}
+
+/// The flows under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Requests {
+    database: Database,
+}
+
+impl Requests {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Keeps a request; the handle travels in the URLs of its pages.
+    pub(crate) async fn create(&self, new: &NewRequest, now: Timestamp) -> Result<Secret, DatabaseError> {
+        let handle = Secret::generate(SecretKind::AuthorizationRequest);
+        on!(self.database.write(), |pool| {
+            sqlx::query(
+            "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
+             scope, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        )
+        .bind(handle.hash())
+        .bind(&new.browser)
+        .bind(&new.client_id)
+        .bind(&new.redirect_uri)
+        .bind(&new.state)
+        .bind(&new.code_challenge)
+        .bind(&new.resource)
+        .bind(&new.scope)
+        .bind(now.plus(REQUEST_LIFE))
+        .execute(pool)
+        .await
+        .map(drop)
+        })?;
+        Ok(handle)
+    }
+
+    /// The undecided request of this handle, if this browser began it (A16, A39).
+    pub(crate) async fn find(
+        &self,
+        handle: &Secret,
+        browser: &str,
+        now: Timestamp,
+    ) -> Result<Option<PendingRequest>, DatabaseError> {
+        Ok(on!(self.database.read(), |pool| {
+            sqlx::query_as(
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope FROM authorization_request \
+             WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
+        )
+        .bind(handle.hash())
+        .bind(browser)
+        .bind(now)
+        .fetch_optional(pool)
+        .await
+        })?)
+    }
+
+    /// Deletes requests that nobody can answer any more.
+    pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        on!(self.database.write(), |pool| sqlx::query(
+            "DELETE FROM authorization_request WHERE expires_at < $1"
+        )
+        .bind(now)
+        .execute(pool)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+}
+
+/// Decides a request, once: `true` for the one whose decision counts.
+pub(crate) async fn decide_in(
+    transaction: &mut Transaction,
+    handle: &Secret,
+    browser: &str,
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let decided: Option<(String,)> = on!(transaction.on(), |connection| {
+        sqlx::query_as(
+        "UPDATE authorization_request SET decided_at = $3 WHERE hash = $1 AND browser = $2 AND decided_at IS NULL \
+         AND expires_at > $3 RETURNING hash"
+    )
+    .bind(handle.hash())
+    .bind(browser)
+    .bind(now)
+    .fetch_optional(connection)
+    .await
+    })?;
+    Ok(decided.is_some())
+}

@@ -1,0 +1,101 @@
+//! `grant_type=authorization_code` (OAuth 2.1 §4.1.3): checked first, then redeemed by one statement.
+
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::{CodeVerifier, ErrorCode, GrantType, ResourceUri, Secret};
+
+use super::{Issued, TokenRequest};
+use crate::Core;
+use crate::refusal::Refusal;
+use crate::store::{self, CodeRow, NewRefreshToken};
+
+pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
+    let code = request
+        .form
+        .one("code")?
+        .ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, "code is missing"))?;
+    let verifier = verifier(request)?;
+    let row = core.codes.find(&Secret::presented(code)).await?.ok_or_else(bad_code)?;
+    check_binding(request, &row)?;
+    if !row.code_challenge.verify(&verifier) {
+        // A wrong verifier neither burns the code nor ends what it gave (DC-20, A15).
+        core.codes.count_failure(&row.hash).await?;
+        return Err(Refusal::new(ErrorCode::InvalidGrant, "code_verifier does not belong to this code"));
+    }
+    if row.redeemed_at.is_some() {
+        return Err(replayed(core, request, &row).await?);
+    }
+    if !row.is_live(request.now) {
+        return Err(bad_code());
+    }
+    match issue(core, request, &row).await? {
+        Some(issued) => Ok(issued),
+        None => Err(replayed(core, request, &row).await?),
+    }
+}
+
+fn verifier(request: &TokenRequest<'_>) -> Result<CodeVerifier, Refusal> {
+    // OA21-4.1.3-4: every code has a challenge, so a verifier is always due.
+    let text = request.form.one("code_verifier")?;
+    let text = text.ok_or_else(|| Refusal::new(ErrorCode::InvalidGrant, "code_verifier is missing"))?;
+    CodeVerifier::parse(text).map_err(|error| Refusal::new(ErrorCode::InvalidGrant, error.to_string()))
+}
+
+/// The code belongs to this client (OA21-4.1.3-3), this redirect URI if one is sent (OA21-10.2-1) and this resource.
+fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusal> {
+    if row.client_id != request.client.client().id {
+        return Err(bad_code());
+    }
+    if request.form.one("redirect_uri")?.is_some_and(|uri| uri != row.redirect_uri) {
+        return Err(Refusal::new(
+            ErrorCode::InvalidGrant,
+            "redirect_uri is not the one of the authorization request",
+        ));
+    }
+    for resource in request.form.all("resource") {
+        // R8707-2.1-2: what was asked at the authorization endpoint is the bound.
+        if ResourceUri::parse(resource).ok().as_ref() != Some(&row.resource) {
+            return Err(Refusal::new(ErrorCode::InvalidTarget, "resource is not the one that was granted"));
+        }
+    }
+    Ok(())
+}
+
+/// Redeems the code and mints what it gives, all or nothing. `None`: somebody else redeemed it first.
+async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
+    let (now, settings) = (request.now, &core.settings);
+    let mut transaction = core.database.begin().await?;
+    if !store::redeem_code_in(&mut transaction, &row.hash, now).await? {
+        return Ok(None);
+    }
+    let expires_at = now.plus(settings.access_token_life);
+    let reach = (&row.resource, &row.scopes);
+    let access_token =
+        store::mint_access_token_in(&mut transaction, &row.grant_id, reach, (now, expires_at)).await?;
+    let renewable =
+        row.may_refresh && request.client.client().metadata.grant_types.contains(&GrantType::RefreshToken);
+    let refresh_token = if renewable {
+        let new = NewRefreshToken {
+            grant: &row.grant_id,
+            resource: &row.resource,
+            idle_expires_at: now.plus(settings.refresh_idle),
+            expires_at: now.plus(settings.refresh_absolute),
+        };
+        Some(store::create_refresh_token_in(&mut transaction, &new).await?)
+    } else {
+        None
+    };
+    transaction.commit().await?;
+    Ok(Some(Issued { access_token, refresh_token, scope: row.scopes.clone(), expires_at }))
+}
+
+/// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).
+async fn replayed(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Refusal, Refusal> {
+    core.revoke_grant(&row.grant_id, "code_replayed", request.now).await?;
+    let event = Event::new(request.now, Action::Replay, Outcome::Refused).because("code_replayed");
+    core.note(event.by(&row.principal_id).through(&row.client_id)).await;
+    Ok(Refusal::new(ErrorCode::InvalidGrant, "the code was redeemed before; what it gave is revoked"))
+}
+
+fn bad_code() -> Refusal {
+    Refusal::new(ErrorCode::InvalidGrant, "the code is unknown, expired, revoked, or of another client")
+}

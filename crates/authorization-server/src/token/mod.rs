@@ -1,0 +1,152 @@
+//! The token endpoint (OAuth 2.1 §3.2): dispatch, and the answer that every grant gives.
+
+mod authorization_code;
+mod refresh_token;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::{ErrorCode, Form, GrantType, ScopeSet, Secret, Timestamp};
+use portcullis_web::Peer;
+use serde::Serialize;
+
+use crate::Core;
+use crate::client_authentication::{AuthenticatedClient, authenticate};
+use crate::refusal::{Refusal, no_store};
+
+/// Parameters that may come once at most (OA21-3.1-4).
+const SINGLE: [&str; 8] = [
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
+    "client_id",
+    "client_secret",
+];
+
+/// What a grant gave.
+pub(crate) struct Issued {
+    access_token: Secret,
+    refresh_token: Option<Secret>,
+    scope: ScopeSet,
+    expires_at: Timestamp,
+}
+
+/// OAuth 2.1 §3.2.3; unset members are omitted, `scope` is always said (OA21-1.4.1-2), `expires_in` too.
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: &'a ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+/// One token request after its client is known.
+pub(crate) struct TokenRequest<'a> {
+    client: &'a AuthenticatedClient,
+    form: &'a Form,
+    now: Timestamp,
+}
+
+/// `POST /oauth/token`
+pub(crate) async fn endpoint(
+    State(core): State<Arc<Core>>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let now = core.clock.now();
+    // What is begun is finished in a task of the server's own: a client that hangs up loses no token half-way.
+    let job = {
+        let core = core.clone();
+        async move { answer(&core, (peer, &headers), &body, now).await }
+    };
+    core.work.finish(job).await?
+}
+
+async fn answer(
+    core: &Core,
+    caller: (Peer, &HeaderMap),
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Response, Refusal> {
+    let form = form_body(caller.1, body)?;
+    form.once_each(&SINGLE)?;
+    let client = authenticate(core, caller, &form, now).await?;
+    let request = TokenRequest { client: &client, form: &form, now };
+    let result = dispatch(core, &request).await;
+    let base = |outcome| Event::new(now, Action::TokenRequest, outcome).through(&client.client().id);
+    let grant_type = form.one("grant_type").ok().flatten().and_then(GrantType::parse).map(GrantType::as_str);
+    match result {
+        Ok(issued) => {
+            let detail = serde_json::json!({"grant_type": grant_type, "scope": issued.scope});
+            // The tokens are committed; without its event the answer must not leave, and the client asks again.
+            core.trail.record(base(Outcome::Done).with(detail)).await?;
+            Ok(issued.response(now))
+        }
+        Err(refusal) => {
+            core.note(
+                base(Outcome::Refused)
+                    .because(refusal.code())
+                    .with(serde_json::json!({"grant_type": grant_type})),
+            )
+            .await;
+            Err(refusal)
+        }
+    }
+}
+
+async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
+    let name = request.form.one("grant_type")?;
+    let name = name.ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, "grant_type is missing"))?;
+    let Some(grant_type) = GrantType::parse(name) else {
+        return Err(Refusal::new(
+            ErrorCode::UnsupportedGrantType,
+            "this server does not offer this grant_type",
+        ));
+    };
+    if !request.client.client().metadata.grant_types.contains(&grant_type) {
+        return Err(Refusal::new(
+            ErrorCode::UnauthorizedClient,
+            "the client is not registered for this grant_type",
+        ));
+    }
+    match grant_type {
+        GrantType::AuthorizationCode => authorization_code::redeem(core, request).await,
+        GrantType::RefreshToken => refresh_token::refresh(core, request).await,
+    }
+}
+
+/// OA21-3.2-2: form-encoded, never JSON, never the URI's query (OA21-2.4.1-2).
+pub(crate) fn form_body(headers: &HeaderMap, body: &[u8]) -> Result<Form, Refusal> {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let text = "the body must be application/x-www-form-urlencoded";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, text));
+    }
+    Ok(Form::parse(body)?)
+}
+
+impl Issued {
+    fn response(&self, now: Timestamp) -> Response {
+        let answer = Answer {
+            access_token: self.access_token.expose(),
+            token_type: "Bearer",
+            expires_in: now.seconds_until(self.expires_at),
+            scope: &self.scope,
+            refresh_token: self.refresh_token.as_ref().map(Secret::expose),
+        };
+        (no_store(), Json(answer)).into_response()
+    }
+}

@@ -1,0 +1,194 @@
+//! `grant_type=refresh_token` (OAuth 2.1 §4.3): rotation in families, idempotent for a client that asks twice (DC-15).
+
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, Timestamp};
+use portcullis_vault::SealingKey;
+
+use super::{Issued, TokenRequest};
+use crate::Core;
+use crate::refusal::Refusal;
+use crate::store::{self, NewRefreshToken, RefreshRow};
+
+/// Under this label the presented token becomes the key that opens its successor.
+const SEAL_LABEL: &[u8] = b"portcullis refresh successor v1";
+
+/// What presenting a refresh token turns out to be.
+enum Rotation {
+    /// The first time.
+    Fresh,
+    /// Again, by a client that races with itself or lost the answer: it gets the same successor.
+    Repeated,
+    /// Again, otherwise: somebody else may hold it.
+    Replayed,
+}
+
+/// What the answer will be good for.
+struct Reach {
+    resource: ResourceUri,
+    scope: ScopeSet,
+}
+
+pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
+    let presented = request.form.one("refresh_token")?;
+    let presented =
+        presented.ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, "refresh_token is missing"))?;
+    let presented = Secret::presented(presented);
+    let row = find(core, request, &presented).await?;
+    let reach = reach(core, request, &row).await?;
+    if let Rotation::Fresh = judge(core, &row, request.now)
+        && let Some(issued) = rotate(core, request, (&presented, &row), &reach).await?
+    {
+        return Ok(issued);
+    }
+    // Rotated before, or by somebody who was faster just now: read again what stands there.
+    let row = find(core, request, &presented).await?;
+    match judge(core, &row, request.now) {
+        Rotation::Repeated => repeat(core, request, (&presented, &row), reach).await,
+        Rotation::Replayed => Err(replayed(core, request, &row).await?),
+        Rotation::Fresh => {
+            Err(Refusal::new(ErrorCode::TemporarilyUnavailable, "the rotation did not happen: ask again"))
+        }
+    }
+}
+
+/// The token's row: of this client (OA21-4.3-1), with an active grant (OA21-4.3.1-4), neither idle nor too old.
+async fn find(core: &Core, request: &TokenRequest<'_>, presented: &Secret) -> Result<RefreshRow, Refusal> {
+    let row = core.refresh_tokens.find(&presented.hash()).await?.ok_or_else(bad_token)?;
+    let alive = row.client_id == request.client.client().id
+        && row.grant_revoked_at.is_none()
+        && row.user_disabled_at.is_none()
+        && request.now < row.expires_at
+        && (row.rotated_at.is_some() || request.now < row.idle_expires_at);
+    if alive { Ok(row) } else { Err(bad_token()) }
+}
+
+/// OA21-4.3.1-3, R8707-2.2-1: a request may narrow what was granted; it never narrows the grant.
+async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Result<Reach, Refusal> {
+    let target = || Refusal::new(ErrorCode::InvalidTarget, "resource is not one that was granted");
+    let mut resource = row.resource.clone();
+    for (index, value) in request.form.all("resource").enumerate() {
+        let named = ResourceUri::parse(value).map_err(|_| target())?;
+        if index > 0 && named != resource {
+            return Err(Refusal::new(ErrorCode::InvalidTarget, "a token is for one resource: name one"));
+        }
+        resource = named;
+    }
+    let granted = core.refresh_tokens.granted(&row.grant_id, &resource).await?.ok_or_else(target)?;
+    let scope = match request.form.one("scope")? {
+        None => granted,
+        Some(text) => {
+            let asked = ScopeSet::parse(text)
+                .map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
+            if !asked.is_subset(&granted) {
+                return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
+            }
+            asked
+        }
+    };
+    Ok(Reach { resource, scope })
+}
+
+fn judge(core: &Core, row: &RefreshRow, now: Timestamp) -> Rotation {
+    let Some(rotated_at) = row.rotated_at else { return Rotation::Fresh };
+    let unused = row.successor_rotated_at.is_none() && row.access_used_at.is_none();
+    let lost = unused && now < rotated_at.plus(core.settings.access_token_life);
+    // A grace of 0 is strict: then every second presentation is a replay.
+    let strict = core.settings.refresh_grace.0 == 0;
+    if !strict && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
+        Rotation::Repeated
+    } else {
+        Rotation::Replayed
+    }
+}
+
+/// Rotates: successor and access token are written and the verdict falls in one transaction. `None`: another caller was
+/// faster, and nothing of ours remains.
+async fn rotate(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (presented, row): (&Secret, &RefreshRow),
+    reach: &Reach,
+) -> Result<Option<Issued>, Refusal> {
+    let now = request.now;
+    let expires_at = now.plus(core.settings.access_token_life);
+    let mut transaction = core.database.begin().await?;
+    let new = NewRefreshToken {
+        grant: &row.grant_id,
+        resource: &row.resource,
+        idle_expires_at: now.plus(core.settings.refresh_idle),
+        // ASVS-10.4.8: sliding never moves the absolute end.
+        expires_at: row.expires_at,
+    };
+    let successor = store::create_refresh_token_in(&mut transaction, &new).await?;
+    let minted = (&reach.resource, &reach.scope);
+    let access =
+        store::mint_access_token_in(&mut transaction, &row.grant_id, minted, (now, expires_at)).await?;
+    let sealed = seal(presented, &row.grant_id, &successor, &access);
+    if !store::rotate_refresh_token_in(&mut transaction, &row.hash, &sealed, (&successor, &access), now)
+        .await?
+    {
+        return Ok(None);
+    }
+    transaction.commit().await?;
+    let scope = reach.scope.clone();
+    Ok(Some(Issued { access_token: access, refresh_token: Some(successor), scope, expires_at }))
+}
+
+/// Gives the same successor again, with the access token that was minted first if it fits and still has life.
+async fn repeat(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (presented, row): (&Secret, &RefreshRow),
+    reach: Reach,
+) -> Result<Issued, Refusal> {
+    let opened = row.successor.as_deref().and_then(|sealed| open(presented, &row.grant_id, sealed));
+    let (successor, access) = opened.ok_or_else(bad_token)?;
+    let fits = row.access_resource.as_ref() == Some(&reach.resource)
+        && row.access_scope.as_ref() == Some(&reach.scope);
+    if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
+        return Ok(Issued {
+            access_token: access,
+            refresh_token: Some(successor),
+            scope: reach.scope,
+            expires_at,
+        });
+    }
+    let expires_at = request.now.plus(core.settings.access_token_life);
+    let minted = (&reach.resource, &reach.scope);
+    let access_token = core.access_tokens.mint(&row.grant_id, minted, (request.now, expires_at)).await?;
+    Ok(Issued { access_token, refresh_token: Some(successor), scope: reach.scope, expires_at })
+}
+
+/// OA21-4.3.1-2: reuse outside the rule ends the whole family.
+async fn replayed(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Result<Refusal, Refusal> {
+    core.revoke_grant(&row.grant_id, "refresh_token_replayed", request.now).await?;
+    let event = Event::new(request.now, Action::Replay, Outcome::Refused).because("refresh_token_replayed");
+    core.note(event.by(&row.principal_id).through(&row.client_id)).await;
+    Ok(Refusal::new(ErrorCode::InvalidGrant, "the refresh token was used before; the grant is revoked"))
+}
+
+/// The pair, readable only with the presented token in hand: the database alone opens nothing.
+fn seal(
+    presented: &Secret,
+    grant: &portcullis_oauth::GrantId,
+    successor: &Secret,
+    access: &Secret,
+) -> String {
+    let pair = zeroize::Zeroizing::new(format!("{} {}", successor.expose(), access.expose()));
+    SealingKey::derive(presented.expose().as_bytes(), SEAL_LABEL)
+        .seal(pair.as_bytes(), grant.as_str().as_bytes())
+}
+
+fn open(presented: &Secret, grant: &portcullis_oauth::GrantId, sealed: &str) -> Option<(Secret, Secret)> {
+    let key = SealingKey::derive(presented.expose().as_bytes(), SEAL_LABEL);
+    let pair = key.open(sealed, grant.as_str().as_bytes()).ok()?;
+    let (successor, access) = std::str::from_utf8(&pair).ok()?.split_once(' ')?;
+    Some((Secret::presented(successor), Secret::presented(access)))
+}
+
+fn bad_token() -> Refusal {
+    Refusal::new(
+        ErrorCode::InvalidGrant,
+        "the refresh token is unknown, expired, revoked, or of another client",
+    )
+}

@@ -1,0 +1,202 @@
+//! The start page: how to connect a client, the person's connections, and the clients that may use them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use portcullis_authorization_server::pages::ScopeChoice;
+use portcullis_authorization_server::{AuthorizationServer, GrantSummary, User};
+use portcullis_oauth::{Clock, GrantId, ResourceRegistry, Timestamp, random_handle};
+use portcullis_resource_server::{Connection, ConnectionStatus as Status, Connections};
+use portcullis_web::layout::{Chrome, Moment, page};
+use portcullis_web::{Browser, ErrorPage, csrf};
+use serde::Deserialize;
+
+use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage};
+
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the console is made of.
+pub struct ConsoleParts {
+    /// Users and grants.
+    pub authorization: AuthorizationServer,
+    /// The connections.
+    pub connections: Connections,
+    /// The resources, and the base of every link.
+    pub registry: ResourceRegistry,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The console. Cheap to clone.
+#[derive(Clone)]
+pub struct Console(Arc<ConsoleParts>);
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Console")
+    }
+}
+
+impl Console {
+    /// Assembles it.
+    #[must_use]
+    pub fn new(parts: ConsoleParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Its pages, which expect [`portcullis_web::session_layer`] around them.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/", get(show))
+            .route("/clients/disconnect", post(disconnect))
+            .layer(from_fn(portcullis_web::page_headers))
+            .with_state(self.clone())
+    }
+}
+
+/// The form behind each "Disconnect".
+#[derive(Deserialize)]
+struct Disconnect {
+    csrf: String,
+    grant: GrantId,
+}
+
+/// `GET /`
+async fn show(State(console): State<Console>, browser: Browser, headers: HeaderMap) -> Response {
+    let home = async {
+        match console.signed_in(&browser).await? {
+            Some(user) => console.home(&browser, &user, None).await,
+            None => Ok(Redirect::to("/login").into_response()),
+        }
+    };
+    home.await.unwrap_or_else(|cause| fault(&headers, &cause))
+}
+
+/// `POST /clients/disconnect`
+async fn disconnect(
+    State(console): State<Console>,
+    browser: Browser,
+    headers: HeaderMap,
+    Form(form): Form<Disconnect>,
+) -> Response {
+    if let Err(refused) =
+        csrf::check(&browser, &headers, console.0.registry.public_url(), Some(&form.csrf)).await
+    {
+        let advice = "Go back, load the page again and send the form from there.";
+        let happened = format!("Nothing was changed: {refused}.");
+        let page = ErrorPage::new(
+            StatusCode::FORBIDDEN,
+            "This form cannot be used",
+            happened,
+            advice,
+            trace(&headers),
+        );
+        return page.into_response();
+    }
+    let home = async {
+        let Some(user) = console.signed_in(&browser).await? else {
+            return Ok(Redirect::to("/login").into_response());
+        };
+        let ended = console.0.authorization.disconnect(&user.id, &form.grant).await?;
+        let notice = if ended {
+            "The client is disconnected. Its tokens are dead."
+        } else {
+            "That client was not connected."
+        };
+        console.home(&browser, &user, Some(notice.to_owned())).await
+    };
+    home.await.unwrap_or_else(|cause| fault(&headers, &cause))
+}
+
+impl Console {
+    /// The user behind the session, unless they were disabled since.
+    async fn signed_in(&self, browser: &Browser) -> Result<Option<User>, Fault> {
+        let Some(signed_in) = browser.signed_in().await? else { return Ok(None) };
+        let user = self.0.authorization.users().find(&signed_in.principal).await?;
+        let user = user.filter(|user| user.disabled_at.is_none());
+        if user.is_none() {
+            browser.sign_out(false).await?;
+        }
+        Ok(user)
+    }
+
+    async fn home(&self, browser: &Browser, user: &User, notice: Option<String>) -> Result<Response, Fault> {
+        let now = self.0.clock.now();
+        let csrf = browser.csrf_token().await?;
+        let connections = self.0.connections.list(&user.id).await?;
+        let grants = self.0.authorization.grants().list(&user.id).await?;
+        let home = HomePage {
+            chrome: Chrome::signed_in("Your gateway", &user.email, &csrf),
+            csrf,
+            mcp_url: self.0.registry.aggregate().uri.to_string(),
+            connections: connections.into_iter().map(connection_row).collect(),
+            no_connections_advice: "Whoever runs this server can add one for you.".to_owned(),
+            clients: grants.into_iter().map(|grant| client_row(grant, now)).collect(),
+            notice,
+        };
+        Ok(page(StatusCode::OK, &home))
+    }
+}
+
+fn connection_row(connection: Connection) -> ConnectionRow {
+    ConnectionRow {
+        alias: connection.alias.to_string(),
+        server: connection.server,
+        status: match connection.status {
+            Status::Active => ConnectionStatus::Ready,
+            Status::Draft | Status::Connecting => ConnectionStatus::Unknown,
+            Status::ReauthRequired | Status::Quarantined => ConnectionStatus::NeedsYou,
+            Status::Degraded => ConnectionStatus::Failing,
+            Status::Disabled => ConnectionStatus::Off,
+        },
+        reason: connection.status_reason,
+    }
+}
+
+fn client_row(grant: GrantSummary, now: Timestamp) -> ClientRow {
+    let moment = |at: Timestamp| Moment::new(at.seconds(), now.seconds());
+    let scopes = grant.resources.iter().flat_map(|(_, scopes)| scopes.iter());
+    let scope = |value: &str| GrantedScope {
+        value: value.to_owned(),
+        title: ScopeChoice::new(value, Vec::new()).title,
+    };
+    ClientRow {
+        grant_id: grant.id.to_string(),
+        name: grant.client_name,
+        unverified: grant.unverified,
+        redirect_host: grant.redirect_host,
+        resource: grant
+            .resources
+            .iter()
+            .map(|(resource, _)| resource.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+        scopes: scopes.map(scope).collect(),
+        connected: moment(grant.created_at),
+        last_used: grant.last_used_at.map(moment),
+    }
+}
+
+fn trace(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    given.map_or_else(|| random_handle("trc_"), str::to_owned)
+}
+
+fn fault(headers: &HeaderMap, cause: &Fault) -> Response {
+    tracing::error!(?cause, "a page could not be made");
+    let happened = "The server met a problem that it did not expect. Nothing was changed.";
+    let advice = "Try again in a moment. If it happens again, tell whoever runs this server the code below.";
+    ErrorPage::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Something went wrong",
+        happened,
+        advice,
+        trace(headers),
+    )
+    .into_response()
+}

@@ -1,0 +1,174 @@
+//! The pages of the console.
+//!
+//! Owns what they say and shows what others know: it has no rules of its own. Each struct is the data of one file in
+//! `templates/`; every text that a stranger may have chosen is escaped there.
+
+use askama::Template;
+use portcullis_web::layout::{Chrome, Moment};
+
+/// The start page of somebody who is signed in (`templates/home.html`).
+#[derive(Clone, Debug, Template)]
+#[template(path = "home.html")]
+pub struct HomePage {
+    /// The frame, of the person who is signed in.
+    pub chrome: Chrome,
+    /// The CSRF token, posted back as `csrf` by each "Disconnect".
+    pub csrf: String,
+    /// The address that an MCP client is given.
+    pub mcp_url: String,
+    /// The person's connections.
+    pub connections: Vec<ConnectionRow>,
+    /// What to do for a first connection, in a sentence: it depends on who may add one.
+    pub no_connections_advice: String,
+    /// The clients that have a live grant of this person.
+    pub clients: Vec<ClientRow>,
+    /// What has just been done, such as "Claude Code is disconnected."
+    pub notice: Option<String>,
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionRow {
+    /// The person's own name for it.
+    pub alias: String,
+    /// The title of the upstream server.
+    pub server: String,
+    /// How it stands.
+    pub status: ConnectionStatus,
+    /// Why it stands so and what to do about it.
+    pub reason: Option<String>,
+}
+
+/// How a connection stands, as people are told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ConnectionStatus {
+    /// It works.
+    Ready,
+    /// It was never tried, or is being looked at just now.
+    Unknown,
+    /// It waits for the person, for example to sign in at the upstream server again.
+    NeedsYou,
+    /// The upstream server does not answer as it should.
+    Failing,
+    /// It is switched off.
+    Off,
+}
+
+impl ConnectionStatus {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Unknown => "Not checked yet",
+            Self::NeedsYou => "Needs you",
+            Self::Failing => "Not working",
+            Self::Off => "Off",
+        }
+    }
+
+    fn tone(self) -> &'static str {
+        match self {
+            Self::Ready => "good",
+            Self::NeedsYou => "warn",
+            Self::Failing => "bad",
+            Self::Unknown | Self::Off => "plain",
+        }
+    }
+}
+
+/// One connected client: a grant.
+#[derive(Clone, Debug)]
+pub struct ClientRow {
+    /// The grant's identifier, posted back as `grant`.
+    pub grant_id: String,
+    /// The client's name.
+    pub name: String,
+    /// Whether the client registered itself, so that nobody vouches for the name.
+    pub unverified: bool,
+    /// Where its answers go: a host, or "this computer".
+    pub redirect_host: String,
+    /// The URI of the resource that it may use.
+    pub resource: String,
+    /// The scopes that it was given.
+    pub scopes: Vec<GrantedScope>,
+    /// When the person allowed it.
+    pub connected: Moment,
+    /// When one of its tokens was used last.
+    pub last_used: Option<Moment>,
+}
+
+/// One scope of a grant.
+#[derive(Clone, Debug)]
+pub struct GrantedScope {
+    /// The scope itself.
+    pub value: String,
+    /// The same in two or three words, those of the consent page.
+    pub title: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = r#""><script>alert(1)</script>"#;
+    const INERT: &str = "&#34;&#62;&#60;script&#62;alert(1)";
+
+    fn home(text: &str) -> HomePage {
+        HomePage {
+            chrome: Chrome::signed_in("Start", text, text),
+            csrf: text.into(),
+            mcp_url: text.into(),
+            connections: vec![ConnectionRow {
+                alias: text.into(),
+                server: text.into(),
+                status: ConnectionStatus::NeedsYou,
+                reason: Some(text.into()),
+            }],
+            no_connections_advice: "Ask your administrator for one.".into(),
+            clients: vec![ClientRow {
+                grant_id: text.into(),
+                name: text.into(),
+                unverified: true,
+                redirect_host: text.into(),
+                resource: text.into(),
+                scopes: vec![GrantedScope { value: text.into(), title: text.into() }],
+                connected: Moment::new(1_790_000_000, 1_790_000_060),
+                last_used: None,
+            }],
+            notice: Some(text.into()),
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_inert() {
+        let html = home(HOSTILE).render().unwrap_or_default();
+        assert!(!html.contains("<script>"));
+        assert_eq!(html.matches(INERT).count(), 17, "{html}");
+    }
+
+    #[test]
+    fn the_ready_lines_name_the_address() {
+        let html = home("https://gate.example/mcp").render().unwrap_or_default();
+        for line in [
+            "claude mcp add --transport http portcullis https://gate.example/mcp</code>",
+            "\"type\": \"http\",\n      \"url\": \"https://gate.example/mcp\"",
+            "\"mcpServers\": {\n    \"portcullis\": {\n      \"url\": \"https://gate.example/mcp\"",
+        ] {
+            assert!(html.contains(line), "{line} in {html}");
+        }
+    }
+
+    /// OA21-7.9-1: each grant can be ended from the list.
+    #[test]
+    fn each_client_has_a_form_that_disconnects_it() {
+        let html = home("x").render().unwrap_or_default();
+        assert!(html.contains(r#"<form method="post" action="/clients/disconnect">"#));
+        assert!(html.contains(r#"name="grant" value="x""#) && html.contains("1 minute ago"));
+    }
+
+    #[test]
+    fn empty_lists_say_what_to_do() {
+        let page = HomePage { connections: vec![], clients: vec![], notice: None, ..home("x") };
+        let html = page.render().unwrap_or_default();
+        assert!(html.contains("Ask your administrator for one.") && html.contains("No client is connected."));
+    }
+}

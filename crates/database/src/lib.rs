@@ -1,0 +1,21 @@
+//! Two engines behind one name.
+//!
+//! Owns: opening SQLite or PostgreSQL, the migrator, transactions, the `change` table that tells every process which
+//! cached fact is stale, and (behind the feature `testing`) the harness that tells a story on both engines. Knows no
+//! table of others: each crate's SQL stands beside the code that needs it, one text for both engines.
+
+mod backend;
+mod change;
+mod error;
+mod feed;
+mod open;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod transaction;
+
+pub use backend::Backend;
+pub use change::{Change, ChangeKind};
+pub use error::{DatabaseError, OpenError};
+pub use feed::{ChangeFeed, ChangeListener, Stamp};
+pub use open::Database;
+pub use transaction::Transaction;

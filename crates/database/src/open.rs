@@ -1,0 +1,141 @@
+//! Opening: pools for either engine, tuned, with the schema up to date.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use tracing::log::LevelFilter;
+
+use crate::{Backend, DatabaseError, OpenError, Transaction};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// An open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database(Backend<PgPool, SqlitePools>);
+
+/// One writer, since SQLite has one, and several readers beside it.
+#[derive(Clone, Debug)]
+struct SqlitePools {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Database {
+    /// Opens the database at `url` (`postgres://…` or `sqlite:PATH`) and brings its schema up to date.
+    ///
+    /// # Errors
+    /// One sentence that says what to do.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let database = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self(Backend::Postgres(open_postgres(url).await?))
+        } else {
+            let path = url
+                .strip_prefix("sqlite://")
+                .or_else(|| url.strip_prefix("sqlite:"))
+                .ok_or(OpenError::Url)?;
+            Self(Backend::Sqlite(open_sqlite(Path::new(path)).await?))
+        };
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    /// A word for people: which engine is open.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match self.0 {
+            Backend::Postgres(_) => "PostgreSQL",
+            Backend::Sqlite(_) => "SQLite",
+        }
+    }
+
+    /// An executor for reads.
+    #[must_use]
+    pub fn read(&self) -> Backend<&PgPool, &SqlitePool> {
+        match &self.0 {
+            Backend::Postgres(pool) => Backend::Postgres(pool),
+            Backend::Sqlite(pools) => Backend::Sqlite(&pools.readers),
+        }
+    }
+
+    /// An executor for a single statement that writes.
+    #[must_use]
+    pub fn write(&self) -> Backend<&PgPool, &SqlitePool> {
+        match &self.0 {
+            Backend::Postgres(pool) => Backend::Postgres(pool),
+            Backend::Sqlite(pools) => Backend::Sqlite(&pools.writer),
+        }
+    }
+
+    /// Begins a transaction that writes. Dropped without [`Transaction::commit`], it leaves nothing behind.
+    ///
+    /// # Errors
+    /// When no connection can be had in time.
+    pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        Ok(Transaction(match &self.0 {
+            Backend::Postgres(pool) => Backend::Postgres(pool.begin().await?),
+            // IMMEDIATE takes the write lock at once, so that a transaction that read first never fails to upgrade it.
+            Backend::Sqlite(pools) => Backend::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
+        }))
+    }
+
+    /// Closes every connection, after those in use have been given back.
+    pub async fn close(&self) {
+        match &self.0 {
+            Backend::Postgres(pool) => pool.close().await,
+            Backend::Sqlite(pools) => {
+                pools.readers.close().await;
+                pools.writer.close().await;
+            }
+        }
+    }
+
+    async fn migrate(&self) -> Result<(), OpenError> {
+        crate::on!(self.write(), |pool| MIGRATIONS.run(pool).await)
+            .map_err(|error| OpenError::Migration(error.to_string()))
+    }
+}
+
+async fn open_postgres(url: &str) -> Result<PgPool, OpenError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(Duration::from_secs(5))
+        // A round trip before each use would double the cost of a look-up; a dead connection shows itself anyway.
+        .test_before_acquire(false)
+        .connect_with(options.log_statements(LevelFilter::Trace))
+        .await
+        .map_err(|error| OpenError::Postgres { place, reason: error.to_string() })
+}
+
+async fn open_sqlite(path: &Path) -> Result<SqlitePools, OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A commit survives the death of the process; what the machine loses with its power is at most a re-login.
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .log_statements(LevelFilter::Trace);
+    let failed = |error: sqlx::Error| OpenError::Sqlite {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    };
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire(false)
+    };
+    let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+    let readers = pool(4).connect_with(options).await.map_err(failed)?;
+    Ok(SqlitePools { writer, readers })
+}

@@ -1,0 +1,77 @@
+//! The introspection vocabulary (RFC 7662 §2.2): how one server tells another what a token is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClientId, PrincipalId, ResourceUri, ScopeSet, Timestamp, VerifiedBearer};
+
+/// An introspection answer. An inactive one says `active: false` and nothing more (R7662-2.2-1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introspection {
+    /// Live, for the resource that asked.
+    pub active: bool,
+    /// What it may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeSet>,
+    /// The client that it was issued to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// On whose behalf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<PrincipalId>,
+    /// The one resource that it is good for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<ResourceUri>,
+    /// Expiry, seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// Issue, seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// `Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+}
+
+impl Introspection {
+    /// What is said of every token that is not good here, whatever the reason.
+    #[must_use]
+    pub const fn inactive() -> Self {
+        let none = None;
+        Self {
+            active: false,
+            scope: none,
+            client_id: None,
+            sub: None,
+            aud: None,
+            exp: None,
+            iat: None,
+            token_type: None,
+        }
+    }
+
+    /// What is said of a live token.
+    #[must_use]
+    pub fn of(bearer: &VerifiedBearer, issued_at: Timestamp) -> Self {
+        Self {
+            active: true,
+            scope: Some(bearer.scope().clone()),
+            client_id: Some(bearer.client_id().clone()),
+            sub: Some(bearer.principal().id.clone()),
+            aud: Some(bearer.resource().clone()),
+            exp: Some(bearer.expires_at().seconds()),
+            iat: Some(issued_at.seconds()),
+            token_type: Some("Bearer".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R7662-2.2-1
+    #[test]
+    fn an_inactive_token_is_told_of_in_one_member() {
+        assert_eq!(serde_json::to_string(&Introspection::inactive()).unwrap(), r#"{"active":false}"#);
+    }
+}

@@ -1,0 +1,42 @@
+//! The words of the protocol, without I/O.
+//!
+//! Owns what both servers must agree on: scopes, PKCE, secrets, redirect URIs, resource identifiers, errors, metadata
+//! documents, challenges, the introspection vocabulary, the clock, and the one trait where the two servers meet,
+//! [`Verifier`]. Leaves storage, HTTP and every decision about a particular user to its dependents: nothing here
+//! imports tokio or axum, and sqlx only for column derives behind the feature `sqlx`.
+
+mod alias;
+mod basic;
+mod challenge;
+mod clock;
+mod error;
+mod form;
+mod identifier;
+mod introspection;
+mod metadata;
+mod pkce;
+mod public_url;
+mod redirect_uri;
+mod registration;
+mod resource;
+mod scope;
+mod secret;
+mod verifier;
+
+pub use alias::{Alias, AliasError};
+pub use basic::{BasicCredentials, BasicError};
+pub use challenge::Challenge;
+pub use clock::{Clock, Seconds, SystemClock, TestClock, Timestamp};
+pub use error::{Error, ErrorBody, ErrorCode};
+pub use form::{Form, FormError};
+pub use identifier::{ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle};
+pub use introspection::Introspection;
+pub use metadata::{AuthorizationServerMetadata, ProtectedResourceMetadata};
+pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
+pub use public_url::{PublicUrl, PublicUrlError};
+pub use redirect_uri::{Destination, Loopback, RedirectUri, RedirectUriError};
+pub use registration::{ApplicationType, ClientAuthMethod, ClientMetadata, GrantType};
+pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError};
+pub use scope::{ScopeError, ScopeSet, scopes};
+pub use secret::{Secret, SecretHash, SecretKind};
+pub use verifier::{BoxFuture, GrantedConnections, Principal, VerifiedBearer, Verifier, VerifyError};

@@ -1,0 +1,113 @@
+//! Metadata documents: of the authorization server (RFC 8414) and of a protected resource (RFC 9728).
+
+use serde::{Deserialize, Serialize};
+
+use crate::scope::scopes;
+use crate::{ClientAuthMethod, GrantType, PublicUrl, Resource, ResourceUri};
+
+/// `/.well-known/oauth-authorization-server` (RFC 8414 §2), also served as `openid-configuration` for clients that look
+/// only there (R8414-5-1). States only what is on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationServerMetadata {
+    /// The bare origin, byte for byte the `iss` of every answer.
+    pub issuer: PublicUrl,
+    /// OAuth 2.1 §3.1.
+    pub authorization_endpoint: String,
+    /// OAuth 2.1 §3.2.
+    pub token_endpoint: String,
+    /// RFC 7591 §3; absent when registration is off (MCP-AUTH-26).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
+    /// RFC 7009 §2.
+    pub revocation_endpoint: String,
+    /// Every scope that a client may ask for, `offline_access` among them (MCP-AUTH-12).
+    pub scopes_supported: Vec<String>,
+    /// `code` alone.
+    pub response_types_supported: Vec<String>,
+    /// `query` alone.
+    pub response_modes_supported: Vec<String>,
+    /// Always stated, since omission would mean code and implicit (R8414-2-3).
+    pub grant_types_supported: Vec<GrantType>,
+    /// Always stated, since omission would mean `client_secret_basic` (R8414-2-3).
+    pub token_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// The same methods at revocation.
+    pub revocation_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// `S256` alone; its absence would make MCP clients refuse (MCP-AUTH-5).
+    pub code_challenge_methods_supported: Vec<String>,
+    /// RFC 9207 §3.
+    pub authorization_response_iss_parameter_supported: bool,
+}
+
+impl AuthorizationServerMetadata {
+    /// The document of the deployment at `issuer`.
+    #[must_use]
+    pub fn new(issuer: &PublicUrl) -> Self {
+        let only = |value: &str| vec![value.to_owned()];
+        let scopes = scopes::MCP.iter().chain([&scopes::OFFLINE_ACCESS]);
+        Self {
+            issuer: issuer.clone(),
+            authorization_endpoint: issuer.join("/oauth/authorize"),
+            token_endpoint: issuer.join("/oauth/token"),
+            registration_endpoint: Some(issuer.join("/oauth/register")),
+            revocation_endpoint: issuer.join("/oauth/revoke"),
+            scopes_supported: scopes.map(|scope| (*scope).to_owned()).collect(),
+            response_types_supported: only("code"),
+            response_modes_supported: only("query"),
+            grant_types_supported: GrantType::ALL.to_vec(),
+            token_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            revocation_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            code_challenge_methods_supported: only("S256"),
+            authorization_response_iss_parameter_supported: true,
+        }
+    }
+}
+
+/// `/.well-known/oauth-protected-resource/…` (RFC 9728 §2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectedResourceMetadata {
+    /// The identifier from which the document's URL was built (R9728-3.3-1).
+    pub resource: ResourceUri,
+    /// Exactly one (DC-24).
+    pub authorization_servers: Vec<PublicUrl>,
+    /// What we are willing to disclose: never `offline_access` (MCP-AUTH-12) nor `mcp.connections.manage`.
+    pub scopes_supported: Vec<String>,
+    /// `header` alone (OA21-5.1-1).
+    pub bearer_methods_supported: Vec<String>,
+    /// A name for people.
+    pub resource_name: String,
+}
+
+impl ProtectedResourceMetadata {
+    /// The document of `resource`, whose tokens `authorization_server` issues.
+    #[must_use]
+    pub fn new(resource: &Resource, authorization_server: &PublicUrl) -> Self {
+        Self {
+            resource: resource.uri.clone(),
+            authorization_servers: vec![authorization_server.clone()],
+            scopes_supported: scopes::WORKING_SET.iter().map(|scope| (*scope).to_owned()).collect(),
+            bearer_methods_supported: vec!["header".to_owned()],
+            resource_name: match &resource.alias {
+                Some(alias) => format!("Portcullis: {alias}"),
+                None => "Portcullis".to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// MCP-AUTH-12, DC-24, R9207-3-1
+    #[test]
+    fn the_two_documents_agree_and_only_one_of_them_lists_offline_access() {
+        let origin = PublicUrl::parse("https://h").unwrap();
+        let server = AuthorizationServerMetadata::new(&origin);
+        let resource = crate::ResourceRegistry::new(origin).aggregate();
+        let protected = ProtectedResourceMetadata::new(&resource, &server.issuer);
+        assert_eq!(protected.authorization_servers, [server.issuer]);
+        assert!(server.scopes_supported.contains(&"offline_access".to_owned()));
+        assert!(!protected.scopes_supported.contains(&"offline_access".to_owned()));
+        assert!(server.authorization_response_iss_parameter_supported);
+    }
+}

@@ -1,0 +1,329 @@
+//! Redirect URIs: what may be registered, what matches, and the proof that a redirect is allowed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
+
+/// Why a redirect URI was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectUriError {
+    /// Relative, with white space or control characters, or longer than 2,000 characters.
+    #[error("a redirect URI is an absolute URI of at most 2000 printable ASCII characters")]
+    NotAbsolute,
+    /// OA21-2.3-1.
+    #[error("a redirect URI has no fragment")]
+    Fragment,
+    /// `user@host`.
+    #[error("a redirect URI has no user information")]
+    UserInformation,
+    /// R9700-2.6-1.
+    #[error("http is for loopback redirect URIs only (localhost, 127.0.0.1, [::1])")]
+    PlainHttp,
+    /// DC-9.
+    #[error(
+        "this scheme is not allowed: use https, a loopback http URI, or a private-use scheme in reverse-DNS form"
+    )]
+    Scheme,
+    /// OA21-2.3.2-1.
+    #[error("redirect_uri is required, since the client registered several")]
+    Missing,
+    /// OA21-2.3.1-1.
+    #[error("redirect_uri is not one that the client registered")]
+    NotRegistered,
+}
+
+/// Private-use schemes without a period that a known client needs, as whole URIs (DC-9).
+const EXCEPTIONS: [&str; 1] = ["cursor://anysphere.cursor-mcp/oauth/callback"];
+/// Schemes that a browser runs or reads instead of visiting (A05).
+const DENIED_SCHEMES: [&str; 9] =
+    ["javascript", "data", "file", "vbscript", "blob", "about", "view-source", "filesystem", "intent"];
+
+/// A redirect URI that may be registered. Kept byte for byte; compared as a string.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RedirectUri(String);
+
+/// An http redirect to this computer, split where the free port stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loopback<'a> {
+    /// `localhost`, `127.0.0.1` or `[::1]`: never interchangeable (DC-7).
+    pub host: &'a str,
+    /// The port, if the URI names one.
+    pub port: Option<u16>,
+    /// Path and query, `/` for an empty one (DC-8).
+    pub path: &'a str,
+}
+
+impl RedirectUri {
+    /// Reads a URI that a client or an admin wants to register (OA21-2.3-1, DC-9, R9700-2.6-1).
+    ///
+    /// # Errors
+    /// Names the rule that it breaks.
+    pub fn parse(text: &str) -> Result<Self, RedirectUriError> {
+        if text.len() > 2_000
+            || !text.bytes().all(|byte| matches!(byte, 0x21..=0x7e))
+            || text.contains(['"', '<', '>', '\\'])
+        {
+            return Err(RedirectUriError::NotAbsolute);
+        }
+        if text.contains('#') {
+            return Err(RedirectUriError::Fragment);
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(RedirectUriError::NotAbsolute)?;
+        let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        if !scheme_ok {
+            return Err(RedirectUriError::NotAbsolute);
+        }
+        if authority(rest).is_some_and(|authority| authority.contains('@')) {
+            return Err(RedirectUriError::UserInformation);
+        }
+        check_scheme(text, scheme, rest).map(|()| Self(text.to_owned()))
+    }
+
+    /// The URI as registered.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The loopback parts, if this is an http URI of this computer.
+    #[must_use]
+    pub fn loopback(&self) -> Option<Loopback<'_>> {
+        loopback(&self.0)
+    }
+
+    /// Whether an app on the user's device receives the answer: loopback or a private-use scheme (DC-10).
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        !self.0.starts_with("https:")
+    }
+
+    /// Whether a request's `redirect_uri` is this one: the exact string, or for loopback another port (OA21-2.3.1-1,
+    /// OA21-8.4.2-1) and `/` for an empty path (DC-8).
+    #[must_use]
+    pub fn matches(&self, requested: &str) -> bool {
+        if self.0 == requested {
+            return true;
+        }
+        match (loopback(&self.0), loopback(requested)) {
+            (Some(ours), Some(theirs)) => ours.host == theirs.host && ours.path == theirs.path,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn authority(rest: &str) -> Option<&str> {
+    rest.strip_prefix("//").map(|rest| rest.split(['/', '?']).next().unwrap_or_default())
+}
+
+fn check_scheme(text: &str, scheme: &str, rest: &str) -> Result<(), RedirectUriError> {
+    let lower = scheme.to_ascii_lowercase();
+    let host = authority(rest).unwrap_or_default();
+    match lower.as_str() {
+        "https" if !host.is_empty() && !host.starts_with(':') => Ok(()),
+        "https" => Err(RedirectUriError::NotAbsolute),
+        "http" if loopback(text).is_some() => Ok(()),
+        "http" => Err(RedirectUriError::PlainHttp),
+        denied if DENIED_SCHEMES.contains(&denied) => Err(RedirectUriError::Scheme),
+        private if private.contains('.') || EXCEPTIONS.contains(&text) => Ok(()),
+        _ => Err(RedirectUriError::Scheme),
+    }
+}
+
+fn loopback(text: &str) -> Option<Loopback<'_>> {
+    let rest = text.strip_prefix("http://")?;
+    let host = ["localhost", "127.0.0.1", "[::1]"].into_iter().find(|host| rest.starts_with(host))?;
+    let after = &rest[host.len()..];
+    let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+    let (port, path) = after.split_at(end);
+    let port = match port.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
+        None if port.is_empty() => None,
+        _ => return None,
+    };
+    if path.contains('#') {
+        return None;
+    }
+    Some(Loopback { host, port, path: if path.is_empty() { "/" } else { path } })
+}
+
+/// A redirect URI that was proven to belong to the client. Before it exists an error is a page; after it an error is a
+/// redirect (OA21-4.1.2.1-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination(RedirectUri);
+
+impl Destination {
+    /// Proves a request's `redirect_uri` against the registered ones. Absent is allowed when exactly one is registered
+    /// (OA21-2.3.2-1).
+    ///
+    /// # Errors
+    /// When it is missing though several are registered, or is none of them.
+    pub fn prove(registered: &[RedirectUri], requested: Option<&str>) -> Result<Self, RedirectUriError> {
+        match (requested, registered) {
+            (None, [only]) => Ok(Self(only.clone())),
+            (None, _) => Err(RedirectUriError::Missing),
+            (Some(uri), _) if registered.iter().any(|candidate| candidate.matches(uri)) => {
+                // A loopback URI that only resembles a registered one passes the rules of registration too.
+                RedirectUri::parse(uri).map(Self)
+            }
+            (Some(_), _) => Err(RedirectUriError::NotRegistered),
+        }
+    }
+
+    /// The URI itself.
+    #[must_use]
+    pub fn uri(&self) -> &RedirectUri {
+        &self.0
+    }
+
+    /// The host that receives the answer, with its port; for a private-use scheme the scheme.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let (scheme, rest) = self.0.as_str().split_once(':').unwrap_or((self.0.as_str(), ""));
+        match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" => authority(rest).unwrap_or(scheme),
+            _ => scheme,
+        }
+    }
+
+    /// The `Location` of an authorization response: the parameters are appended to the query that the URI already has
+    /// (OA21-2.3-2). For http and https it ends in a fragment of our own, so that a browser carries no older one
+    /// along (A07, R9700-4.1.3-1).
+    #[must_use]
+    pub fn location(&self, parameters: &[(&str, &str)]) -> String {
+        let uri = self.0.as_str();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let joint = match uri.split_once('?') {
+            None => "?",
+            Some((_, "")) => "",
+            Some(_) => "&",
+        };
+        let fragment =
+            if uri.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")) { "#_" } else { "" };
+        format!("{uri}{joint}{query}{fragment}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+
+    fn registered(text: &str) -> RedirectUri {
+        RedirectUri::parse(text).unwrap()
+    }
+
+    /// OA21-2.3-1, OA21-2.3.1-2, R9700-2.6-1, DC-9, A05
+    #[test]
+    fn what_may_be_registered() {
+        for good in [
+            "https://app.example/cb?x=1",
+            "http://localhost/callback",
+            "http://127.0.0.1:33418/",
+            "http://[::1]:9/cb",
+            "com.example.app:/cb",
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+        ] {
+            assert!(RedirectUri::parse(good).is_ok(), "{good}");
+        }
+        for (bad, error) in [
+            ("/cb", RedirectUriError::NotAbsolute),
+            ("https:///cb", RedirectUriError::NotAbsolute),
+            ("https://a.example/cb#x", RedirectUriError::Fragment),
+            ("https://u@a.example/cb", RedirectUriError::UserInformation),
+            ("http://app.example/cb", RedirectUriError::PlainHttp),
+            ("http://localhost.evil.example/cb", RedirectUriError::PlainHttp),
+            ("http://127.0.0.1.evil.example/cb", RedirectUriError::PlainHttp),
+            ("myapp:/cb", RedirectUriError::Scheme),
+            ("cursor://anysphere.cursor-mcp/other", RedirectUriError::Scheme),
+            ("JavaScript:alert(1)", RedirectUriError::Scheme),
+            ("data:text/html,x", RedirectUriError::Scheme),
+            ("\tjavascript:alert(1)", RedirectUriError::NotAbsolute),
+            ("java\nscript:alert(1)", RedirectUriError::NotAbsolute),
+        ] {
+            assert_eq!(RedirectUri::parse(bad), Err(error), "{bad}");
+        }
+    }
+
+    /// OA21-2.3.1-1, A01, A03, A04, A12
+    #[test]
+    fn matching_is_by_exact_string() {
+        let ours = registered("https://app.example/cb");
+        assert!(ours.matches("https://app.example/cb"));
+        for other in [
+            "https://app.example/cb/",
+            "https://app.example/CB",
+            "https://app.example/%63b",
+            "https://app.example/cb?x",
+            "https://sub.app.example/cb",
+            "https://u@app.example/cb",
+            "https://app.example/a/../cb",
+            "https://app.example./cb",
+            "https://appaexample/cb",
+            "https://app.example:443/cb",
+            "HTTPS://app.example/cb",
+        ] {
+            assert!(!ours.matches(other), "{other}");
+        }
+    }
+
+    /// OA21-8.4.2-1, A02, DC-7, DC-8
+    #[test]
+    fn for_loopback_only_the_port_is_free() {
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let ours = registered(&format!("http://{host}/cb"));
+            assert!(ours.matches(&format!("http://{host}:51004/cb")));
+            for other in ["/cb2", "/cb?x", "/cb/", "/CB", ""] {
+                assert!(!ours.matches(&format!("http://{host}:51004{other}")), "{host}{other}");
+            }
+            assert!(!ours.matches(&format!("https://{host}:51004/cb")));
+            assert!(!ours.matches(&format!("http://u@{host}:51004/cb")));
+            assert!(!ours.matches(&format!("http://{host}:51004/cb#f")));
+        }
+        assert!(!registered("http://localhost/cb").matches("http://127.0.0.1/cb"));
+        assert!(registered("http://127.0.0.1").matches("http://127.0.0.1:8/"));
+    }
+
+    /// OA21-2.3.2-1, OA21-2.3-2
+    #[test]
+    fn a_destination_is_proven_and_keeps_its_query() {
+        let one = [registered("https://a.example/cb?x=1")];
+        let destination = Destination::prove(&one, None).unwrap();
+        assert_eq!(
+            destination.location(&[("code", "c"), ("state", "a b+%é&=")]),
+            "https://a.example/cb?x=1&code=c&state=a+b%2B%25%C3%A9%26%3D#_"
+        );
+        assert_eq!(destination.host(), "a.example");
+        let two = [one[0].clone(), registered("https://b.example/cb")];
+        assert_eq!(Destination::prove(&two, None), Err(RedirectUriError::Missing));
+        assert_eq!(Destination::prove(&[], Some("https://a.example/")), Err(RedirectUriError::NotRegistered));
+    }
+
+    proptest! {
+        /// Against an independent oracle: a URL parser may only see what matches as equal but for the port.
+        #[test]
+        fn what_matches_differs_in_nothing_but_a_loopback_port(
+            registered_uri in "http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]{1,4})?(/[a-z%.@]{0,6})?",
+            requested in "http://(localhost|127\\.0\\.0\\.1|\\[::1\\]|evil)(:[0-9]{1,5}|@evil)?(/[a-z%.@]{0,6})?[?#]?",
+        ) {
+            if let Ok(ours) = RedirectUri::parse(&registered_uri)
+                && ours.matches(&requested)
+            {
+                let (mut left, mut right) = (Url::parse(ours.as_str()).unwrap(), Url::parse(&requested).unwrap());
+                left.set_port(None).unwrap();
+                right.set_port(None).unwrap();
+                prop_assert_eq!(left, right);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Client metadata (RFC 7591 §2): the words that registration, admins and documents share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RedirectUri, ScopeSet};
+
+/// How a client authenticates at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthMethod {
+    /// A public client: it only names itself.
+    None,
+    /// The secret in an `Authorization: Basic` header.
+    ClientSecretBasic,
+    /// The secret in the body.
+    ClientSecretPost,
+}
+
+impl ClientAuthMethod {
+    /// Every method that we offer, in the order in which metadata lists them (R8414-2-3, DC-11).
+    pub const ALL: [Self; 3] = [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost];
+
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+
+    /// The method of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.as_str() == name)
+    }
+}
+
+/// The grants that a client may be registered for (RFC 7591 §2, `grant_types`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// OAuth 2.1 §4.1.
+    AuthorizationCode,
+    /// OAuth 2.1 §4.3.
+    RefreshToken,
+}
+
+impl GrantType {
+    /// Every grant that we offer.
+    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+
+    /// The registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+
+    /// The grant of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+}
+
+/// Where the application runs (OpenID Connect Registration §2, DC-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplicationType {
+    /// On a server: https redirects only.
+    Web,
+    /// On the user's device: loopback or private-use redirects.
+    Native,
+}
+
+impl ApplicationType {
+    /// What the redirect URIs tell, whatever the client said (DC-10).
+    #[must_use]
+    pub fn infer(redirect_uris: &[RedirectUri]) -> Self {
+        if redirect_uris.iter().any(RedirectUri::is_native) { Self::Native } else { Self::Web }
+    }
+}
+
+/// A client's metadata as registered: what the answer to a registration states in full (R7591-3.2.1-1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientMetadata {
+    /// Where authorization responses may go.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// The human name. The client chose it, so it is shown, never believed.
+    pub client_name: String,
+    /// The client's home page, https only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    /// How it authenticates.
+    pub token_endpoint_auth_method: ClientAuthMethod,
+    /// The grants that it may use.
+    pub grant_types: Vec<GrantType>,
+    /// `["code"]`, the one response type that we offer; empty without `authorization_code`.
+    pub response_types: Vec<String>,
+    /// Where it runs.
+    pub application_type: ApplicationType,
+    /// A default for requests that name no scope, never a ceiling (DC-5).
+    #[serde(skip_serializing_if = "ScopeSet::is_empty", default)]
+    pub scope: ScopeSet,
+}

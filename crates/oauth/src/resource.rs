@@ -1,0 +1,215 @@
+//! Resource identifiers (RFC 8707, MCP "Canonical Server URI"): the narrow canonicaliser and the registry.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scope::scopes;
+use crate::{Alias, PublicUrl, ScopeSet};
+
+/// Why a `resource` value was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("resource must be an absolute http(s) URI without fragment, user information or control characters")]
+pub struct ResourceUriError;
+
+/// A canonical resource identifier. Scheme and host are lower case, a default port and the slash of an empty path are
+/// gone; everything else stays byte for byte (DC-1): `/mcp/` is not `/mcp`. Never re-serialised through a URL library.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type))]
+#[cfg_attr(feature = "sqlx", sqlx(transparent))]
+#[serde(transparent)]
+pub struct ResourceUri(String);
+
+impl ResourceUri {
+    /// Canonicalises a `resource` value (R8707-2-1, MCP-AUTH-18).
+    ///
+    /// # Errors
+    /// When it is not an absolute http or https URI, or has a fragment, user information or a control character.
+    pub fn parse(text: &str) -> Result<Self, ResourceUriError> {
+        let printable =
+            text.bytes().all(|byte| matches!(byte, 0x21..=0x7e)) && !text.contains(['"', '\\', '#']);
+        if !printable || text.len() > 2_000 {
+            return Err(ResourceUriError);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(ResourceUriError)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let default_port = match scheme.as_str() {
+            "https" => ":443",
+            "http" => ":80",
+            _ => return Err(ResourceUriError),
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if authority.contains('@') || !valid_authority(authority) {
+            return Err(ResourceUriError);
+        }
+        let authority = authority.to_ascii_lowercase();
+        let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
+        let path = if path == "/" { "" } else { path };
+        Ok(Self(format!("{scheme}://{authority}{path}")))
+    }
+
+    /// The identifier, as minted into `aud` and published in metadata.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `host [ ":" port ]` with a non-empty host and a numeric port.
+fn valid_authority(authority: &str) -> bool {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((host, "")) => (host, None),
+            Some((host, port)) => (host, port.strip_prefix(':').or(Some("x"))),
+            None => return false,
+        },
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let host_ok =
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:%".contains(&b));
+    host_ok && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+impl fmt::Display for ResourceUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One entry of the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The canonical identifier: what `aud` says.
+    pub uri: ResourceUri,
+    /// The one connection that it reaches; `None` for the aggregate, which reaches those that the grant names.
+    pub alias: Option<Alias>,
+    /// Every scope that has a meaning here.
+    pub scopes: ScopeSet,
+}
+
+impl Resource {
+    /// Where its metadata lies: the well-known segment inserted before the path (R9728-3-1).
+    #[must_use]
+    pub fn metadata_path(&self) -> String {
+        match &self.alias {
+            Some(alias) => format!("/.well-known/oauth-protected-resource/mcp/{alias}"),
+            None => "/.well-known/oauth-protected-resource/mcp".to_owned(),
+        }
+    }
+}
+
+/// The resources of this deployment: `{public_url}/mcp` and `{public_url}/mcp/{alias}` for every well-formed alias, so
+/// that a stranger learns from no answer which aliases exist.
+#[derive(Clone, Debug)]
+pub struct ResourceRegistry {
+    public_url: PublicUrl,
+}
+
+impl ResourceRegistry {
+    /// The registry of the deployment at `public_url`.
+    #[must_use]
+    pub fn new(public_url: PublicUrl) -> Self {
+        Self { public_url }
+    }
+
+    /// The origin of every resource here, and their one authorization server (DC-24).
+    #[must_use]
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// The aggregate, which is also the default when a request names no resource (DC-2).
+    #[must_use]
+    pub fn aggregate(&self) -> Resource {
+        self.entry("/mcp", None)
+    }
+
+    /// The resource of one connection.
+    #[must_use]
+    pub fn connection(&self, alias: Alias) -> Resource {
+        self.entry(&format!("/mcp/{alias}"), Some(alias))
+    }
+
+    /// The entry with this identifier.
+    #[must_use]
+    pub fn find(&self, uri: &ResourceUri) -> Option<Resource> {
+        let path = uri.as_str().strip_prefix(self.public_url.as_str())?;
+        match path.strip_prefix("/mcp")? {
+            "" => Some(self.aggregate()),
+            rest => Alias::parse(rest.strip_prefix('/')?).ok().map(|alias| self.connection(alias)),
+        }
+    }
+
+    fn entry(&self, path: &str, alias: Option<Alias>) -> Resource {
+        let uri = ResourceUri(self.public_url.join(path));
+        Resource { uri, alias, scopes: ScopeSet::from_iter(scopes::MCP) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// MCP-AUTH-18, DC-1, R8707-2-1
+    #[test]
+    fn only_case_default_port_and_the_empty_paths_slash_are_forgiven() {
+        for (given, canonical) in [
+            ("HTTPS://MCP.Example.com/mcp", "https://mcp.example.com/mcp"),
+            ("https://h:443/mcp", "https://h/mcp"),
+            ("http://h:80", "http://h"),
+            ("https://h/", "https://h"),
+            ("https://h/mcp/", "https://h/mcp/"),
+            ("https://h/MCP", "https://h/MCP"),
+            ("https://h:8443/mcp?x=/", "https://h:8443/mcp?x=/"),
+            ("http://[::1]:8420/mcp", "http://[::1]:8420/mcp"),
+        ] {
+            assert_eq!(ResourceUri::parse(given).unwrap().as_str(), canonical);
+        }
+        for bad in [
+            "mcp.example",
+            "https://h#f",
+            "https://u@h/",
+            "ftp://h",
+            "https://",
+            "https://h:x/",
+            "https://h /",
+        ] {
+            assert_eq!(ResourceUri::parse(bad), Err(ResourceUriError), "{bad}");
+        }
+    }
+
+    /// T05, A26: no prefix of an identifier is the identifier
+    #[test]
+    fn the_registry_knows_the_aggregate_and_every_well_formed_alias() {
+        let registry = ResourceRegistry::new(PublicUrl::parse("https://h").unwrap());
+        let find =
+            |text: &str| registry.find(&ResourceUri::parse(text).unwrap()).map(|found| found.uri.to_string());
+        assert_eq!(find("HTTPS://H/mcp").as_deref(), Some("https://h/mcp"));
+        assert_eq!(find("https://h/mcp/work").as_deref(), Some("https://h/mcp/work"));
+        for no in [
+            "https://h",
+            "https://h/mcp/",
+            "https://h/mcp2",
+            "https://h.evil/mcp",
+            "https://h/mcp/a/b",
+            "https://h/mcp?x",
+        ] {
+            assert_eq!(find(no), None, "{no}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn canonicalising_twice_changes_nothing(text in "[hH]ttps?://[A-Za-z0-9.]{1,12}(:(80|443|8420))?(/[a-z/]{0,8})?") {
+            if let Ok(once) = ResourceUri::parse(&text) {
+                prop_assert_eq!(ResourceUri::parse(once.as_str()).unwrap(), once);
+            }
+        }
+    }
+}

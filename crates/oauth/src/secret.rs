@@ -1,0 +1,154 @@
+//! Secrets: the one that is shown, the one that is stored, and the only door to randomness.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// What a secret opens; its prefix makes a leaked one recognisable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// A bearer access token (RFC 6750).
+    AccessToken,
+    /// A refresh token (OAuth 2.1 §4.3).
+    RefreshToken,
+    /// An authorization code (OAuth 2.1 §4.1).
+    AuthorizationCode,
+    /// A client's password (OAuth 2.1 §2.4.1).
+    ClientSecret,
+    /// The handle of a pending authorization request, known to one browser.
+    AuthorizationRequest,
+    /// A synchroniser token in a form.
+    Csrf,
+    /// A one-time link that lets its bearer create the first admin.
+    SetupLink,
+    /// An MCP session id (Streamable HTTP, revisions up to 2025-11-25).
+    McpSession,
+    /// A password that we chose for somebody.
+    Password,
+}
+
+impl SecretKind {
+    /// What every secret of this kind begins with.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::AccessToken => "pcl_at_",
+            Self::RefreshToken => "pcl_rt_",
+            Self::AuthorizationCode => "pcl_ac_",
+            Self::ClientSecret => "pcl_cs_",
+            Self::AuthorizationRequest => "pcl_ar_",
+            Self::Csrf => "pcl_xs_",
+            Self::SetupLink => "pcl_su_",
+            Self::McpSession => "pcl_ms_",
+            Self::Password => "",
+        }
+    }
+}
+
+/// A secret in clear: generated here and shown once, or presented by a stranger. Wiped when dropped; `Debug` never
+/// prints it; it has no column type, so it cannot be stored.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// 256 random bits from the operating system, base64url, behind the prefix of its kind.
+    #[must_use]
+    pub fn generate(kind: SecretKind) -> Self {
+        let bytes = random_bytes::<32>();
+        Self(Zeroizing::new(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bytes.as_slice()))))
+    }
+
+    /// A secret that somebody presented.
+    #[must_use]
+    pub fn presented(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself, for the one answer that shows it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored and looked up.
+    #[must_use]
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes())))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// SHA-256 of a secret, base64url: the form that rows and cache keys hold. Enough for secrets of 256 random bits;
+/// passwords that people choose take argon2id instead.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type))]
+#[cfg_attr(feature = "sqlx", sqlx(transparent))]
+#[serde(transparent)]
+pub struct SecretHash(String);
+
+impl SecretHash {
+    /// The hash as stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `presented` is the secret behind this hash, in constant time (ASVS-11.2.4).
+    #[must_use]
+    pub fn matches(&self, presented: &Secret) -> bool {
+        self.0.as_bytes().ct_eq(presented.hash().0.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretHash({}…)", self.0.get(..6).unwrap_or_default())
+    }
+}
+
+/// Random bytes from the operating system, wiped when dropped.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "the one door to randomness; without it nothing is safe"
+)]
+pub(crate) fn random_bytes<const N: usize>() -> Zeroizing<[u8; N]> {
+    let mut bytes = Zeroizing::new([0; N]);
+    if let Err(error) = getrandom::fill(bytes.as_mut_slice()) {
+        panic!("the operating system gives no random bytes: {error}");
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OA21-7.7-1
+    #[test]
+    fn a_secret_has_256_random_bits_and_a_prefix_that_says_what_it_is() {
+        let (one, two) =
+            (Secret::generate(SecretKind::AccessToken), Secret::generate(SecretKind::AccessToken));
+        assert_ne!(one.expose(), two.expose());
+        assert_eq!(one.expose().len(), "pcl_at_".len() + 43);
+        assert!(one.expose().starts_with("pcl_at_"));
+    }
+
+    #[test]
+    fn a_secret_prints_nothing_of_itself_and_matches_only_its_own_hash() {
+        let secret = Secret::generate(SecretKind::ClientSecret);
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        assert!(secret.hash().matches(&secret));
+        assert!(!secret.hash().matches(&Secret::presented("pcl_cs_guess")));
+    }
+}

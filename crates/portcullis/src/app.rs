@@ -1,0 +1,113 @@
+//! The wiring: two servers that do not know each other, the pages, and the middleware around them, as one router.
+//!
+//! A process and an in-process test assemble the same: a test brings its own clock and database.
+
+mod directory;
+mod health;
+
+use std::sync::Arc;
+
+use axum::Router;
+use portcullis_audit::Trail;
+use portcullis_authorization_server::{AuthorizationServer, AuthorizationServerParts, Settings};
+use portcullis_console::{Console, ConsoleParts};
+use portcullis_database::{ChangeFeed, Database};
+use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
+use portcullis_resource_server::{Connections, Gateway, GatewayParts};
+
+use self::directory::Directory;
+use crate::Problem;
+use crate::config::Config;
+use crate::serve::middleware;
+
+/// What a server is assembled from.
+#[derive(Debug)]
+pub struct AppParts {
+    /// The open database.
+    pub database: Database,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub config: Config,
+    /// The origin under which everything is published.
+    pub public_url: PublicUrl,
+    /// The ports that are bound, for the check of `Host`.
+    pub listen_ports: Vec<u16>,
+}
+
+/// An assembled server. Nothing runs in the background until somebody spawns it.
+pub struct App {
+    /// Everything that is served.
+    pub router: Router,
+    /// The authorization server, for its stores and its sweeping.
+    pub authorization: AuthorizationServer,
+    /// The gateway, for its stores and its sweeping.
+    pub gateway: Gateway,
+    /// The feed of changes, to be run.
+    pub changes: ChangeFeed,
+    /// The database, to be closed.
+    pub database: Database,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Puts the server together.
+///
+/// # Errors
+/// When the gateway cannot be started.
+pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
+    let AppParts { database, clock, config, public_url, listen_ports } = parts;
+    let changes = ChangeFeed::new(database.clone(), clock.clone());
+    let registry = ResourceRegistry::new(public_url.clone());
+    let trail = Trail::new(database.clone());
+    let connections = Connections::new(database.clone(), changes.clone(), clock.clone());
+    let authorization = AuthorizationServer::new(AuthorizationServerParts {
+        database: database.clone(),
+        clock: clock.clone(),
+        trail: trail.clone(),
+        changes: changes.clone(),
+        registry: registry.clone(),
+        settings: settings(&config),
+        connections: Arc::new(Directory(connections)),
+    });
+    let gateway = Gateway::new(GatewayParts {
+        registry: registry.clone(),
+        verifier: authorization.verifier(),
+        database: database.clone(),
+        clock: clock.clone(),
+        trail,
+        changes: changes.clone(),
+        allowed_origins: config.allowed_origins.clone(),
+        sandbox_folder: config.sandbox_folder(),
+        listen_ports,
+    })
+    .await
+    .map_err(|error| Problem::caused(&error))?;
+
+    // Pages for people have a browser session.
+    let sessions = portcullis_web::session_layer(database.clone(), clock.clone(), &public_url);
+    let console = Console::new(ConsoleParts {
+        authorization: authorization.clone(),
+        connections: gateway.connections().clone(),
+        registry,
+        clock: clock.clone(),
+    });
+    let pages = authorization.router().merge(console.router()).layer(sessions);
+    let routes = Router::new()
+        .merge(pages)
+        .merge(gateway.router())
+        .merge(portcullis_web::assets::routes())
+        .merge(health::routes(changes.clone()));
+    let router = middleware::around(routes);
+    Ok(App { router, authorization, gateway, changes, database, clock })
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        access_token_life: config.access_token,
+        refresh_idle: config.refresh_idle,
+        refresh_absolute: config.refresh_absolute,
+        refresh_grace: config.refresh_grace,
+        open_registration: config.open_registration,
+    }
+}

@@ -1,0 +1,137 @@
+//! The command line: what can be typed, and which code answers.
+//!
+//! Owns the grammar and the dispatch; each command's work stands in its own file beneath. What a command prints goes to
+//! stdout; problems and notes go to stderr.
+
+mod client;
+mod healthcheck;
+mod output;
+mod password;
+mod setup;
+mod store;
+mod user;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::client::ClientCommand;
+use self::user::UserCommand;
+use crate::config::{Config, Flags, Sources, describe};
+use crate::{Problem, serve};
+
+/// A login, a policy and a paper trail in front of MCP servers.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, after_help = AFTER_HELP, after_long_help = after_long_help())]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  portcullis serve --demo                        try it out: nothing to configure
+  portcullis serve                               start, and create the first admin in the browser
+  portcullis user add --email ada@example.com    invite somebody by hand
+  portcullis client add --help                   register an MCP client
+
+`portcullis --help` also lists every setting.";
+
+fn after_long_help() -> String {
+    format!("{AFTER_HELP}\n\n{}", describe())
+}
+
+#[derive(Debug, Args)]
+struct GlobalOptions {
+    /// Read settings from FILE instead of portcullis.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep database, master key and demo files in DIR [default: data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Use this database: postgres://… or sqlite:FILE [default: sqlite:DIR/portcullis.db]
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(ServeArguments),
+    /// Print a new one-time link that creates the first admin
+    #[command(
+        after_help = "The link works once, and only while there is no admin. A new one replaces the old."
+    )]
+    Setup,
+    /// Add, list and change the people who sign in
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Register and list OAuth clients
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Ask the server on this machine whether it is alive
+    #[command(hide = true)]
+    Healthcheck,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  portcullis serve --demo
+  portcullis serve --listen localhost:9000
+  portcullis serve --listen 0.0.0.0:8420 --public-url https://mcp.example.com --behind-tls-proxy
+  portcullis --database-url postgres://portcullis@db/portcullis serve
+
+Ctrl-C stops it: requests that are under way get up to five seconds to finish.")]
+struct ServeArguments {
+    /// Create a demo user and a sandbox connection, and say how to sign in (for this computer only)
+    #[arg(long)]
+    demo: bool,
+    /// Listen here; may be given several times [default: localhost:8420]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<String>,
+    /// The origin that clients use [default: http://localhost:PORT]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// A proxy in front of us ends TLS
+    #[arg(long)]
+    behind_tls_proxy: bool,
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// When it could not be done, in one sentence.
+    pub async fn run(self) -> Result<(), Problem> {
+        let config = Config::load(&Sources::of_this_process(self.flags()))?;
+        match self.command {
+            Command::Serve(arguments) => serve::run(config, arguments.demo).await,
+            Command::Setup => setup::run(&config).await,
+            Command::User(command) => user::run(command, &config).await,
+            Command::Client(command) => client::run(command, &config).await,
+            Command::Healthcheck => healthcheck::run(&config),
+        }
+    }
+
+    fn flags(&self) -> Flags {
+        let mut flags = Flags {
+            config: self.global.config.clone(),
+            data_dir: self.global.data_dir.clone(),
+            database_url: self.global.database_url.clone(),
+            ..Flags::default()
+        };
+        if let Command::Serve(serve) = &self.command {
+            flags.listen.clone_from(&serve.listen);
+            flags.public_url.clone_from(&serve.public_url);
+            flags.behind_tls_proxy = serve.behind_tls_proxy;
+        }
+        flags
+    }
+}
+
+#[cfg(test)]
+mod tests;

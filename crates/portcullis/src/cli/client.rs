@@ -1,0 +1,214 @@
+//! `portcullis client …`: OAuth clients that an admin registers. Clients that register themselves are listed too.
+
+mod new;
+
+use std::io::{IsTerminal, Write, stdin};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use portcullis_authorization_server::{Client, ClientOrigin, Clients};
+use portcullis_oauth::{ClientId, RedirectUri, ResourceUri, Secret, SystemClock};
+use serde_json::{Value, json};
+
+use self::new::AddArguments;
+use super::output::{Format, print_fields, print_json, print_table, tick, time};
+use super::store;
+use crate::Problem;
+use crate::config::Config;
+
+/// What can be done with clients.
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientCommand {
+    /// Register a client; its secret is shown once
+    #[command(after_help = "\
+Examples:
+  portcullis client add --name 'My editor' --redirect-uri http://localhost/callback
+  portcullis client add --name 'Our portal' --confidential --redirect-uri https://portal.example.com/callback
+
+The port of a loopback redirect URI (http://localhost, 127.0.0.1, [::1]) is free: the client may use any.")]
+    Add(AddArguments),
+    /// List every client
+    List(Format),
+    /// Show one client
+    Show(OneClient),
+    /// Replace a confidential client's secret; the new one is shown once, the old one stops working
+    RotateSecret(OneClient),
+    /// Remove a client and everything that it was granted
+    Remove(RemoveArguments),
+}
+
+/// One client and a form of output.
+#[derive(Debug, Args)]
+pub(super) struct OneClient {
+    /// The client's identifier, as `client list` shows it
+    #[arg(value_name = "CLIENT_ID")]
+    id: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// A client to be removed.
+#[derive(Debug, Args)]
+pub(super) struct RemoveArguments {
+    #[command(flatten)]
+    one: OneClient,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Does what was asked.
+pub(super) async fn run(command: ClientCommand, config: &Config) -> Result<(), Problem> {
+    match command {
+        ClientCommand::Add(arguments) => add(arguments, config).await,
+        ClientCommand::List(format) => list(format, config).await,
+        ClientCommand::Show(one) => {
+            let client = find(&existing(config).await?, &one.id).await?;
+            show(&client, None, one.format);
+            Ok(())
+        }
+        ClientCommand::RotateSecret(one) => rotate_secret(&one, config).await,
+        ClientCommand::Remove(arguments) => remove(&arguments, config).await,
+    }
+}
+
+async fn existing(config: &Config) -> Result<Clients, Problem> {
+    Ok(Clients::new(store::open_existing(config).await?, Arc::new(SystemClock)))
+}
+
+async fn find(clients: &Clients, id: &str) -> Result<Client, Problem> {
+    let found =
+        clients.find(&ClientId::from(id.to_owned())).await.map_err(|error| Problem::caused(&error))?;
+    found.ok_or_else(|| {
+        Problem::failed(format!(
+            "no client has the client_id {id}; `portcullis client list` shows every client"
+        ))
+    })
+}
+
+async fn add(arguments: AddArguments, config: &Config) -> Result<(), Problem> {
+    let format = arguments.format;
+    let new = arguments.check(&config.assumed_public_url()?)?;
+    let clients = Clients::new(store::open(config).await?, Arc::new(SystemClock));
+    let (client, secret) = clients.register(new).await.map_err(|error| Problem::caused(&error))?;
+    show(&client, secret.as_ref(), format);
+    Ok(())
+}
+
+async fn list(format: Format, config: &Config) -> Result<(), Problem> {
+    let all = existing(config).await?.list().await.map_err(|error| Problem::caused(&error))?;
+    if format.json {
+        print_json(&all.iter().map(|client| describe(client, None)).collect());
+    } else if all.is_empty() {
+        println!(
+            "No client yet. Clients register themselves when they first connect; `portcullis client add` registers one by hand."
+        );
+    } else {
+        let row = |client: &Client| {
+            let name = client.metadata.client_name.clone();
+            vec![
+                client.id.to_string(),
+                name,
+                origin(client).to_owned(),
+                tick(client.has_secret),
+                time(client.created_at),
+            ]
+        };
+        print_table(
+            &["client_id", "name", "registered by", "secret", "created"],
+            all.iter().map(row).collect(),
+        );
+    }
+    Ok(())
+}
+
+async fn rotate_secret(one: &OneClient, config: &Config) -> Result<(), Problem> {
+    let clients = existing(config).await?;
+    let client = find(&clients, &one.id).await?;
+    match clients.rotate_secret(&client.id).await.map_err(|error| Problem::caused(&error))? {
+        Some(secret) => show(&client, Some(&secret), one.format),
+        None => {
+            return Err(Problem::failed(format!(
+                "{} is a public client: it has no secret to rotate",
+                client.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn remove(arguments: &RemoveArguments, config: &Config) -> Result<(), Problem> {
+    let clients = existing(config).await?;
+    let client = find(&clients, &arguments.one.id).await?;
+    if !arguments.yes && !confirmed(&client)? {
+        return Err(Problem::failed("nothing was removed"));
+    }
+    let removed = clients.remove(&client.id).await.map_err(|error| Problem::caused(&error))?;
+    if arguments.one.format.json {
+        print_json(&json!({ "client_id": client.id, "removed": removed }));
+    } else {
+        eprintln!("{} is removed; what it was granted has ended.", client.id);
+    }
+    Ok(())
+}
+
+fn confirmed(client: &Client) -> Result<bool, Problem> {
+    if !stdin().is_terminal() {
+        return Err(Problem::configuration(
+            "there is no terminal to ask on; say --yes to remove the client without asking",
+        ));
+    }
+    eprint!("Remove {}, and end everything that it was granted? [y/N] ", client.id);
+    let mut answer = String::new();
+    let read = std::io::stderr().flush().and_then(|()| stdin().read_line(&mut answer));
+    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+const fn origin(client: &Client) -> &'static str {
+    match client.origin {
+        ClientOrigin::Admin => "admin",
+        ClientOrigin::Dynamic => "itself",
+    }
+}
+
+fn show(client: &Client, secret: Option<&Secret>, format: Format) {
+    if format.json {
+        return print_json(&describe(client, secret));
+    }
+    let uris: Vec<&str> = client.metadata.redirect_uris.iter().map(RedirectUri::as_str).collect();
+    let resources: Vec<&str> = client.resources.iter().map(ResourceUri::as_str).collect();
+    let grants: Vec<&str> = client.metadata.grant_types.iter().map(|grant| grant.as_str()).collect();
+    let mut fields = vec![
+        ("client_id", client.id.to_string()),
+        ("name", client.metadata.client_name.clone()),
+        ("redirect URIs", uris.join("\n")),
+        ("authentication", client.metadata.token_endpoint_auth_method.as_str().to_owned()),
+        ("grants", grants.join(" ")),
+        ("default scope", client.metadata.scope.to_string()),
+        ("resources", if resources.is_empty() { "any".to_owned() } else { resources.join("\n") }),
+        ("registered by", origin(client).to_owned()),
+        ("created", time(client.created_at)),
+    ];
+    if let Some(secret) = secret {
+        fields.push(("client_secret", secret.expose().to_owned()));
+    }
+    print_fields(&fields);
+    if secret.is_some() {
+        eprintln!("The secret is shown this once; only its hash is kept.");
+    }
+}
+
+fn describe(client: &Client, secret: Option<&Secret>) -> Value {
+    let mut value = json!({
+        "client_id": client.id,
+        "metadata": client.metadata,
+        "resources": client.resources,
+        "origin": client.origin.as_str(),
+        "has_secret": client.has_secret,
+        "created_at": time(client.created_at),
+    });
+    if let (Some(secret), Some(members)) = (secret, value.as_object_mut()) {
+        members.insert("client_secret".to_owned(), secret.expose().into());
+    }
+    value
+}

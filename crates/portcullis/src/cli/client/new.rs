@@ -1,0 +1,153 @@
+//! A client that an admin registers: from words on the command line to metadata that is checked.
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser as _;
+use portcullis_authorization_server::{ClientOrigin, NewClient};
+use portcullis_oauth::{
+    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, PublicUrl, RedirectUri, ResourceRegistry,
+    ResourceUri, ScopeSet,
+};
+
+use crate::Problem;
+use crate::cli::output::Format;
+
+/// A new client.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AddArguments {
+    /// The name that people see
+    #[arg(long)]
+    name: String,
+    /// Where the browser may be sent back to; may be given several times
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// Cannot keep a secret, as an application on somebody's computer (the default)
+    #[arg(long, conflicts_with = "confidential")]
+    public: bool,
+    /// Runs on a server and keeps a secret
+    #[arg(long)]
+    confidential: bool,
+    /// What it may use; may be given several times [default: all of them]
+    #[arg(long = "grant", value_name = "GRANT", value_parser = PossibleValuesParser::new(GrantType::ALL.map(GrantType::as_str)).map(|name| grant(&name)))]
+    grants: Vec<GrantType>,
+    /// What it gets when it asks for no scope in particular, separated by spaces
+    #[arg(long, value_name = "SCOPES")]
+    scope: Vec<String>,
+    /// What it may reach; may be given several times [default: anything that its users grant]
+    #[arg(long = "resource", value_name = "URI")]
+    resources: Vec<String>,
+    #[command(flatten)]
+    pub(super) format: Format,
+}
+
+/// The parser has let only known names through.
+fn grant(name: &str) -> GrantType {
+    GrantType::parse(name).unwrap_or(GrantType::AuthorizationCode)
+}
+
+impl AddArguments {
+    /// The client to register.
+    pub(super) fn check(self, public_url: &PublicUrl) -> Result<NewClient, Problem> {
+        let name = self.name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return refused("--name must have 1 to 100 characters, none of them a control character");
+        }
+        let grant_types = if self.grants.is_empty() { GrantType::ALL.to_vec() } else { self.grants };
+        let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
+        if uses_code && self.redirect_uris.is_empty() {
+            return refused(
+                "--redirect-uri is needed: it says where the browser is sent back to after consent",
+            );
+        }
+        let redirect_uris =
+            self.redirect_uris.iter().map(|text| redirect_uri(text)).collect::<Result<Vec<_>, _>>()?;
+        let scope = ScopeSet::parse(&self.scope.join(" "))
+            .map_err(|error| Problem::configuration(error.to_string()))?;
+        let resources =
+            self.resources.iter().map(|text| resource(text, public_url)).collect::<Result<Vec<_>, _>>()?;
+        let token_endpoint_auth_method =
+            if self.confidential { ClientAuthMethod::ClientSecretBasic } else { ClientAuthMethod::None };
+        let metadata = ClientMetadata {
+            application_type: ApplicationType::infer(&redirect_uris),
+            redirect_uris,
+            client_name: name,
+            client_uri: None,
+            token_endpoint_auth_method,
+            grant_types,
+            response_types: if uses_code { vec!["code".to_owned()] } else { Vec::new() },
+            scope,
+        };
+        Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
+    }
+}
+
+fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem::configuration(sentence))
+}
+
+fn redirect_uri(text: &str) -> Result<RedirectUri, Problem> {
+    RedirectUri::parse(text)
+        .map_err(|error| Problem::configuration(format!("cannot register {text}: {error}")))
+}
+
+/// A resource of this server. `serve` may have been given another public URL by flag, so one that looks foreign from
+/// here is noted, not refused.
+fn resource(text: &str, public_url: &PublicUrl) -> Result<ResourceUri, Problem> {
+    let uri = ResourceUri::parse(text).map_err(|error| Problem::configuration(format!("{text}: {error}")))?;
+    if ResourceRegistry::new(public_url.clone()).find(&uri).is_none() {
+        eprintln!(
+            "portcullis: note: {uri} is not {public_url}/mcp nor below it; check it, or set public_url"
+        );
+    }
+    Ok(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(redirect_uri: &str) -> AddArguments {
+        AddArguments {
+            name: " Editor ".into(),
+            redirect_uris: vec![redirect_uri.into()],
+            public: false,
+            confidential: false,
+            grants: Vec::new(),
+            scope: vec!["mcp.tools.read".into(), "mcp.tools.execute".into()],
+            resources: vec!["HTTP://localhost:8420/mcp".into()],
+            format: Format { json: false },
+        }
+    }
+
+    fn check(arguments: AddArguments) -> Result<NewClient, String> {
+        let public_url = PublicUrl::parse("http://localhost:8420").unwrap();
+        arguments.check(&public_url).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn a_client_is_public_and_may_use_every_grant_unless_said_otherwise() {
+        let new = check(arguments("http://localhost/cb")).unwrap();
+        assert_eq!(new.metadata.client_name, "Editor");
+        assert_eq!(new.metadata.token_endpoint_auth_method, ClientAuthMethod::None);
+        assert_eq!(new.metadata.grant_types, GrantType::ALL);
+        assert_eq!(new.metadata.application_type, ApplicationType::Native);
+        assert_eq!(new.metadata.scope.to_string(), "mcp.tools.execute mcp.tools.read");
+        assert_eq!(new.resources[0].as_str(), "http://localhost:8420/mcp");
+        let confidential = AddArguments { confidential: true, ..arguments("https://h/cb") };
+        let method = check(confidential).unwrap().metadata.token_endpoint_auth_method;
+        assert_eq!(method, ClientAuthMethod::ClientSecretBasic);
+    }
+
+    #[test]
+    fn what_no_client_may_have_is_refused() {
+        assert!(
+            check(arguments("http://h/cb"))
+                .unwrap_err()
+                .starts_with("cannot register http://h/cb: http is for loopback")
+        );
+        let nowhere = AddArguments { redirect_uris: Vec::new(), ..arguments("") };
+        assert!(check(nowhere).unwrap_err().contains("--redirect-uri is needed"));
+        let nameless = AddArguments { name: " ".into(), ..arguments("https://h/cb") };
+        assert!(check(nameless).unwrap_err().contains("--name must have"));
+    }
+}

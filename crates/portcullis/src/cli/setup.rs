@@ -1,0 +1,26 @@
+//! `portcullis setup`: a new one-time link for the first admin.
+
+use std::sync::Arc;
+
+use portcullis_authorization_server::Setup;
+use portcullis_oauth::SystemClock;
+
+use super::store;
+use crate::Problem;
+use crate::config::Config;
+use crate::serve::setup_link;
+
+/// Prints the link, while there is no admin.
+pub(super) async fn run(config: &Config) -> Result<(), Problem> {
+    let database = store::open(config).await?;
+    let setup = Setup::new(database, Arc::new(SystemClock));
+    match setup.issue_link().await.map_err(|error| Problem::caused(&error))? {
+        Some(token) => {
+            println!("{}", setup_link(&config.assumed_public_url()?, &token));
+            Ok(())
+        }
+        None => Err(Problem::failed(
+            "there is an admin already; sign in as one, or add another with `portcullis user add --admin`",
+        )),
+    }
+}

@@ -1,0 +1,73 @@
+//! What can be typed, and what cannot.
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("portcullis").chain(line.split_whitespace()))
+}
+
+#[test]
+fn the_grammar_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_line_of_the_manual_is_understood() {
+    for line in [
+        "serve --demo",
+        "serve --listen 127.0.0.1:1 --listen [::1]:1 --public-url http://localhost:1",
+        "--data-dir d --database-url sqlite:x --config c.toml setup",
+        "setup --data-dir d",
+        "user add --email a@b.example --name Ada --admin --password-stdin",
+        "user list --json",
+        "user show a@b.example",
+        "user show --email a@b.example --json",
+        "user disable a@b.example",
+        "user enable a@b.example",
+        "user password a@b.example --password-stdin",
+        "client add --name C --redirect-uri http://localhost/cb --public",
+        "client add --name C --redirect-uri https://a.example/cb --redirect-uri https://b.example/cb --confidential \
+         --grant authorization_code --grant refresh_token --scope mcp.tools.read --resource http://localhost:8420/mcp --json",
+        "client list --json",
+        "client show client_1",
+        "client rotate-secret client_1 --json",
+        "client remove client_1 --yes",
+        "healthcheck",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    for (line, kind) in [
+        ("user show", ErrorKind::MissingRequiredArgument),
+        ("user show a@b.example --email c@d.example", ErrorKind::ArgumentConflict),
+        ("client add --name C --public --confidential", ErrorKind::ArgumentConflict),
+        ("client add --redirect-uri https://h/cb", ErrorKind::MissingRequiredArgument),
+        ("client add --name C --grant implicit", ErrorKind::InvalidValue),
+        ("serve --deom", ErrorKind::UnknownArgument),
+        ("sevre", ErrorKind::InvalidSubcommand),
+    ] {
+        assert_eq!(parse(line).unwrap_err().kind(), kind, "{line}");
+    }
+}
+
+#[test]
+fn only_serve_says_where_to_listen() {
+    let flags = parse("--data-dir d serve --listen localhost:9000").unwrap().flags();
+    assert_eq!((flags.data_dir, flags.listen), (Some("d".into()), vec!["localhost:9000".to_owned()]));
+    assert!(parse("setup").unwrap().flags().listen.is_empty());
+}
+
+#[test]
+fn help_lists_every_setting_and_shows_examples() {
+    let help = Cli::command().render_long_help().to_string();
+    for word in ["serve --demo", "refresh_grace_seconds", "PORTCULLIS_"] {
+        assert!(help.contains(word), "{word}\n{help}");
+    }
+    assert!(!help.contains("healthcheck"));
+}

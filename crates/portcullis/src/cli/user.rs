@@ -1,0 +1,197 @@
+//! `portcullis user …`: the people who sign in.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use portcullis_authorization_server::{NewUser, User, Users};
+use portcullis_oauth::SystemClock;
+use serde_json::{Value, json};
+
+use super::output::{Format, print_fields, print_json, print_table, tick, time};
+use super::password::PasswordSource;
+use super::store;
+use crate::Problem;
+use crate::config::Config;
+
+/// What can be done with users.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Add somebody who may sign in
+    #[command(after_help = "\
+Examples:
+  portcullis user add --email ada@example.com --name 'Ada Lovelace'
+  printf '%s' \"$PASSWORD\" | portcullis user add --email ops@example.com --admin --password-stdin")]
+    Add(AddArguments),
+    /// List everybody
+    List(Format),
+    /// Show one user
+    Show(OneUser),
+    /// Stop somebody from signing in, and everything that acts for them
+    Disable(OneUser),
+    /// Let somebody sign in again
+    Enable(OneUser),
+    /// Set a new password
+    Password(PasswordArguments),
+}
+
+/// A new user.
+#[derive(Debug, Args)]
+pub(super) struct AddArguments {
+    #[command(flatten)]
+    who: Who,
+    /// How pages address them [default: the part of the e-mail address before the @]
+    #[arg(long)]
+    name: Option<String>,
+    /// May administer this server
+    #[arg(long)]
+    admin: bool,
+    #[command(flatten)]
+    password: PasswordSource,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// One user and a form of output.
+#[derive(Debug, Args)]
+pub(super) struct OneUser {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// One user and a new password.
+#[derive(Debug, Args)]
+pub(super) struct PasswordArguments {
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    password: PasswordSource,
+}
+
+/// A user, named by e-mail address.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Who {
+    /// The e-mail address
+    #[arg(value_name = "EMAIL")]
+    email: Option<String>,
+    /// The same, as an option
+    #[arg(long = "email", value_name = "EMAIL")]
+    email_option: Option<String>,
+}
+
+impl Who {
+    fn email(&self) -> &str {
+        self.email.as_deref().or(self.email_option.as_deref()).unwrap_or_default()
+    }
+}
+
+/// Does what was asked.
+pub(super) async fn run(command: UserCommand, config: &Config) -> Result<(), Problem> {
+    match command {
+        UserCommand::Add(arguments) => add(arguments, config).await,
+        UserCommand::List(format) => list(format, config).await,
+        UserCommand::Show(one) => {
+            let user = find(&existing(config).await?, one.who.email()).await?;
+            show(&user, one.format);
+            Ok(())
+        }
+        UserCommand::Disable(one) => set_disabled(&one, true, config).await,
+        UserCommand::Enable(one) => set_disabled(&one, false, config).await,
+        UserCommand::Password(arguments) => set_password(&arguments, config).await,
+    }
+}
+
+async fn existing(config: &Config) -> Result<Users, Problem> {
+    Ok(Users::new(store::open_existing(config).await?, Arc::new(SystemClock)))
+}
+
+async fn find(users: &Users, email: &str) -> Result<User, Problem> {
+    let found = users.find_by_email(email).await.map_err(|error| Problem::caused(&error))?;
+    found.ok_or_else(|| {
+        Problem::failed(format!(
+            "nobody has the e-mail address {email}; `portcullis user list` shows everybody"
+        ))
+    })
+}
+
+async fn add(arguments: AddArguments, config: &Config) -> Result<(), Problem> {
+    let email = arguments.who.email().to_owned();
+    let users = Users::new(store::open(config).await?, Arc::new(SystemClock));
+    let password = arguments.password.read(&email)?;
+    let name = arguments.name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
+    let new = NewUser { email, name, admin: arguments.admin, password: Some(password) };
+    let user = users.create(new).await.map_err(|error| Problem::caused(&error))?;
+    show(&user, arguments.format);
+    Ok(())
+}
+
+async fn list(format: Format, config: &Config) -> Result<(), Problem> {
+    let all = existing(config).await?.list().await.map_err(|error| Problem::caused(&error))?;
+    if format.json {
+        print_json(&all.iter().map(describe).collect());
+    } else if all.is_empty() {
+        println!(
+            "Nobody yet. `portcullis user add` adds somebody, `portcullis setup` prints a link for the first admin."
+        );
+    } else {
+        let row = |user: &User| {
+            let disabled = user.disabled_at.is_some();
+            vec![
+                user.email.clone(),
+                user.name.clone(),
+                tick(user.admin),
+                tick(disabled),
+                time(user.created_at),
+            ]
+        };
+        print_table(&["e-mail", "name", "admin", "disabled", "created"], all.iter().map(row).collect());
+    }
+    Ok(())
+}
+
+async fn set_disabled(one: &OneUser, disabled: bool, config: &Config) -> Result<(), Problem> {
+    let users = existing(config).await?;
+    let user = find(&users, one.who.email()).await?;
+    let changed = if disabled { users.disable(&user.id).await } else { users.enable(&user.id).await };
+    changed.map_err(|error| Problem::caused(&error))?;
+    show(&find(&users, one.who.email()).await?, one.format);
+    Ok(())
+}
+
+async fn set_password(arguments: &PasswordArguments, config: &Config) -> Result<(), Problem> {
+    let users = existing(config).await?;
+    let user = find(&users, arguments.who.email()).await?;
+    let password = arguments.password.read(&user.email)?;
+    users.set_password(&user.id, password).await.map_err(|error| Problem::caused(&error))?;
+    eprintln!("The password of {} is set.", user.email);
+    Ok(())
+}
+
+fn show(user: &User, format: Format) {
+    if format.json {
+        return print_json(&describe(user));
+    }
+    print_fields(&[
+        ("e-mail", user.email.clone()),
+        ("name", user.name.clone()),
+        ("id", user.id.to_string()),
+        ("admin", if user.admin { "yes" } else { "no" }.to_owned()),
+        ("permissions", user.permissions.to_string()),
+        ("created", time(user.created_at)),
+        ("disabled", user.disabled_at.map_or_else(|| "no".to_owned(), |at| format!("since {}", time(at)))),
+    ]);
+}
+
+fn describe(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "admin": user.admin,
+        "permissions": user.permissions.iter().collect::<Vec<_>>(),
+        "disabled_at": user.disabled_at.map(time),
+        "created_at": time(user.created_at),
+    })
+}

@@ -1,0 +1,144 @@
+//! The configuration: none is needed, and each part can come from `portcullis.toml`, the environment or a flag.
+//!
+//! Owns where settings come from ([`Sources`]), which there are, what their values may be, and the sentences about those
+//! that are wrong. Leaves what a setting does to the code that reads [`Config`].
+
+mod draft;
+mod keys;
+mod listen;
+mod sources;
+mod validate;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use portcullis_oauth::{PublicUrl, Seconds};
+
+pub use keys::describe;
+pub use listen::ListenAddress;
+pub use sources::{Flags, Sources};
+
+use crate::Problem;
+
+/// Where the database is. May hold a password, so `Debug` prints the engine only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL with its password, for the driver.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The file, if it is `SQLite`.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        let path = self.0.strip_prefix("sqlite://").or_else(|| self.0.strip_prefix("sqlite:"));
+        path.map(Path::new)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({}:…)", self.0.split(':').next().unwrap_or_default())
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Every setting, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder for the database, the master key and the demo's files.
+    pub data_dir: PathBuf,
+    /// Where the database is.
+    pub database_url: DatabaseUrl,
+    /// Where to listen; never empty.
+    pub listen: Vec<ListenAddress>,
+    /// The origin under which everything is published, if one was named; see [`public_url_on`](Self::public_url_on).
+    pub public_url: Option<PublicUrl>,
+    /// Whether TLS ends in front of us.
+    pub behind_tls_proxy: bool,
+    /// Origins of browser applications that may call the MCP endpoints.
+    pub allowed_origins: Vec<String>,
+    /// How long an access token lives.
+    pub access_token: Seconds,
+    /// How long a refresh token lives without being used.
+    pub refresh_idle: Seconds,
+    /// How long a grant can be refreshed at all.
+    pub refresh_absolute: Seconds,
+    /// For how long a rotated refresh token still gets its successor.
+    pub refresh_grace: Seconds,
+    /// Whether clients may register themselves (RFC 7591).
+    pub open_registration: bool,
+    /// The log's filter.
+    pub log: String,
+    /// The log's form.
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// Reads and checks every setting.
+    ///
+    /// # Errors
+    /// On the first setting that is unknown or wrong, in one sentence that says what to do.
+    pub fn load(sources: &Sources) -> Result<Self, Problem> {
+        sources.read().and_then(validate::check)
+    }
+
+    /// The public URL when we listen on `port`: the one that was named, else `http://localhost:PORT`.
+    ///
+    /// # Errors
+    /// Never for a port that was bound.
+    pub fn public_url_on(&self, port: u16) -> Result<PublicUrl, Problem> {
+        match &self.public_url {
+            Some(url) => Ok(url.clone()),
+            None => PublicUrl::parse(&format!("http://localhost:{port}"))
+                .map_err(|error| Problem::configuration(format!("public_url {error}"))),
+        }
+    }
+
+    /// The public URL as commands see it that bind no port.
+    ///
+    /// # Errors
+    /// As [`public_url_on`](Self::public_url_on).
+    pub fn assumed_public_url(&self) -> Result<PublicUrl, Problem> {
+        self.public_url_on(self.listen.first().map_or(listen::DEFAULT_PORT, |listen| listen.address.port()))
+    }
+
+    /// The master key's file.
+    #[must_use]
+    pub fn master_key_file(&self) -> PathBuf {
+        self.data_dir.join("master.key")
+    }
+
+    /// The folder of the built-in sandbox server.
+    #[must_use]
+    pub fn sandbox_folder(&self) -> PathBuf {
+        self.data_dir.join("sandbox")
+    }
+
+    /// The demo is for this computer alone, whose screen shows its password.
+    ///
+    /// # Errors
+    /// When the public URL names another host.
+    pub fn check_demo(&self) -> Result<(), Problem> {
+        match &self.public_url {
+            Some(url) if !url.is_loopback() => Err(Problem::configuration(format!(
+                "--demo is for this computer only, but public_url is {url}; leave public_url out, or start without --demo"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

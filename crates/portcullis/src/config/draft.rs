@@ -1,0 +1,23 @@
+//! The settings as they were written, not yet checked.
+
+use serde::Deserialize;
+
+/// What file, environment and flags said together; `None` where nobody said anything. The names of the fields are the
+/// names of the settings.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Draft {
+    pub(super) data_dir: Option<String>,
+    pub(super) database_url: Option<String>,
+    pub(super) listen: Option<Vec<String>>,
+    pub(super) public_url: Option<String>,
+    pub(super) behind_tls_proxy: Option<bool>,
+    pub(super) allowed_origins: Option<Vec<String>>,
+    pub(super) access_token_seconds: Option<i64>,
+    pub(super) refresh_idle_days: Option<i64>,
+    pub(super) refresh_absolute_days: Option<i64>,
+    pub(super) refresh_grace_seconds: Option<i64>,
+    pub(super) registration: Option<String>,
+    pub(super) log: Option<String>,
+    pub(super) log_format: Option<String>,
+}

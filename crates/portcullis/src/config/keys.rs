@@ -1,0 +1,68 @@
+//! Which settings there are, what sort of value each takes, and which one somebody probably meant.
+
+/// What a setting's value looks like in an environment variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Taken as it is.
+    Text,
+    /// Several, separated by commas.
+    List,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Switch,
+}
+
+/// A setting.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    about: &'static str,
+}
+
+const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, about }
+}
+
+/// Every setting, in the order in which help lists them.
+pub(super) const KEYS: [Key; 13] = [
+    key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
+    key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
+    key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
+    key("public_url", Shape::Text, "the origin that clients use [http://localhost:PORT]"),
+    key("behind_tls_proxy", Shape::Switch, "TLS ends in a proxy in front of us [false]"),
+    key("allowed_origins", Shape::List, "browser applications that may call /mcp []"),
+    key("access_token_seconds", Shape::Number, "life of an access token [600]"),
+    key("refresh_idle_days", Shape::Number, "life of an unused refresh token [30]"),
+    key("refresh_absolute_days", Shape::Number, "life of a grant's refresh tokens [90]"),
+    key("refresh_grace_seconds", Shape::Number, "a repeated refresh gets the same answer for so long [120]"),
+    key("registration", Shape::Text, "open: clients may register themselves; off: admins do [open]"),
+    key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
+    key("log_format", Shape::Text, "text or json [text]"),
+];
+
+/// The setting of this name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known name that looks most like `name`.
+pub(super) fn nearest(name: &str) -> &'static str {
+    let likeness = |key: &Key| strsim::jaro_winkler(key.name, name);
+    let best = KEYS.iter().max_by(|one, two| likeness(one).total_cmp(&likeness(two)));
+    best.map_or("listen", |key| key.name)
+}
+
+/// Every setting with a word about it, for `--help`.
+#[must_use]
+pub fn describe() -> String {
+    use std::fmt::Write;
+
+    let mut text = String::from(
+        "Settings come from portcullis.toml in the working directory (or --config FILE), then from\nPORTCULLIS_… variables, then from flags; none is needed:\n",
+    );
+    for key in KEYS {
+        let _ = write!(text, "\n  {:<22} {}", key.name, key.about);
+    }
+    text
+}

@@ -1,0 +1,142 @@
+//! Stories about settings: which source wins, and what a person reads who got one wrong.
+
+use std::path::Path;
+
+use super::*;
+
+/// Settings from a file with this text, these variables and these flags.
+fn load(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.toml");
+    std::fs::write(&path, file).unwrap();
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sources = Sources { environment, flags: Flags { config: Some(path), ..flags } };
+    let folder = folder.path().display().to_string() + "/";
+    Config::load(&sources).map_err(|problem| problem.to_string().replace(&folder, ""))
+}
+
+fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
+    load(file, environment, Flags::default()).unwrap_err()
+}
+
+#[test]
+fn nothing_needs_to_be_set() {
+    let config = load("", &[], Flags::default()).unwrap();
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!(config.database_url.file(), Some(Path::new("data/portcullis.db")));
+    let addresses: Vec<String> = config.listen.iter().map(|listen| listen.address.to_string()).collect();
+    assert_eq!(addresses, ["127.0.0.1:8420", "[::1]:8420"]);
+    assert_eq!(config.assumed_public_url().unwrap().as_str(), "http://localhost:8420");
+    assert_eq!(config.access_token, Seconds(600));
+    assert_eq!((config.refresh_idle, config.refresh_absolute), (Seconds::days(30), Seconds::days(90)));
+    assert!(config.open_registration && !config.behind_tls_proxy);
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let file = "data_dir = \"file\"\naccess_token_seconds = 60\nrefresh_grace_seconds = 5\nlisten = [\"127.0.0.1:1\"]";
+    let environment = [("PORTCULLIS_DATA_DIR", "variable"), ("PORTCULLIS_ACCESS_TOKEN_SECONDS", "90")];
+    let flags =
+        Flags { data_dir: Some("flag".into()), listen: vec!["localhost:9000".into()], ..Flags::default() };
+    let config = load(file, &environment, flags).unwrap();
+    assert_eq!(config.data_dir, Path::new("flag"));
+    assert_eq!(config.database_url.file(), Some(Path::new("flag/portcullis.db")));
+    assert_eq!(config.access_token, Seconds(90));
+    assert_eq!(config.refresh_grace, Seconds(5));
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.assumed_public_url().unwrap().as_str(), "http://localhost:9000");
+}
+
+#[test]
+fn a_database_url_that_was_meant_for_anybody_is_weaker_than_one_meant_for_us() {
+    let common = ("DATABASE_URL", "postgres://common");
+    let url = |file: &str, environment: &[(&str, &str)]| {
+        load(file, environment, Flags::default()).unwrap().database_url.expose().to_owned()
+    };
+    assert_eq!(url("", &[common]), "postgres://common");
+    assert_eq!(url("database_url = \"sqlite:x.db\"", &[common]), "sqlite:x.db");
+    assert_eq!(url("", &[common, ("PORTCULLIS_DATABASE_URL", "postgres://ours")]), "postgres://ours");
+}
+
+#[test]
+fn lists_in_variables_are_separated_by_commas() {
+    let environment = [
+        ("PORTCULLIS_LISTEN", "127.0.0.1:1, [::1]:2"),
+        ("PORTCULLIS_ALLOWED_ORIGINS", "https://a.example,HTTPS://B.example/"),
+        ("PORTCULLIS_TEST_POSTGRES", "not ours"),
+        ("PORTCULLIS_LOG", ""),
+    ];
+    let config = load("", &environment, Flags::default()).unwrap();
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
+}
+
+#[test]
+fn an_unknown_setting_names_the_nearest_known_one() {
+    insta::assert_snapshot!(refusal("listn = [\"127.0.0.1:1\"]", &[]), @"portcullis.toml has the unknown setting listn; did you mean listen?");
+    insta::assert_snapshot!(refusal("[database]\nurl = \"x\"", &[]), @"portcullis.toml has the unknown setting database; did you mean database_url?");
+    insta::assert_snapshot!(refusal("", &[("PORTCULLIS_PUBLICURL", "x")]), @"the environment variable PORTCULLIS_PUBLICURL is no setting; did you mean PORTCULLIS_PUBLIC_URL?");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_told_by_its_line() {
+    let sentence = refusal("log = \"info\"\nlisten = [\n", &[]);
+    assert!(sentence.starts_with("portcullis.toml, line 2, is not TOML: "), "{sentence}");
+    let sentence = refusal("log = \"info\"\n\npublic_url http://localhost", &[]);
+    assert!(sentence.starts_with("portcullis.toml, line 3, is not TOML: "), "{sentence}");
+    assert_eq!(sentence.lines().count(), 1);
+}
+
+#[test]
+fn a_value_of_the_wrong_sort_is_told_by_its_setting() {
+    insta::assert_snapshot!(refusal("access_token_seconds = \"soon\"", &[]), @"portcullis.toml: access_token_seconds must be a whole number, such as 600");
+    insta::assert_snapshot!(refusal("listen = \"127.0.0.1:1\"", &[]), @r#"portcullis.toml: listen must be a list of texts, such as ["…", "…"]"#);
+    insta::assert_snapshot!(refusal("behind_tls_proxy = 1", &[]), @"portcullis.toml: behind_tls_proxy must be true or false");
+    insta::assert_snapshot!(refusal("log = 3", &[]), @"portcullis.toml: log must be a text in quotation marks");
+    insta::assert_snapshot!(refusal("", &[("PORTCULLIS_REFRESH_IDLE_DAYS", "soon")]), @"PORTCULLIS_REFRESH_IDLE_DAYS must be a whole number, such as PORTCULLIS_REFRESH_IDLE_DAYS=600");
+    insta::assert_snapshot!(refusal("", &[("PORTCULLIS_BEHIND_TLS_PROXY", "yes")]), @"PORTCULLIS_BEHIND_TLS_PROXY must be true or false");
+}
+
+#[test]
+fn a_value_that_cannot_be_is_told_with_what_could_be() {
+    insta::assert_snapshot!(refusal("access_token_seconds = 0", &[]), @"access_token_seconds must be between 1 and 86400, not 0");
+    insta::assert_snapshot!(refusal("refresh_absolute_days = 7", &[]), @"refresh_absolute_days must not be less than refresh_idle_days");
+    insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open or off, not closed");
+    insta::assert_snapshot!(refusal("listen = [\"8420\"]", &[]), @"cannot listen on 8420: write an address and a port, such as 127.0.0.1:8420, [::1]:8420 or localhost:8420");
+    insta::assert_snapshot!(refusal("allowed_origins = [\"app\"]", &[]), @"each of allowed_origins must be an absolute http:// or https:// URL such as https://mcp.example.com, not app");
+    assert!(refusal("log = \"=,=\"", &[]).starts_with("log must be error, warn,"));
+}
+
+/// R8414-2-1, DC-13
+#[test]
+fn the_public_url_is_https_unless_it_is_this_computer() {
+    insta::assert_snapshot!(refusal("public_url = \"https://h/portcullis\"", &[]), @"public_url must be a bare origin: scheme, host and, if not the default, port, not https://h/portcullis");
+    assert!(
+        refusal("public_url = \"http://mcp.example\"", &[]).contains("plain http is for this computer only")
+    );
+    assert!(refusal("public_url = \"https://mcp.example\"", &[]).contains("behind_tls_proxy = true"));
+    let behind = load("public_url = \"https://mcp.example\"\nbehind_tls_proxy = true", &[], Flags::default());
+    assert_eq!(behind.unwrap().public_url_on(1).unwrap().as_str(), "https://mcp.example");
+}
+
+#[test]
+fn the_demo_is_for_this_computer_only() {
+    let behind = "public_url = \"https://mcp.example\"\nbehind_tls_proxy = true";
+    let refused = load(behind, &[], Flags::default()).unwrap().check_demo().unwrap_err();
+    assert!(refused.to_string().contains("--demo is for this computer only"), "{refused}");
+    load("public_url = \"http://127.0.0.1:1\"", &[], Flags::default()).unwrap().check_demo().unwrap();
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let flags = Flags { config: Some("/nowhere/p.toml".into()), ..Flags::default() };
+    let problem = Config::load(&Sources { environment: Vec::new(), flags }).unwrap_err().to_string();
+    assert!(problem.starts_with("cannot read the configuration /nowhere/p.toml: "), "{problem}");
+}
+
+#[test]
+fn a_database_password_is_not_printed() {
+    let config = load("database_url = \"postgres://u:hunter2@h/d\"", &[], Flags::default()).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

@@ -1,0 +1,123 @@
+//! What the settings' values may be, and the sentence about each that may not.
+
+use std::ops::RangeInclusive;
+
+use portcullis_oauth::{PublicUrl, Seconds};
+use tracing_subscriber::EnvFilter;
+
+use super::draft::Draft;
+use super::listen::DEFAULT_PORT;
+use super::{Config, DatabaseUrl, ListenAddress, LogFormat};
+use crate::Problem;
+
+/// The settings, checked and with their defaults.
+pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
+    let data_dir = draft.data_dir.filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
+    let database_url = draft
+        .database_url
+        .filter(|url| !url.is_empty())
+        .unwrap_or_else(|| format!("sqlite:{data_dir}/portcullis.db"));
+    let behind_tls_proxy = draft.behind_tls_proxy.unwrap_or_default();
+    let refresh_idle = number("refresh_idle_days", draft.refresh_idle_days, 30, 1..=3_650)?;
+    let refresh_absolute = number("refresh_absolute_days", draft.refresh_absolute_days, 90, 1..=3_650)?;
+    if refresh_absolute < refresh_idle {
+        return refused("refresh_absolute_days must not be less than refresh_idle_days");
+    }
+    let access_token = number("access_token_seconds", draft.access_token_seconds, 600, 1..=86_400)?;
+    let refresh_grace = number("refresh_grace_seconds", draft.refresh_grace_seconds, 120, 0..=3_600)?;
+    let open_registration = choice("registration", draft.registration, [("open", true), ("off", false)])?;
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    Ok(Config {
+        data_dir: data_dir.into(),
+        database_url: DatabaseUrl(database_url),
+        listen: listen(draft.listen)?,
+        public_url: draft.public_url.map(|text| public_url(&text, behind_tls_proxy)).transpose()?,
+        behind_tls_proxy,
+        allowed_origins: origins(draft.allowed_origins.unwrap_or_default())?,
+        access_token: Seconds(access_token),
+        refresh_idle: Seconds::days(refresh_idle),
+        refresh_absolute: Seconds::days(refresh_absolute),
+        refresh_grace: Seconds(refresh_grace),
+        open_registration,
+        log: filter(draft.log)?,
+        log_format: choice("log_format", draft.log_format, formats)?,
+    })
+}
+
+fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem::configuration(sentence))
+}
+
+fn number(name: &str, given: Option<i64>, default: i64, range: RangeInclusive<i64>) -> Result<i64, Problem> {
+    let value = given.unwrap_or(default);
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    refused(format!("{name} must be between {} and {}, not {value}", range.start(), range.end()))
+}
+
+/// One of two words; the first is the default.
+fn choice<T: Copy>(name: &str, given: Option<String>, words: [(&str, T); 2]) -> Result<T, Problem> {
+    let [(first, default), (second, _)] = words;
+    let Some(given) = given else { return Ok(default) };
+    match words.into_iter().find(|(word, _)| *word == given) {
+        Some((_, value)) => Ok(value),
+        None => refused(format!("{name} must be {first} or {second}, not {given}")),
+    }
+}
+
+fn listen(given: Option<Vec<String>>) -> Result<Vec<ListenAddress>, Problem> {
+    let Some(given) = given.filter(|given| !given.is_empty()) else {
+        return Ok(ListenAddress::localhost(DEFAULT_PORT).to_vec());
+    };
+    let mut addresses: Vec<ListenAddress> = Vec::new();
+    for text in given {
+        let Some(parsed) = ListenAddress::parse(&text) else {
+            return refused(format!(
+                "cannot listen on {text}: write an address and a port, such as 127.0.0.1:8420, [::1]:8420 or localhost:8420"
+            ));
+        };
+        // Port 0 asks for any free port, so two of them are two addresses.
+        let is_new = |new: &ListenAddress| {
+            new.address.port() == 0 || addresses.iter().all(|known| known.address != new.address)
+        };
+        let new: Vec<_> = parsed.into_iter().filter(is_new).collect();
+        addresses.extend(new);
+    }
+    Ok(addresses)
+}
+
+/// The issuer is an https origin, except on this computer (R8414-2-1); and https needs somebody who speaks it.
+fn public_url(text: &str, behind_tls_proxy: bool) -> Result<PublicUrl, Problem> {
+    let url = PublicUrl::parse(text)
+        .map_err(|error| Problem::configuration(format!("public_url {error}, not {text}")))?;
+    if url.is_https() && !behind_tls_proxy {
+        return refused(format!(
+            "public_url is {url}, but Portcullis itself speaks plain http: put a proxy that ends TLS in front of it, and say so with behind_tls_proxy = true"
+        ));
+    }
+    if !url.is_https() && !url.is_loopback() {
+        return refused(format!(
+            "public_url is {url}, but plain http is for this computer only: publish it under https:// behind a proxy that ends TLS, and set behind_tls_proxy = true"
+        ));
+    }
+    Ok(url)
+}
+
+fn origins(given: Vec<String>) -> Result<Vec<String>, Problem> {
+    let origin = |text: String| match PublicUrl::parse(&text) {
+        Ok(origin) => Ok(origin.into()),
+        Err(error) => refused(format!("each of allowed_origins {error}, not {text}")),
+    };
+    given.into_iter().map(origin).collect()
+}
+
+fn filter(given: Option<String>) -> Result<String, Problem> {
+    let log = given.unwrap_or_else(|| "info".to_owned());
+    match EnvFilter::try_new(&log) {
+        Ok(_) => Ok(log),
+        Err(_) => refused(format!(
+            "log must be error, warn, info, debug, trace or a filter such as info,portcullis=debug, not {log}"
+        )),
+    }
+}

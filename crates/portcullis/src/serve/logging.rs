@@ -1,0 +1,31 @@
+//! The log: lines on stderr, for people or as JSON.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::Subscriber;
+
+use crate::Problem;
+use crate::config::{Config, LogFormat};
+
+/// Sends what the configuration asks for to stderr.
+///
+/// # Errors
+/// When the filter cannot be read, or something else in the process logs already.
+pub(super) fn start(config: &Config) -> Result<(), Problem> {
+    let failed = |error: &dyn std::fmt::Display| Problem::configuration(format!("cannot log: {error}"));
+    // A bare level is about us: the database driver's notices are news to nobody.
+    let filter = if config.log.contains([',', '=']) {
+        config.log.clone()
+    } else {
+        format!("{},sqlx=warn", config.log)
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| failed(&error))?;
+    let lines =
+        Subscriber::builder().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+    match config.log_format {
+        LogFormat::Text => tracing::subscriber::set_global_default(lines.finish()),
+        LogFormat::Json => tracing::subscriber::set_global_default(lines.json().finish()),
+    }
+    .map_err(|error| failed(&error))
+}

@@ -1,0 +1,92 @@
+//! Serving until a signal, and stopping in order: nothing new is accepted, what is under way gets a few seconds.
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use portcullis_database::Database;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::Problem;
+use crate::app::App;
+
+/// Requests that are under way get so long to be answered.
+const DRAIN: Duration = Duration::from_secs(4);
+/// Work that must be finished although nobody waits for its answer gets so long after that.
+const FINISH: Duration = Duration::from_secs(1);
+/// The database gets so long to give its connections back.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// Ctrl-C and SIGTERM.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on these signals do not end the process by themselves.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub(super) fn install() -> Result<Self, Problem> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Problem::failed(format!("cannot wait for signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// The next of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Serves on every listener until a signal comes; a second one stops at once.
+pub(super) async fn serve(app: &App, listeners: Vec<TcpListener>, mut signals: Signals) {
+    let stop = CancellationToken::new();
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let listener = listener.tap_io(|stream| {
+            // Small answers must not wait for more to send; a socket that refuses still works.
+            let _ = stream.set_nodelay(true);
+        });
+        let service = app.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let stopped = stop.clone().cancelled_owned();
+        servers.spawn(axum::serve(listener, service).with_graceful_shutdown(stopped).into_future());
+    }
+    signals.next().await;
+    tracing::info!("stopping; requests that are under way get {} seconds", DRAIN.as_secs());
+    stop.cancel();
+    tokio::select! {
+        () = drain(app, servers) => tracing::info!("stopped"),
+        () = signals.next() => tracing::warn!("stopped at once"),
+    }
+}
+
+async fn drain(app: &App, mut servers: JoinSet<std::io::Result<()>>) {
+    let answered = async { while servers.join_next().await.is_some() {} };
+    if timeout(DRAIN, answered).await.is_err() {
+        tracing::warn!("some requests are cut off, or their streams are");
+    }
+    let finished = async {
+        app.authorization.drain().await;
+        app.gateway.drain().await;
+    };
+    if timeout(FINISH, finished).await.is_err() {
+        tracing::warn!("some work is cut off; it will be marked so at the next start");
+    }
+}
+
+/// Closes the database, so that `SQLite` leaves one file and PostgreSQL no open session.
+pub(super) async fn close(database: &Database) {
+    if timeout(CLOSE, database.close()).await.is_err() {
+        tracing::warn!("the database was not closed in time; nothing that was acknowledged is lost");
+    }
+}

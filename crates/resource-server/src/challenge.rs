@@ -1,0 +1,68 @@
+//! The answers of a bearer check that does not pass (RFC 6750 §3, RFC 9728 §5.1): 400, 401, 403 and 503.
+
+use axum::Json;
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use portcullis_oauth::scopes::WORKING_SET;
+use portcullis_oauth::{Challenge, Error, ErrorCode, Resource, ScopeSet};
+
+use crate::metadata::metadata_url;
+
+/// Why a request goes no further at the bearer check.
+#[derive(Debug)]
+pub enum Unauthorized {
+    /// No token: told where to look, but not of an error (R6750-3-2).
+    Missing,
+    /// Not readable as one token (R6750-3.1-1).
+    Malformed(&'static str),
+    /// A token that is not good here.
+    Invalid(&'static str),
+    /// A good token that was not given what the operation needs; `scope` is what to ask for (MCP-AUTH-9, DC-23).
+    InsufficientScope(ScopeSet),
+    /// It could not be decided (ASVS-16.5.1).
+    Unavailable,
+}
+
+impl Unauthorized {
+    /// The answer at `resource`.
+    #[must_use]
+    pub fn respond(&self, resource: &Resource) -> Response {
+        let working_set = || ScopeSet::from_iter(WORKING_SET);
+        match self {
+            Self::Missing => challenged(resource, working_set(), None),
+            Self::Malformed(why) => {
+                challenged(resource, working_set(), Some((ErrorCode::InvalidRequest, why)))
+            }
+            Self::Invalid(why) => challenged(resource, working_set(), Some((ErrorCode::InvalidToken, why))),
+            Self::InsufficientScope(scope) => challenged(
+                resource,
+                scope.clone(),
+                Some((ErrorCode::InsufficientScope, "this operation needs more than the token was given")),
+            ),
+            Self::Unavailable => {
+                let error = Error::new(ErrorCode::TemporarilyUnavailable, "the token cannot be checked now");
+                let mut response = (StatusCode::SERVICE_UNAVAILABLE, Json(error.body())).into_response();
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                response
+            }
+        }
+    }
+}
+
+fn challenged(resource: &Resource, scope: ScopeSet, error: Option<(ErrorCode, &'static str)>) -> Response {
+    let challenge = Challenge { resource_metadata: metadata_url(&resource.uri), scope, error };
+    let (code, description) = error.unwrap_or((
+        ErrorCode::InvalidToken,
+        "a bearer token is needed; WWW-Authenticate says where to get one",
+    ));
+    let error = Error::new(code, description);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut response = (status, Json(error.body())).into_response();
+    // Every part of the value is inside the header's character set (R6750-3-3).
+    if let Ok(value) = HeaderValue::from_str(&challenge.header()) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

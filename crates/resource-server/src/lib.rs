@@ -1,0 +1,69 @@
+//! The MCP resource server: bearer check, and the gateway behind it.
+//!
+//! Without features: what the author of another MCP server needs in front of their own service, which is the layer
+//! [`RequireBearer`], the [`Verifier`] trait, and the protected resource metadata.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use axum::{Router, routing::post};
+//! # use portcullis_resource_server::{RequireBearer, oauth, Verifier};
+//! # fn app(verifier: Arc<dyn Verifier>) -> Result<Router, Box<dyn std::error::Error>> {
+//! let server = oauth::PublicUrl::parse("https://login.example.com")?;
+//! let uri = oauth::ResourceUri::parse("https://tools.example.com/mcp")?;
+//! let resource = oauth::Resource { uri, alias: None, scopes: oauth::ScopeSet::from_iter(["mcp.tools.execute"]) };
+//! let check = RequireBearer::new(resource, oauth::ScopeSet::default(), verifier, Arc::new(oauth::SystemClock));
+//! let app = Router::new().route("/mcp", post(|| async { "mine" })).layer(check.clone()).merge(check.metadata(&server));
+//! # Ok(app) }
+//! ```
+//!
+//! With the feature `gateway`: the endpoint `/mcp` in both of its eras, strict JSON, the pipeline that every operation
+//! passes, the policy gate, connections, and the built-in sandbox server.
+//!
+//! Leaves to others: who users are, what they consented to, and how tokens are made. It meets the authorization server
+//! in `portcullis_oauth` alone and never imports it.
+
+pub mod bearer;
+pub mod challenge;
+mod layer;
+pub mod metadata;
+
+#[cfg(feature = "gateway")]
+mod cache;
+#[cfg(feature = "gateway")]
+mod connections;
+#[cfg(feature = "gateway")]
+mod endpoint;
+#[cfg(feature = "gateway")]
+mod envelope;
+#[cfg(feature = "gateway")]
+mod gateway;
+#[cfg(feature = "gateway")]
+mod json;
+#[cfg(feature = "gateway")]
+mod origin;
+#[cfg(feature = "gateway")]
+mod pipeline;
+#[cfg(feature = "gateway")]
+mod policy;
+#[cfg(feature = "gateway")]
+mod protocol;
+#[cfg(feature = "gateway")]
+mod refusal;
+#[cfg(feature = "gateway")]
+pub mod sandbox;
+#[cfg(feature = "gateway")]
+mod session;
+#[cfg(feature = "gateway")]
+mod tool;
+#[cfg(feature = "gateway")]
+mod trace;
+#[cfg(feature = "gateway")]
+mod upstream;
+
+#[cfg(feature = "gateway")]
+pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
+#[cfg(feature = "gateway")]
+pub use gateway::{Gateway, GatewayError, GatewayParts, tools_by_scope};
+pub use layer::{RequireBearer, RequireBearerService};
+pub use portcullis_oauth as oauth;
+pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

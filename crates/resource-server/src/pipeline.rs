@@ -1,0 +1,168 @@
+//! The pipeline: one list of named steps that every message passes, in this order. Each refusal is one audit event with
+//! a reason code, and an answer in the words of its protocol.
+//!
+//! 1. `Host` and `Origin` are ours ([`origin`])
+//! 2. a token is presented at all ([`token`]): strangers' bodies are not read
+//! 3. the body is small, strict JSON and one message ([`body`])
+//! 4. headers and body say the same, in a revision that is spoken here ([`headers::agree`])
+//! 5. the token is live and for exactly this resource ([`token`])
+//! 6. the session is the bearer's, where there are sessions ([`session`])
+//! 7. the user's bucket has room ([`limit`])
+//! 8. the token's scopes suffice, else step-up ([`scope`])
+//! 9. for a call: connection, its status, the tool's name ([`target`]), arguments ([`arguments`]), the policy, the
+//!    tool's bucket, dispatch, and the cap on what comes back ([`call`])
+
+mod arguments;
+mod body;
+mod call;
+mod case;
+mod limit;
+mod list;
+mod scope;
+mod session;
+mod target;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use portcullis_audit::Action;
+use portcullis_oauth::{Resource, Secret, VerifiedBearer};
+
+use crate::envelope::{self, Message};
+use crate::gateway::Inner;
+use crate::protocol::{Era, Operation, headers, result};
+use crate::refusal::Refusal;
+use case::Case;
+
+/// What every step after the token needs.
+pub(crate) struct Caller<'a> {
+    gateway: &'a Arc<Inner>,
+    resource: &'a Resource,
+    bearer: VerifiedBearer,
+    era: Era,
+}
+
+/// Step 1 for every method.
+pub(crate) async fn origin(gateway: &Arc<Inner>, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
+    let refused = if !gateway.guard.host_is_ours(headers, uri) {
+        Refusal::transport("host", StatusCode::FORBIDDEN, "this server is not known under that host name")
+    } else if !gateway.guard.origin_may_come(headers) {
+        Refusal::transport("origin", StatusCode::FORBIDDEN, "this origin may not call")
+    } else {
+        return Ok(());
+    };
+    let case = Case::open(gateway, headers);
+    Err(case.refuse(gateway, &gateway.registry.aggregate(), &refused).await)
+}
+
+/// Answers a message.
+pub(crate) async fn post(gateway: &Arc<Inner>, resource: &Resource, request: Request) -> Response {
+    let mut case = Case::open(gateway, request.headers());
+    match pass(gateway, resource, request, &mut case).await {
+        Ok(response) => response,
+        Err(refused) => case.refuse(gateway, resource, &refused).await,
+    }
+}
+
+async fn pass(
+    gateway: &Arc<Inner>,
+    resource: &Resource,
+    request: Request,
+    case: &mut Case,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let token = token::presented(&parts.headers)?;
+    let message = body::read(&parts.headers, body).await?;
+    case.id = message.id().cloned();
+    case.era = headers::agree(&parts.headers, &message)?;
+    let bearer = token::verify(gateway, resource, &token, case.now).await?;
+    case.caller(&bearer);
+    let caller = Caller { gateway, resource, bearer, era: case.era };
+    if session::needed(caller.era, &message) {
+        session::find(&caller, &parts.headers, case.now).await?;
+    }
+    match message {
+        Message::Request(id, request) => {
+            let operation = Operation::read(caller.era, request)?;
+            let (result, session) = operate(&caller, operation, case).await?;
+            let mut response = Json(envelope::result(&id, &result)).into_response();
+            if let Some(value) = session.and_then(|id| HeaderValue::from_str(id.expose()).ok()) {
+                response.headers_mut().insert(headers::SESSION, value);
+            }
+            Ok(response)
+        }
+        // HTTP25-6
+        Message::Notification(_) | Message::Response => Ok(StatusCode::ACCEPTED.into_response()),
+    }
+}
+
+/// Steps 7 to 9. `initialize` alone gives a session's id beside its result.
+async fn operate(
+    caller: &Caller<'_>,
+    operation: Operation,
+    case: &mut Case,
+) -> Result<(serde_json::Value, Option<Secret>), Refusal> {
+    case.action = match operation {
+        Operation::ListTools => Action::ToolsList,
+        Operation::CallTool { .. } => Action::ToolCall,
+        Operation::Initialize(_) | Operation::Ping | Operation::Discover => Action::McpRequest,
+    };
+    limit::user(caller, &operation, case.now)?;
+    scope::suffices(caller, &operation)?;
+    let result = match operation {
+        Operation::Initialize(revision) => {
+            let id = session::begin(caller, revision, case.now).await?;
+            return Ok((result::initialize(revision), Some(id)));
+        }
+        Operation::Ping => result::empty(caller.era),
+        Operation::Discover => result::discover(),
+        Operation::ListTools => list::tools(caller, case).await?,
+        Operation::CallTool { name, arguments } => call::run(caller, case, &name, arguments).await?,
+    };
+    Ok((result, None))
+}
+
+/// `GET`: there is no stream to open, but only a bearer learns so (HTTP25-7, DC-21).
+pub(crate) async fn get(gateway: &Arc<Inner>, resource: &Resource, headers: &HeaderMap) -> Response {
+    bodyless(gateway, resource, headers, false).await
+}
+
+/// `DELETE`: ends the session that the request names (HTTP25-9); without one there is nothing to end.
+pub(crate) async fn delete(gateway: &Arc<Inner>, resource: &Resource, headers: &HeaderMap) -> Response {
+    bodyless(gateway, resource, headers, true).await
+}
+
+async fn bodyless(gateway: &Arc<Inner>, resource: &Resource, headers: &HeaderMap, ends: bool) -> Response {
+    let mut case = Case::open(gateway, headers);
+    match without_body(gateway, resource, headers, (ends, &mut case)).await {
+        Ok(response) => response,
+        Err(refused) => case.refuse(gateway, resource, &refused).await,
+    }
+}
+
+async fn without_body(
+    gateway: &Arc<Inner>,
+    resource: &Resource,
+    headers: &HeaderMap,
+    (ends, case): (bool, &mut Case),
+) -> Result<Response, Refusal> {
+    let token = token::presented(headers)?;
+    let bearer = token::verify(gateway, resource, &token, case.now).await?;
+    case.caller(&bearer);
+    let caller = Caller { gateway, resource, bearer, era: Era::Session };
+    let named = headers::session(headers)?.is_some() && !headers::bodyless_is_stateless(headers);
+    if named {
+        let session = session::find(&caller, headers, case.now).await?;
+        if ends {
+            let ended = gateway.sessions.end(&session, case.now).await;
+            ended.map_err(|error| Refusal::unavailable(&error))?;
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+    }
+    let allowed = [(header::ALLOW, HeaderValue::from_static("POST, DELETE"))];
+    Ok((StatusCode::METHOD_NOT_ALLOWED, allowed).into_response())
+}

@@ -1,0 +1,89 @@
+//! What is known of a request so far, for the audit and for the form of its answer. Steps read their inputs from their
+//! arguments, never from here.
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Resource, Timestamp, VerifiedBearer};
+
+use crate::envelope::Id;
+use crate::gateway::Inner;
+use crate::protocol::Era;
+use crate::refusal::Refusal;
+use crate::trace::TraceId;
+
+/// One request's file.
+#[derive(Clone)]
+pub(super) struct Case {
+    /// The one `now` of every decision about it.
+    pub(super) now: Timestamp,
+    /// Its trace id.
+    pub(super) trace: TraceId,
+    /// What it tries to do.
+    pub(super) action: Action,
+    /// In which era it is answered.
+    pub(super) era: Era,
+    /// The id to echo.
+    pub(super) id: Option<Id>,
+    principal: Option<PrincipalId>,
+    client: Option<ClientId>,
+    connection: Option<ConnectionId>,
+    tool: Option<String>,
+}
+
+impl Case {
+    /// Opens the file of a request.
+    pub(super) fn open(gateway: &Inner, headers: &HeaderMap) -> Self {
+        Self {
+            now: gateway.clock.now(),
+            trace: TraceId::of(headers),
+            action: Action::McpRequest,
+            era: Era::Session,
+            id: None,
+            principal: None,
+            client: None,
+            connection: None,
+            tool: None,
+        }
+    }
+
+    /// Notes who asks.
+    pub(super) fn caller(&mut self, bearer: &VerifiedBearer) {
+        self.principal = Some(bearer.principal().id.clone());
+        self.client = Some(bearer.client_id().clone());
+    }
+
+    /// Notes which tool is meant.
+    pub(super) fn tool(&mut self, name: &str) {
+        self.tool = Some(name.to_owned());
+    }
+
+    /// Notes where it lies.
+    pub(super) fn connection(&mut self, connection: &ConnectionId) {
+        self.connection = Some(connection.clone());
+    }
+
+    /// An event of this request.
+    pub(super) fn event(&self, at: Timestamp, outcome: Outcome) -> Event {
+        let mut event = Event::new(at, self.action, outcome).traced(self.trace.as_str());
+        if let Some(principal) = &self.principal {
+            event = event.by(principal);
+        }
+        if let Some(client) = &self.client {
+            event = event.through(client);
+        }
+        if let Some(connection) = &self.connection {
+            event = event.at_connection(connection);
+        }
+        if let Some(tool) = &self.tool {
+            event = event.of_tool(tool);
+        }
+        event
+    }
+
+    /// Notes a refusal and gives its answer.
+    pub(super) async fn refuse(&self, gateway: &Inner, resource: &Resource, refused: &Refusal) -> Response {
+        gateway.trail.note(self.event(self.now, Outcome::Refused).because(refused.reason())).await;
+        refused.respond(resource, self.era, self.id.as_ref())
+    }
+}

@@ -1,0 +1,85 @@
+//! The gate, rule by rule.
+
+use portcullis_oauth::scopes::{TOOLS_EXECUTE, TOOLS_READ};
+use portcullis_oauth::{
+    Alias, ClientId, ConnectionId, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
+    ResourceUri, Secret, Timestamp,
+};
+use serde_json::Map;
+
+use super::*;
+use crate::connections::ConnectionStatus;
+
+const NOW: Timestamp = Timestamp::from_micros(0);
+
+fn connection(owner: &PrincipalId, server: &str) -> Connection {
+    Connection {
+        id: ConnectionId::generate(),
+        principal_id: owner.clone(),
+        alias: Alias::parse("sandbox").unwrap(),
+        server: server.to_owned(),
+        label: String::new(),
+        status: ConnectionStatus::Active,
+        status_reason: None,
+        since: NOW,
+        created_at: NOW,
+    }
+}
+
+fn bearer(
+    who: &PrincipalId,
+    permissions: &[&str],
+    scope: &[&str],
+    reach: GrantedConnections,
+) -> VerifiedBearer {
+    let principal =
+        Principal { id: who.clone(), permissions: permissions.iter().copied().collect(), groups: Vec::new() };
+    VerifiedBearer::attest(
+        Secret::presented("t").hash(),
+        ResourceUri::parse("https://h/mcp").unwrap(),
+        NOW,
+        (principal, ClientId::generate(), GrantId::generate()),
+        (scope.iter().copied().collect(), reach),
+    )
+}
+
+fn reason(bearer: &VerifiedBearer, connection: Connection, tool: &str) -> &'static str {
+    let call = ToolCall { connection, tool: tool.to_owned(), arguments: Map::new() };
+    decide(bearer, call).map_or_else(|denial| denial.reason, |_| "permitted")
+}
+
+/// Every rule by itself, and the default
+#[test]
+fn nothing_is_permitted_unless_every_rule_lets_it_and_one_says_so() {
+    let (alice, bob) =
+        (PrincipalId::generate(PrincipalKind::User), PrincipalId::generate(PrincipalKind::User));
+    let all = [TOOLS_READ, TOOLS_EXECUTE];
+    let full = bearer(&alice, &all, &all, GrantedConnections::All);
+    let sandbox = connection(&alice, "sandbox");
+    assert_eq!(reason(&full, sandbox.clone(), "echo"), "permitted");
+    assert_eq!(reason(&full, sandbox.clone(), "send_message"), "approval_unavailable");
+    assert_eq!(reason(&full, sandbox.clone(), "format_disk"), "no_policy");
+    assert_eq!(reason(&full, connection(&alice, "elsewhere"), "echo"), "no_policy");
+    assert_eq!(reason(&full, connection(&bob, "sandbox"), "echo"), "not_owner");
+    let named = bearer(&alice, &all, &all, GrantedConnections::Named(vec![ConnectionId::generate()]));
+    assert_eq!(reason(&named, sandbox.clone(), "echo"), "connection_not_granted");
+    // SBP-10
+    let demoted = bearer(&alice, &[TOOLS_READ], &all, GrantedConnections::All);
+    assert_eq!(reason(&demoted, sandbox.clone(), "echo"), "permission_missing");
+    let reader = bearer(&alice, &all, &[TOOLS_READ], GrantedConnections::All);
+    assert_eq!(reason(&reader, sandbox, "echo"), "scope_missing");
+}
+
+/// TOOL-1: a reader sees what a step-up would open, and nobody sees what nothing would
+#[test]
+fn a_tool_exists_for_whom_any_call_of_it_could_pass() {
+    let alice = PrincipalId::generate(PrincipalKind::User);
+    let sandbox = connection(&alice, "sandbox");
+    let all = [TOOLS_READ, TOOLS_EXECUTE];
+    let reader = bearer(&alice, &all, &[TOOLS_READ], GrantedConnections::All);
+    assert!(could_pass(&reader, &sandbox, "echo"));
+    assert!(could_pass(&reader, &sandbox, "send_message"));
+    assert!(!could_pass(&reader, &sandbox, "format_disk"));
+    let demoted = bearer(&alice, &[TOOLS_READ], &all, GrantedConnections::All);
+    assert!(!could_pass(&demoted, &sandbox, "echo"));
+}

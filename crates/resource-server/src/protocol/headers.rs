@@ -1,0 +1,153 @@
+//! Headers and body must say the same (HTTP26-2 to -8, -12, HTTP25-11, T22). The body's envelope decides the era; every
+//! decision after this step reads the body alone.
+
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Era, Revision, code, name};
+use crate::envelope::{Call, Message};
+use crate::refusal::Refusal;
+
+/// The revision that a request is written in.
+pub(crate) const VERSION: &str = "mcp-protocol-version";
+/// The session that it belongs to.
+pub(crate) const SESSION: &str = "mcp-session-id";
+const METHOD: &str = "mcp-method";
+const NAME: &str = "mcp-name";
+
+const META: &str = "_meta";
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// Reads the era of a message, or refuses it because headers and body disagree.
+pub(crate) fn agree(headers: &HeaderMap, message: &Message) -> Result<Era, Refusal> {
+    let version = single(headers, VERSION)?;
+    let claim = message.call().and_then(|call| call.params.get(META)).and_then(|meta| meta.get(META_VERSION));
+    match (message, claim, version) {
+        (Message::Request(_, call), Some(claim), _) => stateless(headers, version, call, claim),
+        (Message::Request(..), None, Some(version)) if is_stateless(version) => Err(Refusal::bad_request(
+            "envelope_missing",
+            code::INVALID_PARAMS,
+            format!("params._meta must hold {META_VERSION} and {META_CAPABILITIES}"),
+        )),
+        (Message::Notification(_), _, Some(version)) if is_stateless(version) => {
+            supported(version).map(|()| Era::Stateless)
+        }
+        // HTTP26-14
+        (Message::Response, _, Some(version)) if is_stateless(version) => Err(Refusal::bad_request(
+            "response_posted",
+            code::INVALID_REQUEST,
+            "this revision takes no responses from clients",
+        )),
+        _ => session_era(headers, version),
+    }
+}
+
+/// The one value of a header. Two of them are a disagreement in themselves (T22).
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| mismatch(name, "cannot be read")),
+        (Some(_), Some(_)) => Err(mismatch(name, "was sent more than once")),
+    }
+}
+
+fn mismatch(header: &str, what: &str) -> Refusal {
+    Refusal::bad_request("header_mismatch", code::HEADER_MISMATCH, format!("the header {header} {what}"))
+}
+
+/// Whether a version header speaks of the stateless era, whatever revision of it.
+fn is_stateless(version: &str) -> bool {
+    version >= Revision::V2026_07_28.as_str() && version.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// HTTP26-3
+fn supported(version: &str) -> Result<(), Refusal> {
+    if version == Revision::V2026_07_28.as_str() { Ok(()) } else { Err(unsupported(version)) }
+}
+
+fn unsupported(requested: &str) -> Refusal {
+    let requested: String = requested.chars().take(40).collect();
+    Refusal::bad_request("protocol_version", code::UNSUPPORTED_VERSION, "unsupported protocol version")
+        .with_data(json!({"supported": Revision::names(), "requested": requested}))
+}
+
+fn session_era(headers: &HeaderMap, version: Option<&str>) -> Result<Era, Refusal> {
+    // HTTP25-11: an absent version is a session's own
+    if let Some(version) = version
+        && Revision::parse(version).is_none_or(|revision| revision.era() != Era::Session)
+    {
+        return Err(unsupported(version));
+    }
+    // HTTP26-12: these headers were not validated in this era, and somebody on the way may trust them
+    match [METHOD, NAME].into_iter().find(|name| headers.contains_key(*name)) {
+        Some(name) => Err(mismatch(name, "does not belong to this protocol revision")),
+        None => Ok(Era::Session),
+    }
+}
+
+fn stateless(headers: &HeaderMap, version: Option<&str>, call: &Call, claim: &Value) -> Result<Era, Refusal> {
+    let incomplete = |key: &str| {
+        Refusal::bad_request(
+            "envelope_missing",
+            code::INVALID_PARAMS,
+            format!("params._meta[{key}] is missing or malformed"),
+        )
+    };
+    let claim = claim.as_str().ok_or_else(|| incomplete(META_VERSION))?;
+    let method = single(headers, METHOD)?;
+    if version.is_some_and(|version| version != claim) {
+        return Err(mismatch(VERSION, "differs from the body"));
+    }
+    if method.is_some_and(|method| method != call.method) {
+        return Err(mismatch(METHOD, "differs from the body"));
+    }
+    // HTTP26-8: clientInfo may be absent (DC-26)
+    if !call.params[META].get(META_CAPABILITIES).is_some_and(Value::is_object) {
+        return Err(incomplete(META_CAPABILITIES));
+    }
+
+    for (header, value) in [(VERSION, version), (METHOD, method)] {
+        if value.is_none() {
+            return Err(mismatch(header, "is missing"));
+        }
+    }
+    named(headers, call).map(|()| Era::Stateless)
+}
+
+/// HTTP26-5: the header that names what is called or read.
+fn named(headers: &HeaderMap, call: &Call) -> Result<(), Refusal> {
+    let member = match call.method.as_str() {
+        "tools/call" | "prompts/get" => "name",
+        "resources/read" => "uri",
+        _ => return Ok(()),
+    };
+    let body = call.params.get(member).and_then(Value::as_str);
+    match (single(headers, NAME)?, body) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(mismatch(NAME, "is missing")),
+        (Some(header), body) => match name::decode(header) {
+            Some(decoded) if Some(decoded.as_str()) == body => Ok(()),
+            Some(_) => Err(mismatch(NAME, "differs from the body")),
+            None => Err(mismatch(NAME, "cannot be decoded")),
+        },
+    }
+}
+
+/// Whether a request without body belongs to the stateless era, in which GET and DELETE mean nothing (HTTP26-1).
+pub(crate) fn bodyless_is_stateless(headers: &HeaderMap) -> bool {
+    headers.get(VERSION).and_then(|value| value.to_str().ok()).is_some_and(is_stateless)
+}
+
+/// The session that a request names, if it names one.
+pub(crate) fn session(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let unreadable =
+        || Refusal::transport("session_header", StatusCode::BAD_REQUEST, "Mcp-Session-Id cannot be read");
+    let mut values = headers.get_all(SESSION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| unreadable()),
+        (Some(_), Some(_)) => Err(unreadable()),
+    }
+}

@@ -1,0 +1,9 @@
+//! Stories told to the gateway over HTTP, with a fake verifier in the place of the authorization server.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on falls over")]
+
+mod bearer;
+mod sessions;
+mod stage;
+mod stateless;
+mod tools;
+mod transport;

@@ -1,0 +1,311 @@
+//! The stage of the stories: a gateway over a fresh database, with tokens that a fake verifier knows.
+
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
+use portcullis_audit::Trail;
+use portcullis_database::testing::TestDatabase;
+use portcullis_database::{ChangeFeed, Database, on};
+use portcullis_resource_server::oauth::{
+    Alias, BoxFuture, ClientId, Clock, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
+    PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
+};
+use portcullis_resource_server::{
+    Connection, Gateway, GatewayParts, VerifiedBearer, Verifier, VerifyError, sandbox,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub(crate) const ORIGIN: &str = "http://localhost:8420";
+pub(crate) const ALL: &str = "mcp.tools.read mcp.tools.execute mcp.resources.read";
+pub(crate) const EVERYTHING: GrantedConnections = GrantedConnections::All;
+
+/// One token as the fake verifier knows it.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub(crate) text: String,
+    pub(crate) who: PrincipalId,
+    pub(crate) client: ClientId,
+    pub(crate) grant: GrantId,
+    pub(crate) resource: String,
+    pub(crate) scope: String,
+    pub(crate) permissions: String,
+    pub(crate) reach: GrantedConnections,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Knows the tokens that a story wrote into it.
+#[derive(Clone, Default)]
+pub(crate) struct FakeVerifier {
+    pub(crate) tokens: Arc<Mutex<Vec<Token>>>,
+    pub(crate) asked: Arc<Mutex<u32>>,
+    pub(crate) broken: Arc<Mutex<bool>>,
+}
+
+impl FakeVerifier {
+    fn find(
+        &self,
+        token: &Secret,
+        resource: &ResourceUri,
+        now: Timestamp,
+    ) -> Result<VerifiedBearer, VerifyError> {
+        *self.asked.lock().unwrap() += 1;
+        if *self.broken.lock().unwrap() {
+            return Err(VerifyError::Unavailable("the store is out of reach".into()));
+        }
+        let all = self.tokens.lock().unwrap();
+        let known = all.iter().find(|known| known.text == token.expose());
+        let known = known.ok_or(VerifyError::Invalid("the token is unknown"))?;
+        if known.resource != resource.as_str() {
+            return Err(VerifyError::Invalid("the token is for another resource"));
+        }
+        if known.expires_at <= now {
+            return Err(VerifyError::Invalid("the token expired"));
+        }
+        let permissions = ScopeSet::parse(&known.permissions).unwrap();
+        Ok(VerifiedBearer::attest(
+            token.hash(),
+            resource.clone(),
+            known.expires_at,
+            (
+                Principal { id: known.who.clone(), permissions, groups: vec![] },
+                known.client.clone(),
+                known.grant.clone(),
+            ),
+            (ScopeSet::parse(&known.scope).unwrap(), known.reach.clone()),
+        ))
+    }
+}
+
+impl Verifier for FakeVerifier {
+    fn verify<'a>(
+        &'a self,
+        token: &'a Secret,
+        resource: &'a ResourceUri,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
+        Box::pin(std::future::ready(self.find(token, resource, now)))
+    }
+}
+
+/// The stage.
+pub(crate) struct Stage {
+    pub(crate) gateway: Gateway,
+    pub(crate) verifier: FakeVerifier,
+    pub(crate) clock: TestClock,
+    pub(crate) changes: ChangeFeed,
+    pub(crate) database: Database,
+    pub(crate) alice: PrincipalId,
+    pub(crate) sandbox: Connection,
+    _held: (TestDatabase, TempDir),
+}
+
+impl Stage {
+    /// A gateway where Alice has a connection `sandbox`.
+    pub(crate) async fn set(held: TestDatabase) -> Self {
+        let stage = Self::deaf(held).await;
+        stage.changes.read().await.unwrap();
+        stage
+    }
+
+    /// The same, but its feed of changes was never read.
+    pub(crate) async fn deaf(held: TestDatabase) -> Self {
+        let folder = TempDir::new().unwrap();
+        sandbox::seed(folder.path()).unwrap();
+        let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
+        let verifier = FakeVerifier::default();
+        let database = held.database.clone();
+        let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
+        let gateway = Gateway::new(GatewayParts {
+            registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
+            verifier: Arc::new(verifier.clone()),
+            database: database.clone(),
+            clock: Arc::new(clock.clone()),
+            trail: Trail::new(database.clone()),
+            changes: changes.clone(),
+            allowed_origins: vec!["https://inspector.example".to_owned()],
+            sandbox_folder: folder.path().to_owned(),
+            listen_ports: vec![8420],
+        })
+        .await
+        .unwrap();
+        let alice = PrincipalId::generate(PrincipalKind::User);
+        let alias = Alias::parse("sandbox").unwrap();
+        let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
+        Self { gateway, verifier, clock, changes, database, alice, sandbox, _held: (held, folder) }
+    }
+
+    /// A token of Alice's for `/mcp`.
+    pub(crate) fn token(&self, scope: &str) -> Token {
+        self.token_of(&self.alice, "/mcp", scope)
+    }
+
+    /// A token that reaches all connections of somebody, for one hour.
+    pub(crate) fn token_of(&self, who: &PrincipalId, path: &str, scope: &str) -> Token {
+        let mut all = self.verifier.tokens.lock().unwrap();
+        let token = Token {
+            text: format!("pcl_at_{}", all.len()),
+            who: who.clone(),
+            client: ClientId::from("client_a".to_owned()),
+            grant: GrantId::generate(),
+            resource: format!("{ORIGIN}{path}"),
+            scope: scope.to_owned(),
+            permissions: ALL.to_owned(),
+            reach: EVERYTHING,
+            expires_at: self.clock.now().plus(Seconds(3_600)),
+        };
+        all.push(token.clone());
+        token
+    }
+
+    /// Changes a token where it is kept.
+    pub(crate) fn change(&self, token: &Token, change: impl Fn(&mut Token)) {
+        self.verifier
+            .tokens
+            .lock()
+            .unwrap()
+            .iter_mut()
+            .filter(|known| known.text == token.text)
+            .for_each(change);
+    }
+
+    /// Sends a request.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
+        self.gateway.router().oneshot(request).await.unwrap()
+    }
+
+    /// The reasons of every refusal and failure so far.
+    pub(crate) async fn reasons(&self) -> Vec<String> {
+        let rows: Vec<(String,)> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT reason FROM audit_event WHERE reason IS NOT NULL ORDER BY at, id"
+        )
+        .fetch_all(pool)
+        .await)
+        .unwrap();
+        rows.into_iter().map(|(reason,)| reason).collect()
+    }
+
+    /// Action and outcome of every event so far that is of this action.
+    pub(crate) async fn outcomes(&self, action: &str) -> Vec<String> {
+        let rows: Vec<(String,)> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT outcome FROM audit_event WHERE action = $1 ORDER BY outcome"
+        )
+        .bind(action)
+        .fetch_all(pool)
+        .await)
+        .unwrap();
+        rows.into_iter().map(|(outcome,)| outcome).collect()
+    }
+}
+
+/// A request as it is being written.
+pub(crate) struct Draft {
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Draft {
+    pub(crate) fn new(method: Method, path: &str) -> Self {
+        Self { method, path: path.to_owned(), headers: vec![], body: vec![] }.header("host", "localhost:8420")
+    }
+
+    /// A message as an SDK posts it.
+    pub(crate) fn post(path: &str, body: &Value) -> Self {
+        Self::raw(path, body.to_string())
+    }
+
+    pub(crate) fn raw(path: &str, body: impl Into<Vec<u8>>) -> Self {
+        let mut draft = Self::new(Method::POST, path)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream");
+        draft.body = body.into();
+        draft
+    }
+
+    /// A request of the stateless era, with every header that its body asks for.
+    pub(crate) fn modern(path: &str, method: &str, mut params: Value) -> Self {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        let draft =
+            Self::post(path, &body).header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
+        match (method, body["params"]["name"].as_str()) {
+            ("tools/call", Some(name)) => draft.header("mcp-name", name),
+            _ => draft,
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same without a header.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+
+    pub(crate) fn bearing(self, token: &Token) -> Self {
+        let value = format!("Bearer {}", token.text);
+        self.header("authorization", &value)
+    }
+
+    pub(crate) fn request(self) -> Request<Body> {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        request.body(Body::from(self.body)).unwrap()
+    }
+
+    pub(crate) async fn at(self, stage: &Stage) -> Answer {
+        let response = stage.send(self.request()).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
+        Answer { status, headers, body }
+    }
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn code(&self) -> i64 {
+        self.body["error"]["code"].as_i64().unwrap_or_default()
+    }
+
+    /// The text of a tool result and whether it is a failure.
+    pub(crate) fn tool(&self) -> (&str, bool) {
+        let result = &self.body["result"];
+        (result["content"][0]["text"].as_str().unwrap_or_default(), result["isError"] == true)
+    }
+
+    pub(crate) fn tool_names(&self) -> Vec<&str> {
+        let tools = self.body["result"]["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap_or_default()).collect()
+    }
+}
+
+/// Calls a tool in the stateless era.
+pub(crate) async fn call(stage: &Stage, token: &Token, name: &str, arguments: Value) -> Answer {
+    let params = json!({"name": name, "arguments": arguments});
+    Draft::modern("/mcp", "tools/call", params).bearing(token).at(stage).await
+}

@@ -1,0 +1,19 @@
+//! Browser plumbing: layout, session, CSRF, security headers, error page, assets.
+//!
+//! Owns what every page needs and the `web_session` table. Knows no OAuth: who may sign in and what a page decides is
+//! its callers' business.
+
+pub mod assets;
+mod browser;
+pub mod csrf;
+pub mod error_page;
+mod headers;
+pub mod layout;
+mod peer;
+mod session_store;
+
+pub use browser::{Browser, BrowserError, SignedIn, session_layer};
+pub use error_page::ErrorPage;
+pub use headers::page_headers;
+pub use peer::Peer;
+pub use session_store::SessionStore;

@@ -1,0 +1,167 @@
+//! Where browser sessions are kept: our own table, so that devices can be listed and ended. The id itself is in the
+//! browser's cookie alone; the row holds its hash (ASVS-7.2.3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_oauth::{Clock, PrincipalId, Seconds, Secret, SecretHash, Timestamp};
+use time::OffsetDateTime;
+use tower_sessions::SessionStore as Store;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error, Result};
+
+/// The key of a session's data that names who is signed in.
+pub(crate) const PRINCIPAL: &str = "principal";
+
+/// A signed-in browser that is silent for so long signs in again (ASVS-7.3.1).
+const IDLE: Seconds = Seconds(24 * 3_600);
+/// A signed-in browser signs in again after so long in any case.
+pub(crate) const ABSOLUTE: Seconds = Seconds::days(14);
+/// A browser where nobody is signed in is remembered for so long.
+const ANONYMOUS: Seconds = Seconds(3_600);
+/// How exactly "last seen" is kept: a write on every page view would buy nothing.
+const SEEN_EVERY: Seconds = Seconds(300);
+
+/// Sessions in the database.
+#[derive(Clone, Debug)]
+pub struct SessionStore {
+    database: Database,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    principal_id: Option<PrincipalId>,
+    data: String,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+}
+
+impl Row {
+    fn is_live(&self, now: Timestamp) -> bool {
+        let idle = if self.principal_id.is_some() { IDLE } else { ANONYMOUS };
+        now < self.last_seen_at.plus(idle) && now < self.created_at.plus(ABSOLUTE)
+    }
+}
+
+impl SessionStore {
+    /// Sessions kept in `database`, judged by `clock`.
+    #[must_use]
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+
+    /// Ends every session of a principal, in the transaction that holds the reason for it (ASVS-7.4.1).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_all_in(
+        transaction: &mut Transaction,
+        principal: &PrincipalId,
+    ) -> std::result::Result<(), DatabaseError> {
+        on!(transaction.on(), |connection| sqlx::query("DELETE FROM web_session WHERE principal_id = $1")
+            .bind(principal)
+            .execute(connection)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// Deletes sessions that no browser can use any more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sweep(&self, now: Timestamp) -> std::result::Result<(), DatabaseError> {
+        on!(self.database.write(), |pool| sqlx::query(
+            "DELETE FROM web_session WHERE last_seen_at < $1 OR created_at < $2 OR \
+             (principal_id IS NULL AND last_seen_at < $3)"
+        )
+        .bind(now.minus(IDLE))
+        .bind(now.minus(ABSOLUTE))
+        .bind(now.minus(ANONYMOUS))
+        .execute(pool)
+        .await
+        .map(drop))?;
+        Ok(())
+    }
+
+    async fn upsert(&self, record: &Record) -> Result<()> {
+        let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
+        let principal = record.data.get(PRINCIPAL).and_then(|value| value.as_str());
+        on!(self.database.write(), |pool| sqlx::query(
+            "INSERT INTO web_session (id_hash, principal_id, data, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $4) \
+             ON CONFLICT (id_hash) DO UPDATE SET principal_id = $2, data = $3, last_seen_at = $4"
+        )
+        .bind(hash(&record.id))
+        .bind(principal)
+        .bind(data)
+        .bind(self.clock.now())
+        .execute(pool)
+        .await
+        .map(drop))
+        .map_err(backend)
+    }
+
+    async fn seen(&self, id: &Id, now: Timestamp) -> Result<()> {
+        on!(self.database.write(), |pool| sqlx::query(
+            "UPDATE web_session SET last_seen_at = $2 WHERE id_hash = $1"
+        )
+        .bind(hash(id))
+        .bind(now)
+        .execute(pool)
+        .await
+        .map(drop))
+        .map_err(backend)
+    }
+}
+
+#[async_trait]
+impl Store for SessionStore {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.upsert(record).await
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        self.upsert(record).await
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let now = self.clock.now();
+        let row: Option<Row> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT principal_id, data, created_at, last_seen_at FROM web_session WHERE id_hash = $1"
+        )
+        .bind(hash(id))
+        .fetch_optional(pool)
+        .await)
+        .map_err(backend)?;
+        let Some(row) = row.filter(|row| row.is_live(now)) else { return Ok(None) };
+        if now >= row.last_seen_at.plus(SEEN_EVERY) {
+            self.seen(id, now).await?;
+        }
+        let data: HashMap<String, serde_json::Value> =
+            serde_json::from_str(&row.data).map_err(|error| Error::Decode(error.to_string()))?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(row.created_at.plus(ABSOLUTE).seconds())
+            .map_err(|error| Error::Decode(error.to_string()))?;
+        Ok(Some(Record { id: *id, data, expiry_date }))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        on!(self.database.write(), |pool| sqlx::query("DELETE FROM web_session WHERE id_hash = $1")
+            .bind(hash(id))
+            .execute(pool)
+            .await
+            .map(drop))
+        .map_err(backend)
+    }
+}
+
+fn hash(id: &Id) -> SecretHash {
+    Secret::presented(id.to_string()).hash()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn backend(error: sqlx::Error) -> Error {
+    Error::Backend(error.to_string())
+}

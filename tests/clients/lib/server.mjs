@@ -1,0 +1,135 @@
+// Owns the life of one real portcullis process: a temporary data directory, a free port, start, stop.
+// Knows nothing of browsers or MCP.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const DEFAULT_BINARY = fileURLToPath(new URL('../../../target/debug/portcullis', import.meta.url));
+const BINARY = path.resolve(process.env.PORTCULLIS_BIN ?? DEFAULT_BINARY);
+const START_MS = 30_000;
+const STOP_MS = 5_000;
+
+/** A port that was free on 127.0.0.1 a moment ago. */
+async function freePort() {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
+
+/** The environment of the tests, without the settings of a portcullis that the developer may run. */
+function cleanEnvironment() {
+  const foreign = ([name]) => !name.startsWith('PORTCULLIS_') && name !== 'DATABASE_URL';
+  return Object.fromEntries(Object.entries(process.env).filter(foreign));
+}
+
+// An interrupted run leaves no process behind: a signal becomes an exit, and an exit ends the children.
+const running = new Set();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+export class Server {
+  #child;
+  #ended;
+  #log = '';
+
+  /** `database`: what `engine.fresh()` gave. `settings`: configuration keys, for example `{ access_token_seconds: 2 }`. */
+  static async start({ database, settings = {} }) {
+    const server = new Server();
+    server.database = database;
+    server.settings = settings;
+    server.directory = await mkdtemp(path.join(tmpdir(), 'portcullis-client-'));
+    server.port = await freePort();
+    server.origin = `http://localhost:${server.port}`;
+    await server.launch();
+    return server;
+  }
+
+  /** Starts the process on the same data, address and database; again after `stop()`. */
+  async launch() {
+    const settings = Object.entries(this.settings).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
+    const database = this.database.url ? ['--database-url', this.database.url] : [];
+    const serve = ['serve', '--demo', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin];
+    this.#child = spawn(BINARY, ['--data-dir', this.directory, ...database, ...serve], {
+      cwd: this.directory,
+      env: { ...cleanEnvironment(), ...Object.fromEntries(settings) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const child = this.#child;
+    running.add(child);
+    this.#ended = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ error }));
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    }).finally(() => running.delete(child));
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (this.#log += text));
+    }
+    try {
+      this.demo = await this.#untilReady();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async #untilReady() {
+    let ended;
+    this.#ended.then((how) => (ended = how));
+    const deadline = Date.now() + START_MS;
+    while (Date.now() < deadline) {
+      if (ended) throw new Error(`portcullis ended while starting: ${JSON.stringify(ended)} ${ended.error ?? ''}\n${this.#log}`);
+      const demo = await readFile(path.join(this.directory, 'demo.json'), 'utf8').then(JSON.parse).catch(() => undefined);
+      if (demo && (await this.#answers())) return demo;
+      await pause(50);
+    }
+    throw new Error(`portcullis was not ready after ${START_MS} ms\n${this.#log}`);
+  }
+
+  async #answers() {
+    return fetch(`${this.origin}/.well-known/oauth-authorization-server`).then(
+      (response) => response.ok,
+      () => false,
+    );
+  }
+
+  /** The authorization server's metadata, as clients see it. */
+  async metadata() {
+    return (await fetch(`${this.origin}/.well-known/oauth-authorization-server`)).json();
+  }
+
+  /** RFC 7009, as a public client does it. */
+  async revoke(token, clientId) {
+    const { revocation_endpoint: endpoint } = await this.metadata();
+    return fetch(endpoint, { method: 'POST', body: new URLSearchParams({ token, client_id: clientId }) });
+  }
+
+  /** Sends a signal and says how and how fast the process ended; kills it, and says so, when it does not. */
+  async stop(signal = 'SIGTERM') {
+    const begun = Date.now();
+    this.#child.kill(signal);
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS + 1_000);
+    const how = await this.#ended;
+    clearTimeout(late);
+    return { ...how, milliseconds: Date.now() - begun };
+  }
+
+  /** What the process printed and logged, for the message of a failed test. */
+  get log() {
+    return this.#log;
+  }
+
+  /** Ends the process, whatever state it is in, and removes everything it left. */
+  async close() {
+    await this.stop('SIGKILL');
+    await rm(this.directory, { recursive: true, force: true });
+    await this.database.drop();
+  }
+}

@@ -1,0 +1,21 @@
+//! The harness for stories: the assembled server in process on either engine, a browser with cookies, and a client that
+//! speaks OAuth.
+//!
+//! A story reads like what happened: somebody asks, somebody answers, and the answer stands on the page. Time is a clock
+//! that is advanced; nothing sleeps.
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a harness for tests: a surprise ends the story"
+)]
+
+mod answer;
+mod browser;
+mod client;
+mod world;
+
+pub use answer::Answer;
+pub use browser::Browser;
+pub use client::{Client, Pkce, Tokens};
+pub use world::{PASSWORD, World};

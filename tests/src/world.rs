@@ -1,0 +1,173 @@
+//! The assembled server with one user, a sandbox connection and a clock that stands still.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::HOST;
+use axum::http::{Method, Request};
+use portcullis::app::{App, AppParts, assemble};
+use portcullis::config::{Config, Flags, Sources};
+use portcullis_authorization_server::{NewUser, User};
+use portcullis_database::testing::TestDatabase;
+use portcullis_oauth::{Alias, PublicUrl, Seconds, Secret, TestClock, Timestamp};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::Answer;
+
+/// Every user's password.
+pub const PASSWORD: &str = "seven green lorries parked";
+/// 2026-01-01, noon.
+const START: Timestamp = Timestamp::from_micros(1_767_268_800_000_000);
+
+/// A server in process.
+pub struct World {
+    /// The assembled server.
+    pub app: App,
+    /// Its clock.
+    pub clock: TestClock,
+    /// The first user: alice@example.com.
+    pub alice: User,
+    database: TestDatabase,
+    _folder: TempDir,
+}
+
+impl World {
+    /// A server on this database, with Alice and her sandbox.
+    pub async fn on(database: TestDatabase) -> Self {
+        Self::configured(database, &[]).await
+    }
+
+    /// A server with some settings changed.
+    pub async fn configured(database: TestDatabase, settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let clock = TestClock::at(START);
+        let app = start(&database, &folder, &clock, settings).await;
+        let alice = add_user(&app, "alice@example.com").await;
+        Self { app, clock, alice, database, _folder: folder }
+    }
+
+    /// A second node: the same database, caches of its own.
+    pub async fn second_node(&self) -> App {
+        start(&self.database, &self._folder, &self.clock, &[]).await
+    }
+
+    /// Adds a user with a sandbox of their own.
+    pub async fn add_user(&self, email: &str) -> User {
+        add_user(&self.app, email).await
+    }
+
+    /// The router.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.app.router.clone()
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, seconds: i64) {
+        self.clock.advance(Seconds(seconds));
+    }
+
+    /// One request without a browser.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        send(&self.app, request).await
+    }
+
+    /// `GET path`
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// `POST path` with a JSON body.
+    pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
+        let request = request(Method::POST, path).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// `POST path` with a form.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(form(path, fields, &[])).await
+    }
+
+    /// `POST path` with a form and further headers.
+    pub async fn post_form_with(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        self.send(form(path, fields, headers)).await
+    }
+
+    /// The actions, outcomes and reasons of the paper trail, in their order.
+    pub async fn trail(&self) -> Vec<String> {
+        let rows: Vec<(String, String, Option<String>)> =
+            portcullis_database::on!(self.database.database.read(), |pool| {
+                sqlx::query_as("SELECT action, outcome, reason FROM audit_event ORDER BY at, id")
+                    .fetch_all(pool)
+                    .await
+            })
+            .expect("the paper trail");
+        rows.into_iter()
+            .map(|(action, outcome, reason)| format!("{action} {outcome} {}", reason.unwrap_or_default()))
+            .collect()
+    }
+}
+
+/// One request to one node.
+pub(crate) async fn send(app: &App, request: Request<Body>) -> Answer {
+    let response = app.router.clone().oneshot(request).await;
+    Answer::read(response.unwrap_or_else(|never| match never {})).await
+}
+
+/// A request to our host.
+pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path).header(HOST, "localhost:8420")
+}
+
+/// A form post.
+pub(crate) fn form(path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Request<Body> {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let mut request = request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body)).expect("a request")
+}
+
+async fn start(
+    database: &TestDatabase,
+    folder: &TempDir,
+    clock: &TestClock,
+    settings: &[(&str, &str)],
+) -> App {
+    let data_dir = folder.path().display().to_string();
+    let settings = settings
+        .iter()
+        .map(|(key, value)| (format!("PORTCULLIS_{}", key.to_uppercase()), (*value).to_owned()));
+    let environment = settings.chain([("PORTCULLIS_DATA_DIR".to_owned(), data_dir)]).collect();
+    let config = Config::load(&Sources { environment, flags: Flags::default() }).expect("a configuration");
+    portcullis_resource_server::sandbox::seed(&config.sandbox_folder()).expect("the sandbox's files");
+    let parts = AppParts {
+        database: database.database.clone(),
+        clock: Arc::new(clock.clone()),
+        config,
+        public_url: PublicUrl::parse("http://localhost:8420").expect("a public URL"),
+        listen_ports: vec![8420],
+    };
+    let app = assemble(parts).await.expect("the server");
+    app.changes.read().await.expect("the change table");
+    app
+}
+
+async fn add_user(app: &App, email: &str) -> User {
+    let name = email.split('@').next().unwrap_or(email).to_owned();
+    let password = Some(Secret::presented(PASSWORD));
+    let new = NewUser { email: email.to_owned(), name, admin: false, password };
+    let user = app.authorization.users().create(new).await.expect("a user");
+    let alias = Alias::parse("sandbox").expect("an alias");
+    app.gateway.connections().create(&user.id, &alias, "sandbox", "").await.expect("a connection");
+    user
+}

@@ -1,0 +1,82 @@
+//! How a client finds its way: the 401, the two metadata documents, the error shapes of the edges.
+
+use portcullis_database::both_engines;
+use portcullis_tests::World;
+use serde_json::json;
+
+both_engines! {
+    /// MCP-AUTH-2, R6750-3-1, R6750-3-2, R9728-3-1, R9728-3.3-1, MCP-AUTH-1, R9207-2-2
+    async fn a_client_without_token_is_led_to_the_authorization_server(database: TestDatabase) {
+        let world = World::on(database).await;
+        let refused = world.mcp("", "tools/list", json!({})).await;
+        assert_eq!(refused.status.as_u16(), 401);
+        let challenge = refused.header("www-authenticate");
+        assert!(challenge.starts_with("Bearer "), "{challenge}");
+        assert!(!challenge.contains("error="), "{challenge}");
+        assert!(challenge.contains(r#"resource_metadata="http://localhost:8420/.well-known/oauth-protected-resource/mcp""#));
+
+        let resource = world.get("/.well-known/oauth-protected-resource/mcp").await.json();
+        assert_eq!(resource["resource"], "http://localhost:8420/mcp");
+        assert_eq!(resource["authorization_servers"], json!(["http://localhost:8420"]));
+        let alias = world.get("/.well-known/oauth-protected-resource/mcp/anything").await.json();
+        assert_eq!(alias["resource"], "http://localhost:8420/mcp/anything");
+        assert_eq!(world.get("/.well-known/oauth-protected-resource/mcp/Not_An_Alias").await.status.as_u16(), 404);
+        assert_eq!(world.get("/.well-known/oauth-protected-resource/other").await.status.as_u16(), 404);
+
+        let server = world.get("/.well-known/oauth-authorization-server").await;
+        assert_eq!(server.json()["issuer"], "http://localhost:8420");
+        assert_eq!(server.header("access-control-allow-origin"), "*");
+    }
+
+    /// R8414-5-1, MCP-AUTH-4, MCP-AUTH-5, R8414-2-3, R8414-2-5, R9207-3-1, R8414-3-1
+    async fn both_discovery_documents_say_the_same(database: TestDatabase) {
+        let world = World::on(database).await;
+        let document = world.get("/.well-known/oauth-authorization-server").await.json();
+        assert_eq!(world.get("/.well-known/openid-configuration").await.json(), document);
+        assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
+        assert_eq!(document["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
+        assert_eq!(document["response_types_supported"], json!(["code"]));
+        assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+        assert!(document["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&json!("none")));
+        // The issuer has no path, so nothing lies behind an inserted one.
+        assert_eq!(world.get("/.well-known/oauth-authorization-server/tenant").await.status.as_u16(), 404);
+    }
+
+    /// MCP-AUTH-26
+    async fn with_registration_off_it_is_neither_told_nor_offered(database: TestDatabase) {
+        let world = World::configured(database, &[("registration", "off")]).await;
+        let document = world.get("/.well-known/oauth-authorization-server").await.json();
+        assert_eq!(document.get("registration_endpoint"), None);
+        let answer = world.post_json("/oauth/register", &json!({"redirect_uris": ["https://a.example/"]})).await;
+        assert_eq!(answer.status.as_u16(), 404);
+        assert!(answer.json().is_object(), "{}", answer.body);
+    }
+
+    /// OA21-3.2-1, OA21-3.2-3, OA21-3.1-6
+    async fn programs_may_call_from_any_origin_and_pages_from_none(database: TestDatabase) {
+        let world = World::on(database).await;
+        let origin = [("origin", "https://app.example")];
+        let token = world.post_form_with("/oauth/token", &[], &origin).await;
+        assert_eq!(token.header("access-control-allow-origin"), "*");
+        assert_eq!(token.header("access-control-allow-credentials"), "");
+        let get = world.get("/oauth/token").await;
+        assert_eq!((get.status.as_u16(), get.header("allow")), (405, "POST"));
+        for page in ["/oauth/authorize", "/login", "/oauth/consent"] {
+            assert_eq!(world.get(page).await.header("access-control-allow-origin"), "", "{page}");
+        }
+    }
+
+    /// ASVS-3.4.3, ASVS-3.4.4, ASVS-3.4.6, ASVS-3.4.3b, R9700-4.2.4-1, OA21-3.2.3-2
+    async fn every_page_carries_its_headers_and_no_form_action(database: TestDatabase) {
+        let world = World::on(database).await;
+        let page = world.get("/login").await;
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(policy.contains("base-uri 'none'") && !policy.contains("form-action"), "{policy}");
+        let header = |name| page.header(name);
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("x-frame-options"), "DENY");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("cache-control"), "no-store");
+    }
+}

@@ -1,0 +1,13 @@
+//! The stories: what happens between a person, a client and the server, told on SQLite and on PostgreSQL.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends the story")]
+
+mod authorization;
+mod codes;
+mod concurrency;
+mod consent;
+mod discovery;
+mod refresh;
+mod registration;
+mod revocation;
+mod sign_in;

@@ -1,0 +1,93 @@
+//! Dynamic client registration, as real clients do it (RFC 7591).
+
+use portcullis_database::both_engines;
+use portcullis_tests::{Browser, Client, World};
+use serde_json::json;
+
+both_engines! {
+    /// R7591-3.2.1-1, R7591-2-2, OA21-3.2.3-2
+    async fn the_answer_states_everything_as_stored(database: TestDatabase) {
+        let world = World::on(database).await;
+        let answer = world.post_json("/oauth/register", &json!({
+            "redirect_uris": ["https://app.example/cb"], "client_name": "App", "scope": "mcp.tools.read admin",
+            "client_id": "mine", "software_id": "ignored",
+        })).await;
+        assert_eq!(answer.status.as_u16(), 201);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        let mut body = answer.json();
+        assert!(body["client_id"].as_str().unwrap().starts_with("client_"));
+        assert!(body["client_secret"].as_str().unwrap().starts_with("pcl_cs_"));
+        assert!(body["client_id_issued_at"].is_number());
+        body["client_id"] = "client_…".into();
+        body["client_secret"] = "pcl_cs_…".into();
+        body["client_id_issued_at"] = 0.into();
+        assert_eq!(body, json!({
+            "client_id": "client_…", "client_id_issued_at": 0, "client_secret": "pcl_cs_…", "client_secret_expires_at": 0,
+            "redirect_uris": ["https://app.example/cb"], "client_name": "App", "token_endpoint_auth_method": "client_secret_basic",
+            "grant_types": ["authorization_code"], "response_types": ["code"], "application_type": "web", "scope": "mcp.tools.read",
+        }));
+    }
+
+    /// R7591-2-2: a public client gets no secret
+    async fn a_public_client_gets_no_secret(database: TestDatabase) {
+        let world = World::on(database).await;
+        assert_eq!(Client::public(&world).await.secret, None);
+    }
+
+    /// R7591-3.2.2-1
+    async fn what_cannot_be_registered_is_refused_as_json(database: TestDatabase) {
+        let world = World::on(database).await;
+        let verdict = async |body| world.post_json("/oauth/register", &body).await.verdict();
+        assert_eq!(verdict(json!({})).await, "400 invalid_redirect_uri");
+        assert_eq!(verdict(json!({"redirect_uris": ["http://app.example/"]})).await, "400 invalid_redirect_uri");
+        assert_eq!(verdict(json!({"redirect_uris": ["https://a.example/"], "client_name": 7})).await, "400 invalid_client_metadata");
+        assert_eq!(verdict(json!([])).await, "400 invalid_client_metadata");
+    }
+
+    /// R7591-3-1, DC-18: swept by time, and never a client that somebody consented to
+    async fn a_client_that_nobody_consented_to_is_forgotten(database: TestDatabase) {
+        let world = World::on(database).await;
+        let (used, unused) = (Client::public(&world).await, Client::public(&world).await);
+        used.connect(&world).await;
+        world.advance(8 * 86_400);
+        world.app.authorization.sweep(portcullis_oauth::Clock::now(&world.clock)).await.unwrap();
+        let pkce = portcullis_tests::Pkce::new();
+        let mut browser = Browser::new(&world);
+        assert_eq!(browser.get(&used.authorize(&pkce, &[])).await.status.as_u16(), 303);
+        assert_eq!(browser.get(&unused.authorize(&pkce, &[])).await.status.as_u16(), 400);
+    }
+
+    /// OA21-2.4.1-1, OA21-2.4.1-3, DC-11: self-registered secrets are taken in header and body alike, one a request
+    async fn a_confidential_client_proves_itself(database: TestDatabase) {
+        let world = World::on(database).await;
+        let metadata = json!({"redirect_uris": ["https://app.example/callback"], "token_endpoint_auth_method": "client_secret_post"});
+        let mut client = Client::registered(&world, &metadata).await;
+        client.redirect_uri = "https://app.example/callback".to_owned();
+        let (code, pkce) = Browser::new(&world).code_for(&client).await;
+        let wrong = client.redeem(&world, &code, &pkce.verifier, &[("client_secret", "guess")]).await;
+        assert_eq!(wrong.verdict(), "401 invalid_client");
+        let none = client.redeem(&world, &code, &pkce.verifier, &[("client_secret", "")]).await;
+        assert_eq!(none.verdict(), "401 invalid_client");
+        let right = client.redeem(&world, &code, &pkce.verifier, &[]).await;
+        assert_eq!(right.verdict(), "200");
+        assert_eq!(right.json().get("refresh_token"), None, "not registered for refresh_token (R9700-4.14-1)");
+    }
+
+    /// OA21-3.2.4-2
+    async fn a_failed_basic_authentication_is_challenged(database: TestDatabase) {
+        let world = World::on(database).await;
+        let headers = [("authorization", "Basic bm9ib2R5Om5vdGhpbmc=")];
+        let answer = world.post_form_with("/oauth/token", &[("grant_type", "authorization_code")], &headers).await;
+        assert_eq!(answer.verdict(), "401 invalid_client");
+        assert!(answer.header("www-authenticate").starts_with("Basic "));
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+
+    /// OA21-2.4-1
+    async fn two_ways_of_authenticating_at_once_are_refused(database: TestDatabase) {
+        let world = World::on(database).await;
+        let headers = [("authorization", "Basic bm9ib2R5Om5vdGhpbmc=")];
+        let fields = [("grant_type", "authorization_code"), ("client_secret", "x")];
+        assert_eq!(world.post_form_with("/oauth/token", &fields, &headers).await.verdict(), "400 invalid_request");
+    }
+}
