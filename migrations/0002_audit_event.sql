@@ -14,3 +14,4 @@ CREATE TABLE audit_event (
 );
 
 CREATE INDEX audit_event_at ON audit_event (at);
+CREATE INDEX audit_event_trace ON audit_event (trace_id);

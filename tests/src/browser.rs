@@ -72,11 +72,11 @@ impl<'a> Browser<'a> {
 
     /// Opens an authorization URL, signs Alice in if asked to, and stops at the consent page.
     pub async fn reach_consent(&mut self, authorize: &str) -> Answer {
-        let mut location = self.get(authorize).await.see_other().to_owned();
-        if location.starts_with("/login") {
-            location = self.sign_in(&location, "alice@example.com", PASSWORD).await.see_other().to_owned();
+        let mut answer = self.get(authorize).await;
+        if answer.see_other().starts_with("/login") {
+            answer = self.sign_in(answer.see_other(), "alice@example.com", PASSWORD).await;
         }
-        self.get(&location).await
+        self.get(answer.see_other()).await
     }
 
     /// Answers a consent page: `approve` or `deny`, with these scopes and every connection ticked.

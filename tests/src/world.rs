@@ -31,7 +31,7 @@ pub struct World {
     /// The first user: alice@example.com.
     pub alice: User,
     database: TestDatabase,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -46,12 +46,12 @@ impl World {
         let clock = TestClock::at(START);
         let app = start(&database, &folder, &clock, settings).await;
         let alice = add_user(&app, "alice@example.com").await;
-        Self { app, clock, alice, database, _folder: folder }
+        Self { app, clock, alice, database, folder }
     }
 
     /// A second node: the same database, caches of its own.
     pub async fn second_node(&self) -> App {
-        start(&self.database, &self._folder, &self.clock, &[]).await
+        start(&self.database, &self.folder, &self.clock, &[]).await
     }
 
     /// Adds a user with a sandbox of their own.
@@ -60,7 +60,6 @@ impl World {
     }
 
     /// The router.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.app.router.clone()
     }

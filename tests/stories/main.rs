@@ -1,6 +1,6 @@
 //! The stories: what happens between a person, a client and the server, told on SQLite and on PostgreSQL.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends the story")]
+#![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod authorization;
 mod codes;

@@ -61,8 +61,8 @@ both_engines! {
     async fn a_confidential_client_proves_itself(database: TestDatabase) {
         let world = World::on(database).await;
         let metadata = json!({"redirect_uris": ["https://app.example/callback"], "token_endpoint_auth_method": "client_secret_post"});
-        let mut client = Client::registered(&world, &metadata).await;
-        client.redirect_uri = "https://app.example/callback".to_owned();
+        let registered = Client::registered(&world, &metadata).await;
+        let client = Client { redirect_uri: "https://app.example/callback".to_owned(), ..registered };
         let (code, pkce) = Browser::new(&world).code_for(&client).await;
         let wrong = client.redeem(&world, &code, &pkce.verifier, &[("client_secret", "guess")]).await;
         assert_eq!(wrong.verdict(), "401 invalid_client");

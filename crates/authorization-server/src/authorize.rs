@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{
     ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, ResourceUri,
-    ScopeSet, scopes,
+    SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 use portcullis_web::Browser;
 
@@ -19,18 +19,6 @@ use crate::Core;
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::store::{Client, ClientOrigin, NewRequest};
 use crate::token::form_body;
-
-/// Parameters that may come once at most (OA21-3.1-4); `resource` may repeat.
-const SINGLE: [&str; 8] = [
-    "response_type",
-    "response_mode",
-    "scope",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "prompt",
-    "nonce",
-];
 
 /// Every scope that a client may ask for.
 pub(crate) fn known_scopes() -> ScopeSet {
@@ -141,7 +129,7 @@ struct Judged {
 
 fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<Judged, Error> {
     let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
-    form.once_each(&SINGLE).map_err(|error| invalid(error.to_string()))?;
+    form.once_each(&SINGLE_AUTHORIZATION_PARAMETERS).map_err(|error| invalid(error.to_string()))?;
     match form.one("response_type") {
         Ok(Some("code")) => {}
         Ok(Some(_)) => {
@@ -163,8 +151,7 @@ fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<J
         ));
     }
     let one = |name| form.one(name).ok().flatten();
-    let code_challenge = CodeChallenge::from_request(one("code_challenge"), one("code_challenge_method"));
-    let code_challenge = code_challenge.map_err(|error| invalid(error.to_string()))?;
+    let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
     let resource = resource(core, client, form)?;
     let scope = scope(client, one("scope").unwrap_or_default())?;
     // OIDC-C-3-1: consent is asked every time, so silence is never enough.

@@ -220,7 +220,7 @@ mod tests {
         for (body, code) in [
             (r#"{"redirect_uris":["javascript:alert(1)"]}"#, ErrorCode::InvalidRedirectUri),
             (r#"{"redirect_uris":[]}"#, ErrorCode::InvalidRedirectUri),
-            (r#"{}"#, ErrorCode::InvalidRedirectUri),
+            ("{}", ErrorCode::InvalidRedirectUri),
             (r#"{"redirect_uris":"https://a.example"}"#, ErrorCode::InvalidRedirectUri),
             (
                 r#"{"redirect_uris":["https://a.example"],"grant_types":["password"]}"#,

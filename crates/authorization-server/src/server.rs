@@ -41,10 +41,7 @@ impl AuthorizationServer {
 
     /// Its endpoints and pages. The pages expect [`portcullis_web::session_layer`] around them.
     pub fn router(&self) -> Router {
-        self.protocol()
-            .merge(pages())
-            .layer(DefaultBodyLimit::max(BODY_LIMIT))
-            .with_state(self.0.clone())
+        self.protocol().merge(pages()).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self.0.clone())
     }
 
     /// What programs call, from any origin and without cookies (OA21-3.2-3).

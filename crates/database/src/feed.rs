@@ -23,6 +23,9 @@ const KEPT: Seconds = Seconds(3_600);
 pub trait ChangeListener: Send + Sync {
     /// Forget whatever depends on this fact.
     fn changed(&self, change: &Change);
+
+    /// Forget everything: the feed was silent for so long that it may have missed changes.
+    fn missed(&self);
 }
 
 /// How much a cache had been told when it began to look something up.
@@ -103,6 +106,7 @@ impl ChangeFeed {
     /// When the database does not answer.
     pub async fn read(&self) -> Result<(), DatabaseError> {
         let began = self.0.millis();
+        self.forget_after_silence(began);
         let since = self.0.clock.now().minus(OVERLAP);
         let rows: Vec<(String, String, String, Timestamp)> = on!(self.0.database.read(), |pool| {
             sqlx::query_as("SELECT id, kind, subject, at FROM change WHERE at >= $1")
@@ -115,6 +119,17 @@ impl ChangeFeed {
         }
         self.0.read_at_millis.store(began, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// What happened while nobody read for longer than a reading looks back is not learned any more.
+    fn forget_after_silence(&self, now_millis: i64) {
+        let silent = now_millis.saturating_sub(self.0.read_at_millis.load(Ordering::SeqCst));
+        if silent > OVERLAP.0 * 1_000 / 2 {
+            self.0.told.fetch_add(1, Ordering::SeqCst);
+            for listener in self.0.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                listener.missed();
+            }
+        }
     }
 
     /// Reads the table until the process ends; now and then deletes rows that nobody needs any more.

@@ -1,5 +1,7 @@
 //! Opening: pools for either engine, tuned, with the schema up to date.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -116,6 +118,8 @@ async fn open_postgres(url: &str) -> Result<PgPool, OpenError> {
 }
 
 async fn open_sqlite(path: &Path) -> Result<SqlitePools, OpenError> {
+    create_private(path)
+        .map_err(|error| OpenError::Sqlite { path: path.display().to_string(), reason: error.to_string() })?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -138,4 +142,13 @@ async fn open_sqlite(path: &Path) -> Result<SqlitePools, OpenError> {
     let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
     let readers = pool(4).connect_with(options).await.map_err(failed)?;
     Ok(SqlitePools { writer, readers })
+}
+
+/// Creates the file for its owner alone if it is not there; the engine gives its journals the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }

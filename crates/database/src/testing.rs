@@ -27,6 +27,9 @@ pub struct TestDatabase {
 }
 
 /// A fresh SQLite database in a folder of its own.
+///
+/// # Panics
+/// When it cannot be made.
 pub async fn sqlite() -> TestDatabase {
     let folder = TempDir::new().unwrap_or_else(|error| panic!("a temporary folder: {error}"));
     let url = format!("sqlite:{}", folder.path().join("portcullis.db").display());
@@ -34,6 +37,9 @@ pub async fn sqlite() -> TestDatabase {
 }
 
 /// A fresh PostgreSQL database, or `None` when no server is named.
+///
+/// # Panics
+/// When a server is named and it cannot be made there.
 pub async fn postgres() -> Option<TestDatabase> {
     let server = std::env::var(POSTGRES_VARIABLE).ok().filter(|url| !url.is_empty())?;
     let name = random_handle("story_").replace('-', "_").to_lowercase();

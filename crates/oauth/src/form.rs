@@ -3,6 +3,31 @@
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+/// The parameters of an authorization request that may come once at most (OA21-3.1-4). `client_id` and `redirect_uri` are
+/// judged before them, since they decide where an error may go; `resource` may repeat.
+pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "nonce",
+];
+
+/// The parameters of a token request that may come once at most (OA21-3.1-4).
+pub const SINGLE_TOKEN_PARAMETERS: [&str; 8] = [
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
+    "client_id",
+    "client_secret",
+];
+
 /// Why a query or a body was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {

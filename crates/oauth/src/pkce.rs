@@ -5,6 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::Form;
+
 /// Why a challenge or a verifier was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PkceError {
@@ -40,6 +42,15 @@ impl CodeChallenge {
         }
         let decoded = URL_SAFE_NO_PAD.decode(challenge).map_err(|_| PkceError::Challenge)?;
         if decoded.len() == 32 { Ok(Self(challenge.to_owned())) } else { Err(PkceError::Challenge) }
+    }
+
+    /// Reads the challenge out of an authorization request's parameters.
+    ///
+    /// # Errors
+    /// As [`from_request`](Self::from_request); a repeated parameter counts as a missing one.
+    pub fn from_form(form: &Form) -> Result<Self, PkceError> {
+        let one = |name| form.one(name).ok().flatten();
+        Self::from_request(one("code_challenge"), one("code_challenge_method"))
     }
 
     /// Whether `verifier` is the one behind this challenge (RFC 7636 §4.6), in constant time.

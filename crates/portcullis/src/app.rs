@@ -14,6 +14,7 @@ use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_resource_server::{Connections, Gateway, GatewayParts};
+use portcullis_web::SessionStore;
 
 use self::directory::Directory;
 use crate::Problem;
@@ -45,6 +46,10 @@ pub struct App {
     pub gateway: Gateway,
     /// The feed of changes, to be run.
     pub changes: ChangeFeed,
+    /// The paper trail, for its sweeping.
+    pub trail: Trail,
+    /// The browser sessions, for their sweeping.
+    pub sessions: SessionStore,
     /// The database, to be closed.
     pub database: Database,
     /// Where "now" comes from.
@@ -75,7 +80,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         verifier: authorization.verifier(),
         database: database.clone(),
         clock: clock.clone(),
-        trail,
+        trail: trail.clone(),
         changes: changes.clone(),
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
@@ -99,7 +104,8 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         .merge(portcullis_web::assets::routes())
         .merge(health::routes(changes.clone()));
     let router = middleware::around(routes);
-    Ok(App { router, authorization, gateway, changes, database, clock })
+    let sessions = SessionStore::new(database.clone(), clock.clone());
+    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })
 }
 
 fn settings(config: &Config) -> Settings {

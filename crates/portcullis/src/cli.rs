@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use self::client::ClientCommand;
+pub(crate) use self::output::say;
 use self::user::UserCommand;
 use crate::config::{Config, Flags, Sources, describe};
 use crate::{Problem, serve};

@@ -17,6 +17,7 @@ use portcullis_oauth::{PublicUrl, Secret, SystemClock};
 use self::announce::{Announcement, Next};
 use crate::Problem;
 use crate::app::{App, AppParts, assemble};
+use crate::cli::say;
 use crate::config::Config;
 
 /// The page on which the bearer of `token` creates the first admin.
@@ -60,7 +61,7 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     let background = background::spawn(&app);
     let announcement =
         Announcement { public_url, engine: app.database.engine(), data_dir: config.data_dir, next };
-    println!("{announcement}");
+    say(&announcement);
     shutdown::serve(&app, listeners, signals).await;
     drop(background);
     shutdown::close(&app.database).await;

@@ -80,6 +80,10 @@ impl ChangeListener for Forget {
             }
         }
     }
+
+    fn missed(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 fn concerns(change: &Change, bearer: &VerifiedBearer) -> bool {

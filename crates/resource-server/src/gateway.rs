@@ -38,7 +38,7 @@ pub struct GatewayParts {
     pub changes: ChangeFeed,
     /// Origins from which web pages may call, besides our own (DC-17).
     pub allowed_origins: Vec<String>,
-    /// The folder of the sandbox server; see [`sandbox::seed`](crate::sandbox::seed).
+    /// The folder of the sandbox server; see [`sandbox::seed`].
     pub sandbox_folder: PathBuf,
     /// The ports that the server listens on, for the `Host` names of this computer.
     pub listen_ports: Vec<u16>,

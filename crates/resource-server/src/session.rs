@@ -172,4 +172,8 @@ impl ChangeListener for Forget {
             self.0.invalidate(&change.subject);
         }
     }
+
+    fn missed(&self) {
+        self.0.invalidate_all();
+    }
 }

@@ -12,25 +12,13 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{ErrorCode, Form, GrantType, ScopeSet, Secret, Timestamp};
+use portcullis_oauth::{ErrorCode, Form, GrantType, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp};
 use portcullis_web::Peer;
 use serde::Serialize;
 
 use crate::Core;
 use crate::client_authentication::{AuthenticatedClient, authenticate};
 use crate::refusal::{Refusal, no_store};
-
-/// Parameters that may come once at most (OA21-3.1-4).
-const SINGLE: [&str; 8] = [
-    "grant_type",
-    "code",
-    "redirect_uri",
-    "code_verifier",
-    "refresh_token",
-    "scope",
-    "client_id",
-    "client_secret",
-];
 
 /// What a grant gave.
 pub(crate) struct Issued {
@@ -81,7 +69,7 @@ async fn answer(
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     let form = form_body(caller.1, body)?;
-    form.once_each(&SINGLE)?;
+    form.once_each(&SINGLE_TOKEN_PARAMETERS)?;
     let client = authenticate(core, caller, &form, now).await?;
     let request = TokenRequest { client: &client, form: &form, now };
     let result = dispatch(core, &request).await;

@@ -1,5 +1,8 @@
 //! What commands print: tables for people, JSON for scripts.
 
+use std::fmt::Display;
+use std::io::{Write, stdout};
+
 use comfy_table::{Table, presets};
 use portcullis_oauth::Timestamp;
 use portcullis_web::layout::Moment;
@@ -20,7 +23,7 @@ pub(super) fn print_table(heading: &[&str], rows: Vec<Vec<String>>) {
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
-    println!("{table}");
+    say(&table);
 }
 
 /// Names on the left, values on the right.
@@ -30,12 +33,17 @@ pub(super) fn print_fields(fields: &[(&str, String)]) {
     for (name, value) in fields {
         table.add_row([(*name).to_owned(), printable(value)]);
     }
-    println!("{table}");
+    say(&table);
 }
 
 /// One JSON document, indented.
 pub(super) fn print_json(value: &Value) {
-    println!("{value:#}");
+    say(&format_args!("{value:#}"));
+}
+
+/// To stdout. A reader that has gone, as in `| head`, is no failure.
+pub(crate) fn say(text: &dyn Display) {
+    let _ = writeln!(stdout(), "{text}");
 }
 
 /// What a stranger named (a client names itself) must not steer the terminal: control characters, and those that turn

@@ -39,7 +39,7 @@ Examples:
 pub(super) struct AddArguments {
     #[command(flatten)]
     who: Who,
-    /// How pages address them [default: the part of the e-mail address before the @]
+    /// How pages address them (default: the part of the e-mail address before the @)
     #[arg(long)]
     name: Option<String>,
     /// May administer this server

@@ -64,7 +64,7 @@ impl Sources {
     pub(super) fn read(&self) -> Result<Draft, Problem> {
         let mut figment = Figment::new();
         if let Some(url) = self.variable(COMMON_DATABASE_VARIABLE) {
-            figment = figment.merge(("database_url", url));
+            figment = figment.merge(Serialized::default("database_url", url));
         }
         let file = self.file()?;
         if let Some((path, text)) = &file {

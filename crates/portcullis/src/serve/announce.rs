@@ -81,7 +81,7 @@ mod tests {
     fn the_demo_tells_a_newcomer_everything_once() {
         let login =
             Login { email: "demo@portcullis.localhost".into(), password: Secret::presented("secret") };
-        insta::assert_snapshot!(announce(Next::Demo(login)), @r#"
+        insta::assert_snapshot!(announce(Next::Demo(login)).trim_start(), @r#"
         Portcullis is running on SQLite, with its files in data.
 
           Sign in      http://localhost:8420/login

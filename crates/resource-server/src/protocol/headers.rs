@@ -107,7 +107,7 @@ fn stateless(headers: &HeaderMap, version: Option<&str>, call: &Call, claim: &Va
     if !call.params[META].get(META_CAPABILITIES).is_some_and(Value::is_object) {
         return Err(incomplete(META_CAPABILITIES));
     }
-
+    supported(claim)?;
     for (header, value) in [(VERSION, version), (METHOD, method)] {
         if value.is_none() {
             return Err(mismatch(header, "is missing"));

@@ -4,6 +4,7 @@ use crate::stage::{ALL, Draft, Stage, call};
 use portcullis_database::both_engines;
 use portcullis_database::on;
 use portcullis_database::testing::sqlite;
+use portcullis_resource_server::ConnectionError;
 use portcullis_resource_server::oauth::{Alias, GrantedConnections, PrincipalId, PrincipalKind, Seconds};
 use serde_json::json;
 
@@ -55,6 +56,45 @@ both_engines! {
             assert_eq!(call(&stage, &alice, name, json!({})).await.code(), -32602, "{name}");
         }
         assert!(stage.outcomes("tools.call").await.iter().all(|outcome| outcome == "refused"));
+    }
+
+    /// T18: not even the state of a connection that the grant does not reach is told
+    async fn a_connection_out_of_reach_has_no_state(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        on!(stage.database.write(), |pool| sqlx::query("UPDATE connection SET status = 'disabled'")
+            .execute(pool)
+            .await
+            .map(drop))
+        .unwrap();
+        let nothing = GrantedConnections::Named(vec![]);
+        let narrow = stage.token_of(&stage.alice.clone(), "/mcp/sandbox", ALL);
+        stage.change(&narrow, |token| token.reach = nothing.clone());
+        assert_eq!(list("/mcp/sandbox").bearing(&narrow).at(&stage).await.code(), -32602);
+        let at_all = stage.token(ALL);
+        stage.change(&at_all, |token| token.reach = nothing.clone());
+        assert_eq!(call(&stage, &at_all, "sandbox__echo", json!({"message": "x"})).await.code(), -32602);
+        assert_eq!(list("/mcp").bearing(&at_all).at(&stage).await.body["result"]["_meta"].get("portcullis/missingConnections"), None);
+    }
+
+    /// An alias is its owner's once; somebody else may have the same
+    async fn an_alias_is_unique_to_its_owner(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let connections = stage.gateway.connections();
+        let again = connections.create(&stage.alice, &stage.sandbox.alias, "sandbox", "Again").await;
+        assert!(matches!(again, Err(ConnectionError::AliasTaken)));
+        let bob = PrincipalId::generate(PrincipalKind::User);
+        connections.create(&bob, &stage.sandbox.alias, "sandbox", "Bob's").await.unwrap();
+        assert_eq!(connections.list(&stage.alice).await.unwrap(), std::slice::from_ref(&stage.sandbox));
+        assert_eq!(connections.find(&stage.alice, &stage.sandbox.alias).await.unwrap(), Some(stage.sandbox));
+    }
+
+    /// ASVS-16.5.1: a call that cannot be noted does not happen
+    async fn without_its_line_in_the_audit_no_call_runs(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let token = stage.token(ALL);
+        on!(stage.database.write(), |pool| sqlx::query("DROP TABLE audit_event").execute(pool).await.map(drop)).unwrap();
+        let answer = call(&stage, &token, "sandbox__echo", json!({"message": "x"})).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "5"));
     }
 
     /// Every call is noted before and after; a sensitive one is refused and says why
