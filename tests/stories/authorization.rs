@@ -96,6 +96,6 @@ both_engines! {
         let world = World::on(database).await;
         let client = Client::public(&world).await;
         let page = Browser::new(&world).reach_consent(&client.authorize(&Pkce::new(), &[])).await;
-        assert_eq!(page.boxes("scope"), ["mcp.resources.read", "mcp.tools.execute", "mcp.tools.read"]);
+        assert_eq!(page.boxes("scope"), ["mcp.tools.read", "mcp.tools.execute", "mcp.resources.read"]);
     }
 }

@@ -83,6 +83,14 @@ pub struct Connection {
     pub created_at: Timestamp,
 }
 
+impl Connection {
+    /// The upstream server's name for people.
+    #[must_use]
+    pub fn server_title(&self) -> &str {
+        if self.server == crate::sandbox::SERVER { crate::sandbox::TITLE } else { &self.server }
+    }
+}
+
 /// Why a connection was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {

@@ -22,6 +22,8 @@ pub use files::seed;
 
 /// What connections to the sandbox call their server.
 pub const SERVER: &str = "sandbox";
+/// The sandbox's name for people.
+pub const TITLE: &str = "Sandbox";
 
 /// The names of every tool, in the order of lists.
 #[must_use]

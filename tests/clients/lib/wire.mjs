@@ -40,5 +40,6 @@ export function formFields(page, action) {
 
 function attribute(tag, name) {
   const [, value = ''] = new RegExp(` ${name}="([^"]*)"`).exec(tag) ?? [];
-  return value.replace(/&(?:#(\d+)|(\w+));/g, (_, number, word) => (number ? String.fromCodePoint(number) : ENTITIES[word]));
+  const character = (_, number, word) => (number ? String.fromCodePoint(number) : ENTITIES[word]);
+  return value.replace(/&(?:#(\d+)|(\w+));/g, character);
 }

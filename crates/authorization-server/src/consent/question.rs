@@ -32,6 +32,11 @@ pub(super) fn offered(pending: &Pending) -> ScopeSet {
     pending.request.scope.intersection(&may)
 }
 
+/// The scopes in the order in which people understand them: from seeing to managing.
+fn in_order(offered: &ScopeSet) -> impl Iterator<Item = &'static str> {
+    scopes::MCP.into_iter().chain([scopes::OFFLINE_ACCESS]).filter(|scope| offered.contains(scope))
+}
+
 /// Shows the question, or shows it again with what was wrong with the last answer.
 pub(super) async fn show(
     core: &Core,
@@ -55,7 +60,7 @@ pub(super) async fn show(
         client: client(&pending.client),
         sends_to: sends_to(pending),
         account: pending.user.email.clone(),
-        scopes: offered.iter().map(|scope| choice(core, scope, &reached)).collect(),
+        scopes: in_order(&offered).map(|scope| choice(core, scope, &reached)).collect(),
         connections: target.alias.is_none().then(|| owned.iter().map(connection).collect()),
         all_connections: false,
         lifetime: lifetime(core, pending),

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use portcullis_authorization_server::{ConnectionDirectory, ConnectionSummary};
 use portcullis_oauth::{BoxFuture, PrincipalId};
-use portcullis_resource_server::{Connection, Connections, sandbox, tools_by_scope};
+use portcullis_resource_server::{Connection, Connections, tools_by_scope};
 
 /// Answers from the gateway's tables.
 pub(super) struct Directory(pub(super) Connections);
@@ -27,12 +27,10 @@ impl ConnectionDirectory for Directory {
 }
 
 fn summary(connection: Connection) -> ConnectionSummary {
-    let server_title =
-        if connection.server == sandbox::SERVER { "Sandbox".to_owned() } else { connection.server };
     ConnectionSummary {
+        server_title: connection.server_title().to_owned(),
         id: connection.id,
         alias: connection.alias,
-        server_title,
         account_label: connection.label,
     }
 }
