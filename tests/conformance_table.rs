@@ -1,0 +1,140 @@
+//! `docs/conformance.md` tells which story proves which requirement. It is made from the stories themselves, and this
+//! test fails when it is stale: `UPDATE_CONFORMANCE=1 cargo test -p portcullis-tests --test conformance_table` rewrites it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a requirement's identifier begins with: the document that it stems from, or one of our own lists.
+const DOCUMENTS: [&str; 40] = [
+    "OA21-",
+    "R9700-",
+    "R6750-",
+    "R8414-",
+    "OIDC-",
+    "R9728-",
+    "R8707-",
+    "R9207-",
+    "R7591-",
+    "R7592-",
+    "CIMD-",
+    "R7009-",
+    "R7662-",
+    "R9068-",
+    "KEYS-",
+    "R8628-",
+    "R9126-",
+    "R9449-",
+    "R7523-",
+    "R7523b-",
+    "R8693-",
+    "IDJAG-",
+    "EMA-",
+    "MCP-AUTH-",
+    "HTTP25-",
+    "HTTP26-",
+    "TOOL-",
+    "MRTR-",
+    "ELIC-",
+    "SBP-",
+    "ASVS-",
+    "NIST-",
+    "DC-",
+    "A0",
+    "A1",
+    "A2",
+    "A3",
+    "A4",
+    "A5",
+    "T",
+];
+
+const HEAD: &str = "# Which story proves which requirement\n\n\
+    Made from the doc comments of the tests; a test fails when this page is stale. `OA21` is OAuth 2.1, `Rnnnn` an RFC, `MCP-AUTH`,\n\
+    `HTTP25`, `HTTP26` and `TOOL` the Model Context Protocol, `ASVS` OWASP's, `NIST` 800-63B, `DC` decisions where specifications and\n\
+    clients disagree, `A` and `T` known attacks.\n\n| requirement | stories |\n|---|---|\n";
+
+#[test]
+fn the_table_of_requirements_is_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    for folder in ["crates", "tests"] {
+        collect(&root.join(folder), &mut files);
+    }
+    let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let place = file.strip_prefix(root).unwrap().display().to_string();
+        for (identifier, story) in claims(&fs::read_to_string(&file).unwrap()) {
+            table.entry(identifier).or_default().insert(format!("`{story}` ({place})"));
+        }
+    }
+    let rows = table.iter().map(|(identifier, stories)| {
+        format!("| {identifier} | {} |\n", stories.iter().cloned().collect::<Vec<_>>().join("<br>"))
+    });
+    let fresh = HEAD.to_owned() + &rows.collect::<String>();
+    let page = root.join("docs/conformance.md");
+    if std::env::var_os("UPDATE_CONFORMANCE").is_some() {
+        fs::write(&page, &fresh).unwrap();
+    }
+    let kept = fs::read_to_string(&page).unwrap_or_default();
+    assert!(kept == fresh, "docs/conformance.md is stale: run this test once with UPDATE_CONFORMANCE=1");
+    assert!(table.len() > 100, "the stories claim only {} requirements", table.len());
+}
+
+/// Rust and JavaScript files below a folder, sorted.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && name != "node_modules" && name != "target" {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Each requirement that a test's doc comment names, with the test's name.
+fn claims(source: &str) -> Vec<(String, String)> {
+    let mut claims = Vec::new();
+    let mut named: Vec<String> = Vec::new();
+    let mut is_test = !source.contains("#[cfg(test)]");
+    for line in source.lines().map(str::trim) {
+        is_test |= line.starts_with("#[cfg(test)]") || line.starts_with("both_engines!");
+        if let Some(comment) = line.strip_prefix("///") {
+            named.extend(identifiers(comment));
+        } else if let Some(name) = function(line) {
+            let tells = is_test && (line.starts_with("async fn") || line.starts_with("fn"));
+            claims.extend(named.drain(..).filter(|_| tells).map(|identifier| (identifier, name.to_owned())));
+        } else if !line.starts_with("#[") {
+            named.clear();
+        }
+    }
+    claims
+}
+
+fn function(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
+    rest.split(['(', '<']).next()
+}
+
+/// The identifiers in a comment; a range such as `HTTP26-2 to -8` counts as its first.
+fn identifiers(comment: &str) -> Vec<String> {
+    let words = comment.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
+    words
+        .map(|word| word.trim_end_matches(['.', '-']))
+        .filter(|word| is_identifier(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_identifier(word: &str) -> bool {
+    let ends_in_number = word.bytes().last().is_some_and(|b| b.is_ascii_digit() || b == b'b');
+    let short_list =
+        |prefix: &str| prefix.len() <= 2 && word.len() == 3 && word[1..].bytes().all(|b| b.is_ascii_digit());
+    DOCUMENTS.iter().any(|document| {
+        word.starts_with(document) && ends_in_number && (document.ends_with('-') || short_list(document))
+    })
+}
