@@ -9,3 +9,4 @@ CREATE TABLE web_session (
 
 CREATE INDEX web_session_principal ON web_session (principal_id);
 CREATE INDEX web_session_last_seen ON web_session (last_seen_at);
+CREATE INDEX web_session_created ON web_session (created_at);

@@ -13,6 +13,7 @@ CREATE TABLE authorization_request (
 );
 
 CREATE INDEX authorization_request_expires ON authorization_request (expires_at);
+CREATE INDEX authorization_request_client ON authorization_request (client_id);
 
 CREATE TABLE authorization_code (
     hash TEXT PRIMARY KEY,

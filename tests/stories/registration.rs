@@ -83,6 +83,21 @@ both_engines! {
         assert_eq!(answer.header("cache-control"), "no-store");
     }
 
+    /// OA21-2.4.1-4: too many wrong secrets are told to wait, and the right one always passes
+    async fn wrong_secrets_are_slowed_down_and_the_right_one_is_not(database: TestDatabase) {
+        let world = World::on(database).await;
+        let metadata = json!({"redirect_uris": ["https://app.example/callback"], "token_endpoint_auth_method": "client_secret_post"});
+        let client = Client::registered(&world, &metadata).await;
+        for _ in 0..20 {
+            assert_eq!(client.redeem(&world, "x", "x", &[("client_secret", "guess")]).await.verdict(), "401 invalid_client");
+        }
+        let late = client.redeem(&world, "x", "x", &[("client_secret", "guess")]).await;
+        assert_eq!(late.status.as_u16(), 429);
+        assert!(late.header("retry-after").parse::<u64>().unwrap() > 0);
+        assert_eq!(client.redeem(&world, "x", &"v".repeat(43), &[]).await.verdict(), "400 invalid_grant");
+        assert!(world.trail().await.contains(&"token.request refused client_authentication".to_owned()));
+    }
+
     /// OA21-2.4-1
     async fn two_ways_of_authenticating_at_once_are_refused(database: TestDatabase) {
         let world = World::on(database).await;

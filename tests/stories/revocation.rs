@@ -53,6 +53,7 @@ both_engines! {
         let home = browser.get("/").await;
         let (csrf, grant) = (home.field("csrf").unwrap(), home.field("grant").unwrap());
         assert!(home.body.contains("Inspector"));
+        assert_eq!(browser.post("/clients/disconnect", &[("csrf", &csrf), ("grant", "a\0b")]).await.status.as_u16(), 403);
         assert_eq!(browser.post("/clients/disconnect", &[("csrf", "forged"), ("grant", &grant)]).await.status.as_u16(), 403);
         assert_eq!(status(&world, &tokens).await, 200);
         assert_eq!(browser.post("/clients/disconnect", &[("csrf", &csrf), ("grant", &grant)]).await.status.as_u16(), 200);
@@ -74,6 +75,8 @@ both_engines! {
         assert_eq!(client.refresh(&world, &tokens.refresh, &[]).await.verdict(), "400 invalid_grant");
         assert!(elsewhere.authorization.users().enable(&world.alice.id).await.unwrap());
         world.app.changes.read().await.unwrap();
+        assert_eq!(status(&world, &tokens).await, 401, "what ended stays ended");
+        let tokens = client.connect(&world).await;
         assert_eq!(status(&world, &tokens).await, 200);
         assert!(elsewhere.authorization.clients().remove(&client.id.clone().into()).await.unwrap());
         world.app.changes.read().await.unwrap();

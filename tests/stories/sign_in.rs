@@ -1,7 +1,12 @@
 //! Signing in and out, and the first admin.
 
+use portcullis_authorization_server::NewUser;
 use portcullis_database::both_engines;
 use portcullis_tests::{Browser, PASSWORD, World};
+
+async fn sign_in_wrong(browser: &mut Browser<'_>) -> u16 {
+    browser.sign_in("/login", "alice@example.com", "wrong wrong wrong").await.status.as_u16()
+}
 
 both_engines! {
     /// ASVS-7.2.4: the session id changes at sign-in and the old one is dead
@@ -42,6 +47,22 @@ both_engines! {
         assert_eq!(browser.sign_in("/login", "alice@example.com", PASSWORD).await.status.as_u16(), 429);
         world.advance(60);
         assert_eq!(browser.sign_in("/login", "alice@example.com", PASSWORD).await.see_other(), "/");
+    }
+
+    /// ASVS-6.3.1: parallel guesses do not pass together
+    async fn guesses_at_once_are_counted_before_they_are_judged(database: TestDatabase) {
+        let world = World::on(database).await;
+        let mut browsers: Vec<_> = (0..30).map(|_| Browser::new(&world)).collect();
+        let mut answers = Vec::new();
+        for guesses in browsers.chunks_mut(10) {
+            let [a, b, c, d, e, f, g, h, i, j] = guesses else { unreachable!() };
+            let guess = |browser| sign_in_wrong(browser);
+            let (a, b, c, d, e) = tokio::join!(guess(a), guess(b), guess(c), guess(d), guess(e));
+            let (f, g, h, i, j) = tokio::join!(guess(f), guess(g), guess(h), guess(i), guess(j));
+            answers.extend([a, b, c, d, e, f, g, h, i, j]);
+        }
+        assert_eq!(answers.iter().filter(|status| **status == 401).count(), 10);
+        assert_eq!(answers.iter().filter(|status| **status == 429).count(), 20);
     }
 
     /// ASVS-3.5.1: signing in and out take a form of ours
@@ -103,5 +124,38 @@ both_engines! {
         assert_eq!(browser.get("/").await.status.as_u16(), 200);
         assert_eq!(Browser::new(&world).get(&path).await.status.as_u16(), 404);
         assert_eq!(setup.issue_link().await.unwrap().map(|_| ()), None);
+    }
+
+    /// ASVS-6.3.2: a link that is still about is dead once there is an admin
+    async fn a_setup_link_is_dead_once_there_is_an_admin(database: TestDatabase) {
+        let world = World::on(database).await;
+        let token = world.app.authorization.setup().issue_link().await.unwrap().unwrap();
+        let password = Some(portcullis_oauth::Secret::presented(PASSWORD));
+        let admin = NewUser { email: "root@example.com".to_owned(), name: "Root".to_owned(), admin: true, password };
+        world.app.authorization.users().create(admin).await.unwrap();
+        assert_eq!(Browser::new(&world).get(&format!("/setup?token={}", token.expose())).await.status.as_u16(), 404);
+    }
+
+    /// R9700-2.1-1: an old form of a second tab leads on, never away
+    async fn a_second_tab_that_signs_in_late_is_led_on(database: TestDatabase) {
+        let world = World::on(database).await;
+        let mut browser = Browser::new(&world);
+        let old = browser.get("/login").await.field("csrf").unwrap();
+        browser.sign_in("/login", "alice@example.com", PASSWORD).await;
+        for (return_to, led_to) in [("/oauth/consent?request=x", "/oauth/consent?request=x"), ("//evil.example", "/")] {
+            assert_eq!(browser.post("/login", &[("csrf", &old), ("return_to", return_to)]).await.see_other(), led_to);
+        }
+    }
+
+    /// ASVS-16.2.5: what an admin changes is in the paper trail
+    async fn changes_of_users_leave_a_trace(database: TestDatabase) {
+        let world = World::on(database).await;
+        let users = world.app.authorization.users();
+        users.disable(&world.alice.id).await.unwrap();
+        users.enable(&world.alice.id).await.unwrap();
+        let trail = world.trail().await;
+        for what in ["created", "disabled", "enabled"] {
+            assert!(trail.contains(&format!("user.change done {what}")), "{what} in {trail:?}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
+use crate::redact;
+
 /// What somebody did or tried to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -138,7 +140,8 @@ impl Event {
     /// Through which client. A stranger's claim is kept too, cut to what an identifier may hold.
     #[must_use]
     pub fn through(mut self, client: &ClientId) -> Self {
-        self.client = Some(client.clone());
+        let kept: String = client.as_str().chars().filter(|c| !c.is_control()).take(500).collect();
+        self.client = Some(ClientId::from(kept));
         self
     }
 
@@ -149,10 +152,10 @@ impl Event {
         self
     }
 
-    /// Of which tool.
+    /// Of which tool. A stranger's text is cut to what a name may hold.
     #[must_use]
     pub fn of_tool(mut self, tool: &str) -> Self {
-        self.tool = Some(tool.to_owned());
+        self.tool = Some(tool.chars().filter(|c| !c.is_control()).take(200).collect());
         self
     }
 
@@ -168,5 +171,10 @@ impl Event {
     pub fn with(mut self, detail: Value) -> Self {
         self.detail = detail;
         self
+    }
+
+    /// The further facts as a row keeps them.
+    pub(crate) fn kept_detail(&self) -> Option<String> {
+        (!self.detail.is_null()).then(|| redact(&self.detail).to_string())
     }
 }

@@ -9,4 +9,4 @@ mod trail;
 
 pub use event::{Action, Event, Outcome};
 pub use redaction::redact;
-pub use trail::Trail;
+pub use trail::{Trail, record_in};

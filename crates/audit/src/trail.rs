@@ -2,19 +2,53 @@
 
 use std::sync::Arc;
 
-use portcullis_database::{Database, DatabaseError, on};
+use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_limits::{Limiter, Quota, Verdict};
 use portcullis_oauth::{Seconds, Timestamp, random_handle};
 
-use crate::{Event, redact};
+use crate::Event;
 
 /// Events are kept so long.
 const KEPT: Seconds = Seconds::days(90);
 /// A call that was begun so long ago and has no end was cut off.
 const CUT_OFF: Seconds = Seconds::minutes(2);
-/// How many events of nobody in particular are kept a minute. Beyond it they go to the log alone, so that a stranger
+/// How many events of nobody in particular are kept a minute, by action. Beyond it they go to the log alone, so that a stranger
 /// who knocks all day does not fill the disk.
 const ANONYMOUS: Quota = Quota::per_minute(600);
+
+/// Writes an event's row through an executor of either engine.
+macro_rules! insert {
+    ($event:ident, $executor:ident) => {
+        sqlx::query(
+            "INSERT INTO audit_event (id, at, action, outcome, reason, principal_id, client_id, connection_id, tool, \
+             trace_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(random_handle("evt_"))
+        .bind($event.at)
+        .bind($event.action.as_str())
+        .bind($event.outcome.as_str())
+        .bind($event.reason)
+        .bind(&$event.principal)
+        .bind(&$event.client)
+        .bind(&$event.connection)
+        .bind(&$event.tool)
+        .bind(&$event.trace_id)
+        .bind($event.kept_detail())
+        .execute($executor)
+        .await
+        .map(drop)
+    };
+}
+
+/// Commits an event with the change that it tells of: both or neither.
+///
+/// # Errors
+/// When the row cannot be written.
+pub async fn record_in(transaction: &mut Transaction, event: Event) -> Result<(), DatabaseError> {
+    tell_log(&event);
+    on!(transaction.on(), |connection| insert!(event, connection))?;
+    Ok(())
+}
 
 /// The paper trail. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,7 +61,7 @@ impl Trail {
     /// The trail kept in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, anonymous: Arc::new(Limiter::new(ANONYMOUS, 1)) }
+        Self { database, anonymous: Arc::new(Limiter::new(ANONYMOUS, 64)) }
     }
 
     /// Commits an event.
@@ -36,30 +70,12 @@ impl Trail {
     /// When it could not be committed; what needs an event to be allowed must then not happen.
     pub async fn record(&self, event: Event) -> Result<(), DatabaseError> {
         tell_log(&event);
-        if event.principal.is_none() && self.anonymous.check("", event.at) != Verdict::Allowed {
+        if event.principal.is_none()
+            && self.anonymous.check(event.action.as_str(), event.at) != Verdict::Allowed
+        {
             return Ok(());
         }
-        let detail = if event.detail.is_null() { None } else { Some(redact(&event.detail).to_string()) };
-        on!(self.database.write(), |pool| {
-            sqlx::query(
-            "INSERT INTO audit_event (id, at, action, outcome, reason, principal_id, client_id, connection_id, tool, \
-             trace_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-        )
-        .bind(random_handle("evt_"))
-        .bind(event.at)
-        .bind(event.action.as_str())
-        .bind(event.outcome.as_str())
-        .bind(event.reason)
-        .bind(event.principal)
-        .bind(event.client)
-        .bind(event.connection)
-        .bind(event.tool.map(|tool| tool.chars().filter(|c| !c.is_control()).take(200).collect::<String>()))
-        .bind(event.trace_id)
-        .bind(detail)
-        .execute(pool)
-        .await
-        .map(drop)
-        })?;
+        on!(self.database.write(), |pool| insert!(event, pool))?;
         Ok(())
     }
 
@@ -104,19 +120,13 @@ impl Trail {
         Ok(())
     }
 
-    /// Deletes a batch of what is older than 90 days.
+    /// Deletes what is older than 90 days.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| sqlx::query(
-            "DELETE FROM audit_event WHERE id IN (SELECT id FROM audit_event WHERE at < $1 LIMIT 5000)"
-        )
-        .bind(now.minus(KEPT))
-        .execute(pool)
-        .await
-        .map(drop))?;
-        Ok(())
+        let sql = "DELETE FROM audit_event WHERE id IN (SELECT id FROM audit_event WHERE at < $1 LIMIT 500)";
+        self.database.sweep(sql, now.minus(KEPT)).await
     }
 }
 

@@ -9,16 +9,19 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
+use portcullis_limits::Verdict;
 use portcullis_oauth::{
     ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, ResourceUri,
     SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
-use portcullis_web::Browser;
+use portcullis_web::{Browser, Peer, form};
 
 use crate::Core;
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::store::{Client, ClientOrigin, NewRequest};
-use crate::token::form_body;
+
+/// What a client may have us remember for it.
+const MAXIMUM_STATE: usize = 4_096;
 
 /// Every scope that a client may ask for.
 pub(crate) fn known_scopes() -> ScopeSet {
@@ -29,19 +32,18 @@ pub(crate) fn known_scopes() -> ScopeSet {
 pub(crate) async fn by_get(
     State(core): State<Arc<Core>>,
     trace: Trace,
-    browser: Browser,
+    (browser, peer): (Browser, Peer),
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    page_or_error(&trace, authorize(&core, &browser, query.as_bytes())).await
+    page_or_error(&trace, authorize(&core, (&browser, peer), query.as_bytes())).await
 }
 
 /// `POST /oauth/authorize` (OA21-3.1-2)
 pub(crate) async fn by_post(
     State(core): State<Arc<Core>>,
     trace: Trace,
-    browser: Browser,
-    headers: HeaderMap,
+    (browser, peer, headers): (Browser, Peer, HeaderMap),
     body: Bytes,
 ) -> Response {
     let page = async {
@@ -52,13 +54,20 @@ pub(crate) async fn by_post(
                 "Go back to the application and try again.",
             )
         };
-        form_body(&headers, &body).map_err(wrong)?;
-        authorize(&core, &browser, &body).await
+        form(&headers, &body).map_err(wrong)?;
+        authorize(&core, (&browser, peer), &body).await
     };
     page_or_error(&trace, page).await
 }
 
-async fn authorize(core: &Core, browser: &Browser, encoded: &[u8]) -> Result<Response, PageError> {
+async fn authorize(
+    core: &Core,
+    (browser, peer): (&Browser, Peer),
+    encoded: &[u8],
+) -> Result<Response, PageError> {
+    if core.authorizations.check(&peer.to_string(), core.clock.now()) != Verdict::Allowed {
+        return Err(too_many());
+    }
     let form = Form::parse(encoded).map_err(unreadable)?;
     let (client, destination) = prove_destination(core, &form).await?;
     let signed_in = browser.signed_in().await?.is_some();
@@ -136,6 +145,9 @@ fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<J
             return Err(Error::new(ErrorCode::UnsupportedResponseType, "response_type must be code"));
         }
         _ => return Err(Error::new(ErrorCode::InvalidRequest, "response_type is missing")),
+    }
+    if form.one("state").ok().flatten().is_some_and(|state| state.len() > MAXIMUM_STATE) {
+        return Err(Error::new(ErrorCode::InvalidRequest, "state is longer than 4096 bytes"));
     }
     // A10: nothing is ever fetched or unpacked from here.
     if form.all("request").chain(form.all("request_uri")).next().is_some() {
@@ -238,6 +250,16 @@ pub(crate) fn login_url(return_to: &str) -> String {
     let query =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
     format!("/login?{query}")
+}
+
+/// Each request is a row that waits for half an hour: one source may not pile them up.
+fn too_many() -> PageError {
+    PageError::told(
+        "Too many requests",
+        "Applications at your network address have asked for access very often within a minute.",
+        "Wait a minute, then go back to the application and try again.",
+    )
+    .with_status(StatusCode::TOO_MANY_REQUESTS)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

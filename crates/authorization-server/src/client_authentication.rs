@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp};
 use portcullis_web::Peer;
 
@@ -36,22 +37,19 @@ pub(crate) async fn authenticate(
 ) -> Result<AuthenticatedClient, Refusal> {
     let presented = presented(headers, form)?;
     let basic = headers.contains_key(AUTHORIZATION);
-    // Counted by client and by source: a stranger who guesses locks nobody else out.
-    let guesser = format!("{peer} {}", presented.client_id);
-    if let Some(seconds) = core.secret_guard.wait(&guesser, now) {
+    let found = core.clients.find(&presented.client_id).await?;
+    if let Some(client) = found.filter(|client| is_proven(client, presented.secret.as_ref())) {
+        // The right secret always passes: with 256 bits in it, a guesser's failures need not be the owner's trouble.
+        return Ok(AuthenticatedClient(client));
+    }
+    let event = Event::new(now, Action::TokenRequest, Outcome::Refused).because("client_authentication");
+    if let Err(seconds) = core.secret_guard.admit(&format!("{peer} {}", presented.client_id), now) {
         return Err(portcullis_oauth::Error::too_many_requests(seconds).into());
     }
-    let found = core.clients.find(&presented.client_id).await?;
-    match found.filter(|client| is_proven(client, presented.secret.as_ref())) {
-        Some(client) => Ok(AuthenticatedClient(client)),
-        None => {
-            core.secret_guard.count_failure(&guesser, now);
-            // An unknown or removed client hears the same, so that it registers again (DC-18).
-            let refusal =
-                Refusal::new(ErrorCode::InvalidClient, "unknown client, or its authentication failed");
-            Err(if basic { refusal.challenge_basic() } else { refusal })
-        }
-    }
+    core.note(event.through(&presented.client_id)).await;
+    // An unknown or removed client hears the same, so that it registers again (DC-18).
+    let refusal = Refusal::new(ErrorCode::InvalidClient, "unknown client, or its authentication failed");
+    Err(if basic { refusal.challenge_basic() } else { refusal })
 }
 
 fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {

@@ -57,8 +57,11 @@ pub(crate) struct Core {
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) passwords: PasswordCheck,
     pub(crate) sign_in_guard: Guard,
+    /// By source alone, and wide: behind one address may stand a whole office.
+    pub(crate) sign_in_source_guard: Guard,
     pub(crate) secret_guard: Guard,
     pub(crate) registrations: Limiter,
+    pub(crate) authorizations: Limiter,
     pub(crate) work: Work,
 }
 
@@ -76,8 +79,10 @@ impl Core {
             refresh_tokens: RefreshTokens::new(database.clone()),
             passwords: PasswordCheck::default(),
             sign_in_guard: Guard::new(Quota::per_minute(10)),
+            sign_in_source_guard: Guard::new(Quota::per_minute(300)),
             secret_guard: Guard::new(Quota::per_minute(20)),
-            registrations: Limiter::new(Quota::per_minute(60), 10_000),
+            registrations: Limiter::new(Quota::per_minute(120), 10_000),
+            authorizations: Limiter::new(Quota::per_minute(300), 10_000),
             work: Work::default(),
             trail: parts.trail,
             changes: parts.changes,

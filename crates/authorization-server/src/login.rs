@@ -8,14 +8,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{Form, PrincipalId, Secret, Timestamp};
+use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, page};
-use portcullis_web::{Browser, Peer, csrf};
+use portcullis_web::{Browser, Peer, csrf, form};
 
 use crate::Core;
 use crate::authorize::see_other;
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::LoginPage;
-use crate::token::form_body;
 
 const WRONG: &str = "The e-mail address or the password is not right.";
 
@@ -47,8 +47,14 @@ pub(crate) async fn sign_in(
     body: Bytes,
 ) -> Response {
     let sign_in = async {
-        let form = form_body(&headers, &body).map_err(|_| unreadable())?;
-        csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
+        let form = form(&headers, &body).map_err(|_| unreadable())?;
+        let checked =
+            csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await;
+        if matches!(checked, Err(CsrfError::Token)) && browser.signed_in().await?.is_some() {
+            // Signed in through another tab meanwhile: this form is old, and there is nothing left to do.
+            return Ok(see_other(&local_path(form.one("return_to").ok().flatten())));
+        }
+        checked?;
         let login = Login {
             core: &core,
             browser: &browser,
@@ -70,20 +76,20 @@ impl Login<'_> {
         let now = self.core.clock.now();
         let email = form.one("email").ok().flatten().unwrap_or_default().trim();
         let password = Secret::presented(form.one("password").ok().flatten().unwrap_or_default());
-        // Counted by account and source together: a stranger elsewhere does not lock the owner out (ASVS-6.3.1).
-        let guesser = format!("{peer} {}", email.to_lowercase());
-        let waits = [guesser.as_str(), &peer.to_string()].map(|name| self.core.sign_in_guard.wait(name, now));
-        if let Some(seconds) = waits.into_iter().flatten().max() {
+        // Counted by account and source together, before the password is looked at: neither parallel guesses nor a
+        // stranger elsewhere get anything out of it (ASVS-6.3.1).
+        let (source, account) = (peer.to_string(), format!("{peer} {}", email.to_lowercase()));
+        let admitted = self.core.sign_in_source_guard.admit(&source, now);
+        if let Err(seconds) = admitted.and_then(|()| self.core.sign_in_guard.admit(&account, now)) {
             self.refused("throttled", now).await;
             let text = format!("There were too many tries. Wait {seconds} seconds, then try again.");
             return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(text)).await;
         }
         let Some(principal) = self.prove(email, password).await? else {
-            self.core.sign_in_guard.count_failure(&guesser, now);
-            self.core.sign_in_guard.count_failure(&peer.to_string(), now);
             self.refused("wrong_credentials", now).await;
             return self.page(StatusCode::UNAUTHORIZED, email, Some(WRONG.to_owned())).await;
         };
+        self.core.sign_in_guard.forgive(&account);
         self.core.trail.record(Event::new(now, Action::SignIn, Outcome::Done).by(&principal)).await?;
         self.browser.sign_in(&principal, now).await?;
         Ok(see_other(&self.return_to))

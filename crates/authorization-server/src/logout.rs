@@ -7,13 +7,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_web::{Browser, csrf};
+use portcullis_web::{Browser, csrf, form};
 
 use crate::Core;
 use crate::authorize::{login_url, see_other};
 use crate::login::local_path;
 use crate::page_error::{PageError, Trace, page_or_error};
-use crate::token::form_body;
 
 /// `POST /logout`
 pub(crate) async fn sign_out(
@@ -31,7 +30,7 @@ pub(crate) async fn sign_out(
                 "Go back and try again.",
             )
         };
-        let form = form_body(&headers, &body).map_err(unreadable)?;
+        let form = form(&headers, &body).map_err(unreadable)?;
         csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
         if let Some(signed_in) = browser.signed_in().await? {
             core.note(Event::new(core.clock.now(), Action::SignOut, Outcome::Done).by(&signed_in.principal))

@@ -87,6 +87,15 @@ where
 
 impl From<DatabaseError> for PageError {
     fn from(error: DatabaseError) -> Self {
+        if error.is_unavailable() {
+            tracing::error!(cause = ?error, "the database is out of reach");
+            return Self::told(
+                "The server cannot answer just now",
+                "It cannot reach its database. Nothing was granted or changed.",
+                "Wait a moment, then go back and try again.",
+            )
+            .with_status(StatusCode::SERVICE_UNAVAILABLE);
+        }
         Self::Internal(Box::new(error))
     }
 }

@@ -1,6 +1,8 @@
 //! How a JSON endpoint refuses: OAuth's error object, its status and headers, the cause logged once.
 
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
 use axum::http::header::{CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -39,7 +41,11 @@ impl From<Error> for Refusal {
 
 impl From<DatabaseError> for Refusal {
     fn from(error: DatabaseError) -> Self {
-        Error::internal(error).into()
+        if !error.is_unavailable() {
+            return Error::internal(error).into();
+        }
+        let away = Error::new(ErrorCode::TemporarilyUnavailable, "the store is out of reach for the moment");
+        Error { cause: Some(Box::new(error)), retry_after: Some(5), ..away }.into()
     }
 }
 
@@ -64,6 +70,22 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+/// A request body, read whole; what is too large or breaks off is refused as JSON too (R7591-3.2.2-1).
+pub(crate) struct RawBody(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            let text = "the body is too large or broke off";
+            let mut response = Refusal::new(ErrorCode::InvalidRequest, text).into_response();
+            *response.status_mut() = rejection.status();
+            response
+        })
     }
 }
 

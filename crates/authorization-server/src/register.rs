@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -20,10 +19,11 @@ use serde_json::{Map, Value};
 
 use crate::Core;
 use crate::authorize::known_scopes;
-use crate::refusal::{Refusal, no_store};
+use crate::refusal::{RawBody, Refusal, no_store};
 use crate::store::{Client, ClientOrigin, NewClient};
 
 const MAXIMUM_REDIRECT_URIS: usize = 20;
+const MAXIMUM_REDIRECT_URIS_LENGTH: usize = 8_000;
 const MAXIMUM_NAME: usize = 100;
 
 /// RFC 7591 §3.2.1: everything as stored, so that replaced values are visible.
@@ -44,7 +44,7 @@ struct Answer<'a> {
 pub(crate) async fn endpoint(
     State(core): State<Arc<Core>>,
     peer: Peer,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = core.clock.now();
     if let Verdict::Refused { retry_after } = core.registrations.check(&peer.to_string(), now) {
@@ -63,7 +63,7 @@ pub(crate) async fn endpoint(
     };
     let new = NewClient { metadata, origin: ClientOrigin::Dynamic, resources: Vec::new() };
     let (client, secret) = core.clients.register(new).await?;
-    let detail = serde_json::json!({"client_name": client.metadata.client_name, "redirect_uris": client.metadata.redirect_uris});
+    let detail = serde_json::json!({"client_name": client.metadata.client_name});
     core.trail
         .record(Event::new(now, Action::ClientRegistration, Outcome::Done).through(&client.id).with(detail))
         .await?;
@@ -116,6 +116,11 @@ fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, Refus
     if list.len() > MAXIMUM_REDIRECT_URIS {
         return Err(refuse(format!("redirect_uris has more than {MAXIMUM_REDIRECT_URIS} entries")));
     }
+    if list.iter().filter_map(Value::as_str).map(str::len).sum::<usize>() > MAXIMUM_REDIRECT_URIS_LENGTH {
+        return Err(refuse(format!(
+            "redirect_uris is longer than {MAXIMUM_REDIRECT_URIS_LENGTH} characters in all"
+        )));
+    }
     let mut kept: Vec<RedirectUri> = Vec::new();
     let mut first_problem = None;
     for entry in list {
@@ -155,13 +160,19 @@ fn grant_types(members: &Map<String, Value>) -> Result<Vec<GrantType>, Refusal> 
 /// The name as people will see it: no control characters, nothing that turns the direction of text, bounded.
 fn client_name(members: &Map<String, Value>) -> Result<String, Refusal> {
     let given = text(members, "client_name")?.unwrap_or_default();
-    let visible = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let kept: String = given.chars().filter(visible).take(MAXIMUM_NAME).collect();
+    let kept: String = given.chars().filter(|c| is_visible(*c)).take(MAXIMUM_NAME).collect();
     let kept = kept.trim();
-    Ok(if kept.is_empty() { "An unnamed client".to_owned() } else { kept.to_owned() })
+    let readable = kept.chars().any(char::is_alphanumeric);
+    Ok(if readable { kept.to_owned() } else { "An unnamed client".to_owned() })
+}
+
+/// Neither a control character nor one that a page shows as nothing or that turns the direction of text.
+fn is_visible(c: char) -> bool {
+    let unseen = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
+    !c.is_control() && !unseen
 }
 
 /// R7591-3.2.1-2: unknown scopes are dropped and the answer shows it. What remains is a default, never a ceiling.
@@ -240,5 +251,9 @@ mod tests {
             &serde_json::json!({"redirect_uris": ["https://a.example/"], "client_name": " \u{202e}elgooG\u{0}".replace('\0', "")}),
         );
         assert_eq!(metadata.client_name, "elgooG");
+        let blank = registered(
+            &serde_json::json!({"redirect_uris": ["https://a.example/"], "client_name": "\u{3164}\u{61c}\u{ad} \u{e0041}"}),
+        );
+        assert_eq!(blank.client_name, "An unnamed client");
     }
 }

@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind};
 use portcullis_oauth::{ClientId, ErrorCode, Secret, Timestamp};
-use portcullis_web::Peer;
+use portcullis_web::{Peer, form};
 
 use crate::Core;
 use crate::client_authentication::authenticate;
-use crate::refusal::{Refusal, no_store};
-use crate::token::form_body;
+use crate::refusal::{RawBody, Refusal, no_store};
 
 /// `POST /oauth/revoke`
 pub(crate) async fn endpoint(
     State(core): State<Arc<Core>>,
     peer: Peer,
     headers: HeaderMap,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = core.clock.now();
     let job = {
@@ -37,7 +35,7 @@ async fn answer(
     body: &[u8],
     now: Timestamp,
 ) -> Result<Response, Refusal> {
-    let form = form_body(caller.1, body)?;
+    let form = form(caller.1, body)?;
     form.once_each(&["token", "token_type_hint"])?;
     let client = authenticate(core, caller, &form, now).await?;
     let token =

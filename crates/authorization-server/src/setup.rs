@@ -9,7 +9,7 @@ use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{Form, Secret};
 use portcullis_web::layout::{Chrome, page};
-use portcullis_web::{Browser, csrf};
+use portcullis_web::{Browser, csrf, form};
 
 use crate::Core;
 use crate::authorize::see_other;
@@ -17,7 +17,6 @@ use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::{SetupError, SetupField, SetupPage};
 use crate::password::MINIMUM_LENGTH;
 use crate::store::{NewUser, UserError};
-use crate::token::form_body;
 
 /// `GET /setup?token=…`
 pub(crate) async fn show(
@@ -46,7 +45,7 @@ pub(crate) async fn create(
     body: Bytes,
 ) -> Response {
     let create = async {
-        let form = form_body(&headers, &body).map_err(|_| dead_link())?;
+        let form = form(&headers, &body).map_err(|_| dead_link())?;
         csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
         create_admin(&core, &browser, &form).await
     };

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Form, State};
+use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -13,8 +14,7 @@ use portcullis_authorization_server::{AuthorizationServer, GrantSummary, User};
 use portcullis_oauth::{Clock, GrantId, ResourceRegistry, Timestamp, random_handle};
 use portcullis_resource_server::{Connection, ConnectionStatus as Status, Connections};
 use portcullis_web::layout::{Chrome, Moment, page};
-use portcullis_web::{Browser, ErrorPage, csrf};
-use serde::Deserialize;
+use portcullis_web::{Browser, ErrorPage, csrf, form};
 
 use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage};
 
@@ -59,13 +59,6 @@ impl Console {
     }
 }
 
-/// The form behind each "Disconnect".
-#[derive(Deserialize)]
-struct Disconnect {
-    csrf: String,
-    grant: GrantId,
-}
-
 /// `GET /`
 async fn show(State(console): State<Console>, browser: Browser, headers: HeaderMap) -> Response {
     let home = async {
@@ -82,10 +75,12 @@ async fn disconnect(
     State(console): State<Console>,
     browser: Browser,
     headers: HeaderMap,
-    Form(form): Form<Disconnect>,
+    body: Bytes,
 ) -> Response {
+    let posted = form(&headers, &body);
+    let field = |name| posted.as_ref().ok().and_then(|form| form.one(name).ok().flatten());
     if let Err(refused) =
-        csrf::check(&browser, &headers, console.0.registry.public_url(), Some(&form.csrf)).await
+        csrf::check(&browser, &headers, console.0.registry.public_url(), field("csrf")).await
     {
         let advice = "Go back, load the page again and send the form from there.";
         let happened = format!("Nothing was changed: {refused}.");
@@ -102,7 +97,8 @@ async fn disconnect(
         let Some(user) = console.signed_in(&browser).await? else {
             return Ok(Redirect::to("/login").into_response());
         };
-        let ended = console.0.authorization.disconnect(&user.id, &form.grant).await?;
+        let grant = GrantId::from(field("grant").unwrap_or_default().to_owned());
+        let ended = console.0.authorization.disconnect(&user.id, &grant).await?;
         let notice = if ended {
             "The client is disconnected. Its tokens are dead."
         } else {

@@ -11,6 +11,21 @@ impl DatabaseError {
     pub fn is_unique_violation(&self) -> bool {
         self.0.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
     }
+
+    /// Whether the store is out of reach for now: an answer with 503, and a reason to come again.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        // 57P01 to 57P03: PostgreSQL is shutting down or starting up.
+        let code = self.0.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| code.starts_with("57P"))
+            || matches!(
+                self.0,
+                sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::Io(_)
+                    | sqlx::Error::WorkerCrashed
+            )
+    }
 }
 
 /// The database could not be opened. Each text is one sentence that says what to do.

@@ -152,13 +152,8 @@ impl ChangeFeed {
     }
 
     async fn sweep(&self) -> Result<(), DatabaseError> {
-        let before = self.0.clock.now().minus(KEPT);
-        on!(self.0.database.write(), |pool| sqlx::query("DELETE FROM change WHERE at < $1")
-            .bind(before)
-            .execute(pool)
-            .await
-            .map(drop))?;
-        Ok(())
+        let sql = "DELETE FROM change WHERE id IN (SELECT id FROM change WHERE at < $1 LIMIT 500)";
+        self.0.database.sweep(sql, self.0.clock.now().minus(KEPT)).await
     }
 }
 

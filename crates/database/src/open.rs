@@ -6,12 +6,13 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
+use portcullis_oauth::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection};
 use tracing::log::LevelFilter;
 
 use crate::{Backend, DatabaseError, OpenError, Transaction};
@@ -87,6 +88,25 @@ impl Database {
         }))
     }
 
+    /// Deletes what is over, batch by batch until nothing of it is left: `sql` deletes a bounded number of rows older than
+    /// its one parameter. Between two batches others get their turn.
+    ///
+    /// # Errors
+    /// When the engine refuses; what was deleted before stays deleted.
+    pub async fn sweep(&self, sql: &'static str, before: Timestamp) -> Result<(), DatabaseError> {
+        loop {
+            let deleted = crate::on!(self.write(), |pool| sqlx::query(sql)
+                .bind(before)
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected()))?;
+            if deleted == 0 {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Closes every connection, after those in use have been given back.
     pub async fn close(&self) {
         match &self.0 {
@@ -107,14 +127,26 @@ impl Database {
 async fn open_postgres(url: &str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
     let place = format!("{}:{}", options.get_host(), options.get_port());
+    let options = options.log_statements(LevelFilter::Trace);
+    let failed = |error: sqlx::Error| {
+        let told = error.as_database_error().map(|error| error.message().to_owned());
+        OpenError::Postgres { place: place.clone(), reason: told.unwrap_or_else(|| error.to_string()) }
+    };
+    // Tried once by hand: a pool would ask again until its patience ends, and then say only that.
+    let patience = tokio::time::timeout(Duration::from_secs(5), options.connect()).await;
+    let probe = patience.map_err(|_| OpenError::Postgres {
+        place: place.clone(),
+        reason: "no answer within 5 seconds".to_owned(),
+    })?;
+    let _ = probe.map_err(failed)?.close().await;
     PgPoolOptions::new()
         .max_connections(16)
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(2))
         // A round trip before each use would double the cost of a look-up; a dead connection shows itself anyway.
         .test_before_acquire(false)
-        .connect_with(options.log_statements(LevelFilter::Trace))
+        .connect_with(options)
         .await
-        .map_err(|error| OpenError::Postgres { place, reason: error.to_string() })
+        .map_err(failed)
 }
 
 async fn open_sqlite(path: &Path) -> Result<SqlitePools, OpenError> {

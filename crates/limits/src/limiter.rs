@@ -38,10 +38,9 @@ impl Limiter {
         verdict
     }
 
-    /// What [`check`](Self::check) would decide, without counting it.
-    pub fn peek(&self, key: &str, now: Timestamp) -> Verdict {
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.get(key).map_or(Verdict::Allowed, |state| check(*state, now, self.quota).1)
+    /// Empties the bucket of `key`: what was counted is forgiven.
+    pub fn forget(&self, key: &str) {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 

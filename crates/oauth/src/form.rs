@@ -37,6 +37,9 @@ pub enum FormError {
     /// NUL or bytes that are not UTF-8.
     #[error("parameter {0} holds NUL or bytes that are not UTF-8")]
     Text(String),
+    /// A body of another media type (OA21-3.2-2).
+    #[error("the body must be application/x-www-form-urlencoded")]
+    MediaType,
     /// More parameters than any request has.
     #[error("the request has too many parameters")]
     TooMany,
@@ -71,6 +74,19 @@ impl Form {
             }
         }
         Ok(Self(pairs))
+    }
+
+    /// Parses a body that says what it is: form-encoded, never JSON (OA21-3.2-2).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), and when `content_type` is another media type.
+    pub fn from_body(content_type: Option<&str>, body: &[u8]) -> Result<Self, FormError> {
+        let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Self::parse(body)
+        } else {
+            Err(FormError::MediaType)
+        }
     }
 
     /// The value of a parameter that may come once.

@@ -20,6 +20,9 @@ pub enum RedirectUriError {
     /// R9700-2.6-1.
     #[error("http is for loopback redirect URIs only (localhost, 127.0.0.1, [::1])")]
     PlainHttp,
+    /// Upper case in the scheme, or an encoded host: two spellings of one thing would be judged and shown differently.
+    #[error("write the scheme in lower case and the host without percent-encoding")]
+    Spelling,
     /// DC-9.
     #[error(
         "this scheme is not allowed: use https, a loopback http URI, or a private-use scheme in reverse-DNS form"
@@ -97,7 +100,7 @@ impl RedirectUri {
     /// Whether an app on the user's device receives the answer: loopback or a private-use scheme (DC-10).
     #[must_use]
     pub fn is_native(&self) -> bool {
-        !self.0.starts_with("https:")
+        !self.0.starts_with("https://")
     }
 
     /// Whether a request's `redirect_uri` is this one: the exact string, or for loopback another port (OA21-2.3.1-1,
@@ -127,12 +130,17 @@ fn authority(rest: &str) -> Option<&str> {
 fn check_scheme(text: &str, scheme: &str, rest: &str) -> Result<(), RedirectUriError> {
     let lower = scheme.to_ascii_lowercase();
     let host = authority(rest).unwrap_or_default();
+    if DENIED_SCHEMES.contains(&lower.as_str()) {
+        return Err(RedirectUriError::Scheme);
+    }
+    if lower != scheme || host.contains('%') {
+        return Err(RedirectUriError::Spelling);
+    }
     match lower.as_str() {
         "https" if !host.is_empty() && !host.starts_with(':') => Ok(()),
         "https" => Err(RedirectUriError::NotAbsolute),
         "http" if loopback(text).is_some() => Ok(()),
         "http" => Err(RedirectUriError::PlainHttp),
-        denied if DENIED_SCHEMES.contains(&denied) => Err(RedirectUriError::Scheme),
         private if private.contains('.') || EXCEPTIONS.contains(&text) => Ok(()),
         _ => Err(RedirectUriError::Scheme),
     }
@@ -246,6 +254,8 @@ mod tests {
             ("http://127.0.0.1.evil.example/cb", RedirectUriError::PlainHttp),
             ("myapp:/cb", RedirectUriError::Scheme),
             ("cursor://anysphere.cursor-mcp/other", RedirectUriError::Scheme),
+            ("HTTPS://com.vendor.app.evil.example/cb", RedirectUriError::Spelling),
+            ("https://%65vil.example/cb", RedirectUriError::Spelling),
             ("JavaScript:alert(1)", RedirectUriError::Scheme),
             ("data:text/html,x", RedirectUriError::Scheme),
             ("\tjavascript:alert(1)", RedirectUriError::NotAbsolute),

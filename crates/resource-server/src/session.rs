@@ -149,17 +149,11 @@ impl Sessions {
         Ok(())
     }
 
-    /// Deletes a batch of sessions whose life is over.
+    /// Deletes sessions whose life is over.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| sqlx::query(
-            "DELETE FROM mcp_session WHERE id_hash IN \
-             (SELECT id_hash FROM mcp_session WHERE created_at <= $1 LIMIT 500)"
-        )
-        .bind(now.minus(LIFE))
-        .execute(pool)
-        .await
-        .map(drop))?;
-        Ok(())
+        let sql = "DELETE FROM mcp_session WHERE id_hash IN \
+                   (SELECT id_hash FROM mcp_session WHERE created_at < $1 LIMIT 500)";
+        self.database.sweep(sql, now.minus(LIFE)).await
     }
 }
 

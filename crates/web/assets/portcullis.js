@@ -44,3 +44,12 @@ if (navigator.clipboard) {
     snippet.append(button, said);
   }
 }
+
+// A form is sent once: the answer to a second click would take the place of the first one's.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});

@@ -7,6 +7,7 @@ pub mod assets;
 mod browser;
 pub mod csrf;
 pub mod error_page;
+mod form;
 mod headers;
 pub mod layout;
 mod peer;
@@ -14,6 +15,7 @@ mod session_store;
 
 pub use browser::{Browser, BrowserError, SignedIn, session_layer};
 pub use error_page::ErrorPage;
+pub use form::form;
 pub use headers::page_headers;
 pub use peer::Peer;
 pub use session_store::SessionStore;

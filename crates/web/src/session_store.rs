@@ -74,17 +74,15 @@ impl SessionStore {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self, now: Timestamp) -> std::result::Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| sqlx::query(
-            "DELETE FROM web_session WHERE last_seen_at < $1 OR created_at < $2 OR \
-             (principal_id IS NULL AND last_seen_at < $3)"
-        )
-        .bind(now.minus(IDLE))
-        .bind(now.minus(ABSOLUTE))
-        .bind(now.minus(ANONYMOUS))
-        .execute(pool)
-        .await
-        .map(drop))?;
-        Ok(())
+        let idle = "DELETE FROM web_session WHERE id_hash IN \
+                    (SELECT id_hash FROM web_session WHERE last_seen_at < $1 LIMIT 500)";
+        let anonymous = "DELETE FROM web_session WHERE id_hash IN (SELECT id_hash FROM web_session \
+                         WHERE principal_id IS NULL AND last_seen_at < $1 LIMIT 500)";
+        let absolute = "DELETE FROM web_session WHERE id_hash IN \
+                        (SELECT id_hash FROM web_session WHERE created_at < $1 LIMIT 500)";
+        self.database.sweep(idle, now.minus(IDLE)).await?;
+        self.database.sweep(anonymous, now.minus(ANONYMOUS)).await?;
+        self.database.sweep(absolute, now.minus(ABSOLUTE)).await
     }
 
     async fn upsert(&self, record: &Record) -> Result<()> {

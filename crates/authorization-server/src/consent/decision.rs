@@ -1,6 +1,5 @@
 //! What the user's answer does: a grant with exactly what was ticked, and a code; or `access_denied`.
 
-use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
@@ -35,13 +34,7 @@ pub(super) async fn take(
         Ok(ticked) => ticked,
         Err(Problem::NoSuchConnection) => return deny(core, &pending, now, "no_such_connection").await,
         Err(Problem::NothingTicked(text)) => {
-            return question::show(
-                core,
-                browser,
-                &pending,
-                (StatusCode::UNPROCESSABLE_ENTITY, Some(text.to_owned())),
-            )
-            .await;
+            return question::show(core, browser, &pending, Some((form, text))).await;
         }
     };
     let code = grant(core, &pending, &ticked, now).await?.ok_or_else(gone)?;

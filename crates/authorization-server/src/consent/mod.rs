@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use portcullis_oauth::{Destination, Form, Secret};
-use portcullis_web::{Browser, csrf};
+use portcullis_web::{Browser, csrf, form};
 
 use crate::Core;
 use crate::authorize::{login_url, see_other};
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::store::{Client, PendingRequest, User};
-use crate::token::form_body;
 
 /// A request that waits, with everybody whom it concerns.
 struct Pending {
@@ -47,9 +46,7 @@ pub(crate) async fn show(
         let form = Form::parse(query.unwrap_or_default().as_bytes()).map_err(|_| gone())?;
         match find(&core, &browser, &form).await? {
             Found::SignInFirst(return_to) => Ok(see_other(&login_url(&return_to))),
-            Found::Pending(pending) => {
-                question::show(&core, &browser, &pending, (StatusCode::OK, None)).await
-            }
+            Found::Pending(pending) => question::show(&core, &browser, &pending, None).await,
         }
     };
     page_or_error(&trace, show).await
@@ -64,7 +61,7 @@ pub(crate) async fn decide(
     body: Bytes,
 ) -> Response {
     let decide = async {
-        let form = form_body(&headers, &body).map_err(|_| gone())?;
+        let form = form(&headers, &body).map_err(|_| gone())?;
         csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
         match find(&core, &browser, &form).await? {
             Found::SignInFirst(return_to) => Ok(see_other(&login_url(&return_to))),

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use portcullis_oauth::{GrantType, Resource, ScopeSet, Seconds, scopes};
+use portcullis_oauth::{Form, GrantType, Resource, ScopeSet, Seconds, scopes};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, page};
 
@@ -42,8 +42,11 @@ pub(super) async fn show(
     core: &Core,
     browser: &Browser,
     pending: &Pending,
-    (status, error): (StatusCode, Option<String>),
+    last: Option<(&Form, &'static str)>,
 ) -> Result<Response, PageError> {
+    let status = if last.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let ticked =
+        |name: &str, value: &str| last.is_none_or(|(form, _)| form.all(name).any(|posted| posted == value));
     let csrf = browser.csrf_token().await?;
     let owned = connections(core, pending).await?;
     let target = resource(core, pending);
@@ -60,11 +63,17 @@ pub(super) async fn show(
         client: client(&pending.client),
         sends_to: sends_to(pending),
         account: pending.user.email.clone(),
-        scopes: in_order(&offered).map(|scope| choice(core, scope, &reached)).collect(),
-        connections: target.alias.is_none().then(|| owned.iter().map(connection).collect()),
-        all_connections: false,
+        scopes: in_order(&offered)
+            .map(|scope| ScopeChoice { ticked: ticked("scope", scope), ..choice(core, scope, &reached) })
+            .collect(),
+        connections: target.alias.is_none().then(|| {
+            let boxed =
+                |summary: &ConnectionSummary| connection(summary, ticked("connection", summary.id.as_str()));
+            owned.iter().map(boxed).collect()
+        }),
+        all_connections: last.is_some() && ticked("all_connections", "yes"),
         lifetime: lifetime(core, pending),
-        error: error.or_else(|| {
+        error: last.map(|(_, text)| text.to_owned()).or_else(|| {
             missing
                 .map(|alias| format!("You have no connection named {alias}, so nothing can be allowed here."))
         }),
@@ -115,13 +124,13 @@ fn choice(core: &Core, scope: &str, reached: &[&ConnectionSummary]) -> ScopeChoi
     ScopeChoice::new(scope, if tools.is_empty() { Vec::new() } else { reached.iter().map(group).collect() })
 }
 
-fn connection(summary: &ConnectionSummary) -> ConnectionChoice {
+fn connection(summary: &ConnectionSummary, ticked: bool) -> ConnectionChoice {
     ConnectionChoice {
         id: summary.id.to_string(),
         alias: summary.alias.to_string(),
         server: summary.server_title.clone(),
         account: Some(summary.account_label.clone()).filter(|label| !label.is_empty()),
-        ticked: true,
+        ticked,
     }
 }
 

@@ -104,16 +104,8 @@ impl AccessTokens {
 
     /// Deletes tokens that expired before `before`.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| {
-            sqlx::query(
-            "DELETE FROM access_token WHERE hash IN (SELECT hash FROM access_token WHERE expires_at < $1 LIMIT 5000)"
-        )
-        .bind(before)
-        .execute(pool)
-        .await
-        .map(drop)
-        })?;
-        Ok(())
+        let sql = "DELETE FROM access_token WHERE hash IN (SELECT hash FROM access_token WHERE expires_at < $1 LIMIT 500)";
+        self.database.sweep(sql, before).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
     ClientAuthMethod, ClientId, ClientMetadata, Clock, ResourceUri, Secret, SecretHash, SecretKind, Timestamp,
@@ -124,7 +125,8 @@ impl Clients {
         let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
         let metadata = serde_json::to_string(&client.metadata).map_err(encode)?;
         let resources = serde_json::to_string(&client.resources).map_err(encode)?;
-        on!(self.database.write(), |pool| sqlx::query(
+        let mut transaction = self.database.begin().await?;
+        on!(transaction.on(), |connection| sqlx::query(
             "INSERT INTO oauth_client (id, origin, metadata, secret_hash, resources, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6)"
         )
@@ -134,9 +136,15 @@ impl Clients {
         .bind(&client.secret_hash)
         .bind(resources)
         .bind(client.created_at)
-        .execute(pool)
+        .execute(connection)
         .await
         .map(drop))?;
+        if client.origin == ClientOrigin::Admin {
+            let event =
+                Event::new(client.created_at, Action::ClientChange, Outcome::Done).because("client_added");
+            portcullis_audit::record_in(&mut transaction, event.through(&client.id)).await?;
+        }
+        transaction.commit().await?;
         Ok((client, secret))
     }
 
@@ -212,24 +220,17 @@ impl Clients {
         now: Timestamp,
     ) -> Result<(), DatabaseError> {
         grants::revoke_all_in(on, ("client_id", id.as_str()), why, now).await?;
+        let event = Event::new(now, Action::ClientChange, Outcome::Done).because(why).through(id);
+        portcullis_audit::record_in(on, event).await?;
         on.record_change(&Change::new(ChangeKind::Client, id.as_str()), now).await
     }
 
-    /// Forgets clients that registered themselves before `before` and were never consented to. Bounded, so that a flood
-    /// of registrations is swept in small batches.
+    /// Forgets clients that registered themselves before `before` and were never consented to.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| {
-            sqlx::query(
-            "DELETE FROM oauth_client WHERE id IN (SELECT id FROM oauth_client c WHERE c.consented_at IS NULL \
-             AND c.origin = 'dynamic' AND c.created_at < $1 AND NOT EXISTS \
-             (SELECT 1 FROM authorization_request r WHERE r.client_id = c.id) LIMIT 1000)"
-        )
-        .bind(before)
-        .execute(pool)
-        .await
-        .map(drop)
-        })?;
-        Ok(())
+        let sql = "DELETE FROM oauth_client WHERE id IN (SELECT id FROM oauth_client c WHERE c.consented_at IS NULL \
+                   AND c.origin = 'dynamic' AND c.created_at < $1 AND NOT EXISTS \
+                   (SELECT 1 FROM authorization_request r WHERE r.client_id = c.id) LIMIT 200)";
+        self.database.sweep(sql, before).await
     }
 }
 

@@ -87,14 +87,8 @@ impl Codes {
 
     /// Deletes codes a day after they expired: until then a replay is recognised and ends what the code gave.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| sqlx::query(
-            "DELETE FROM authorization_code WHERE expires_at < $1"
-        )
-        .bind(before)
-        .execute(pool)
-        .await
-        .map(drop))?;
-        Ok(())
+        let sql = "DELETE FROM authorization_code WHERE hash IN (SELECT hash FROM authorization_code WHERE expires_at < $1 LIMIT 500)";
+        self.database.sweep(sql, before).await
     }
 }
 

@@ -84,16 +84,8 @@ impl RefreshTokens {
 
     /// Deletes generations of families that ended before `before`.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| {
-            sqlx::query(
-            "DELETE FROM refresh_token WHERE hash IN (SELECT hash FROM refresh_token WHERE expires_at < $1 LIMIT 5000)"
-        )
-        .bind(before)
-        .execute(pool)
-        .await
-        .map(drop)
-        })?;
-        Ok(())
+        let sql = "DELETE FROM refresh_token WHERE hash IN (SELECT hash FROM refresh_token WHERE expires_at < $1 LIMIT 500)";
+        self.database.sweep(sql, before).await
     }
 }
 

@@ -85,15 +85,9 @@ impl Requests {
     }
 
     /// Deletes requests that nobody can answer any more.
-    pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| sqlx::query(
-            "DELETE FROM authorization_request WHERE expires_at < $1"
-        )
-        .bind(now)
-        .execute(pool)
-        .await
-        .map(drop))?;
-        Ok(())
+    pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
+        let sql = "DELETE FROM authorization_request WHERE hash IN (SELECT hash FROM authorization_request WHERE expires_at < $1 LIMIT 500)";
+        self.database.sweep(sql, before).await
     }
 }
 

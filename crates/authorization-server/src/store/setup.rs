@@ -65,7 +65,8 @@ impl Setup {
     /// Whether `token` would create an admin now.
     pub(crate) async fn is_good(&self, token: &Secret) -> Result<bool, DatabaseError> {
         let found: Option<(SecretHash,)> = on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT hash FROM setup_link WHERE hash = $1 AND used_at IS NULL AND expires_at > $2"
+            "SELECT hash FROM setup_link WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
+             AND NOT EXISTS (SELECT 1 FROM user_account WHERE admin)"
         )
         .bind(token.hash())
         .bind(self.clock.now())
@@ -79,7 +80,8 @@ impl Setup {
         let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
         let used: Option<(SecretHash,)> = on!(transaction.on(), |connection| sqlx::query_as(
-            "UPDATE setup_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING hash"
+            "UPDATE setup_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 \
+             AND NOT EXISTS (SELECT 1 FROM user_account WHERE admin) RETURNING hash"
         )
         .bind(token.hash())
         .bind(now)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{Clock, PrincipalId, PrincipalKind, ScopeSet, Secret, Timestamp, scopes};
 
@@ -143,7 +144,7 @@ impl Users {
         Ok(found.is_some())
     }
 
-    /// Disables a user: no sign-in, and every token is dead at once (ASVS-7.4.1). `false` when there is none.
+    /// Disables a user: no sign-in, and every session and grant ends for good (ASVS-7.4.1). `false` when there is none.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -187,6 +188,7 @@ impl Users {
         )
         .await?;
         transaction.record_change(&Change::new(ChangeKind::User, id.as_str()), now).await?;
+        note_change(&mut transaction, id, "password_changed", now).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -203,6 +205,7 @@ impl Users {
     }
 
     async fn set_disabled(&self, id: &PrincipalId, at: Option<Timestamp>) -> Result<bool, DatabaseError> {
+        let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
         let found: Option<(PrincipalId,)> = on!(transaction.on(), |connection| sqlx::query_as(
             "UPDATE user_account SET disabled_at = $2 WHERE principal_id = $1 RETURNING principal_id"
@@ -213,8 +216,17 @@ impl Users {
         .await)?;
         if at.is_some() {
             end_sessions(&mut transaction, id).await?;
+            super::grants::revoke_all_in(
+                &mut transaction,
+                ("principal_id", id.as_str()),
+                "user_disabled",
+                now,
+            )
+            .await?;
         }
-        transaction.record_change(&Change::new(ChangeKind::User, id.as_str()), self.clock.now()).await?;
+        transaction.record_change(&Change::new(ChangeKind::User, id.as_str()), now).await?;
+        let what = if at.is_some() { "disabled" } else { "enabled" };
+        note_change(&mut transaction, id, what, now).await?;
         transaction.commit().await?;
         Ok(found.is_some())
     }
@@ -249,6 +261,7 @@ pub(super) async fn create_in(
         taken if taken.is_unique_violation() => UserError::Taken,
         other => UserError::Database(other),
     })?;
+    note_change(transaction, &user.id, "created", now).await?;
     Ok(user)
 }
 
@@ -279,6 +292,17 @@ async fn insert(
     .await
     .map(drop))?;
     Ok(())
+}
+
+/// The paper trail of a change, in the transaction that makes it.
+async fn note_change(
+    transaction: &mut Transaction,
+    id: &PrincipalId,
+    what: &'static str,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let event = Event::new(now, Action::UserChange, Outcome::Done).because(what).by(id);
+    portcullis_audit::record_in(transaction, event).await
 }
 
 /// The table is `web`'s; ending a person's sessions belongs into the same transaction as the reason for it.

@@ -85,7 +85,8 @@ async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result
         None
     };
     transaction.commit().await?;
-    Ok(Some(Issued { access_token, refresh_token, scope: row.scopes.clone(), expires_at }))
+    let (principal, scope) = (row.principal_id.clone(), row.scopes.clone());
+    Ok(Some(Issued { principal, access_token, refresh_token, scope, expires_at }))
 }
 
 /// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).

@@ -6,22 +6,23 @@ mod refresh_token;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{ErrorCode, Form, GrantType, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp};
-use portcullis_web::Peer;
+use portcullis_oauth::{
+    ErrorCode, Form, GrantType, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp,
+};
+use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
 use crate::client_authentication::{AuthenticatedClient, authenticate};
-use crate::refusal::{Refusal, no_store};
+use crate::refusal::{RawBody, Refusal, no_store};
 
 /// What a grant gave.
 pub(crate) struct Issued {
+    principal: PrincipalId,
     access_token: Secret,
     refresh_token: Option<Secret>,
     scope: ScopeSet,
@@ -51,7 +52,7 @@ pub(crate) async fn endpoint(
     State(core): State<Arc<Core>>,
     peer: Peer,
     headers: HeaderMap,
-    body: Bytes,
+    RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = core.clock.now();
     // What is begun is finished in a task of the server's own: a client that hangs up loses no token half-way.
@@ -68,7 +69,8 @@ async fn answer(
     body: &[u8],
     now: Timestamp,
 ) -> Result<Response, Refusal> {
-    let form = form_body(caller.1, body)?;
+    // Nothing of the URI's query is read (OA21-2.4.1-2).
+    let form = form(caller.1, body)?;
     form.once_each(&SINGLE_TOKEN_PARAMETERS)?;
     let client = authenticate(core, caller, &form, now).await?;
     let request = TokenRequest { client: &client, form: &form, now };
@@ -79,7 +81,7 @@ async fn answer(
         Ok(issued) => {
             let detail = serde_json::json!({"grant_type": grant_type, "scope": issued.scope});
             // The tokens are committed; without its event the answer must not leave, and the client asks again.
-            core.trail.record(base(Outcome::Done).with(detail)).await?;
+            core.trail.record(base(Outcome::Done).by(&issued.principal).with(detail)).await?;
             Ok(issued.response(now))
         }
         Err(refusal) => {
@@ -113,17 +115,6 @@ async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Ref
         GrantType::AuthorizationCode => authorization_code::redeem(core, request).await,
         GrantType::RefreshToken => refresh_token::refresh(core, request).await,
     }
-}
-
-/// OA21-3.2-2: form-encoded, never JSON, never the URI's query (OA21-2.4.1-2).
-pub(crate) fn form_body(headers: &HeaderMap, body: &[u8]) -> Result<Form, Refusal> {
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let text = "the body must be application/x-www-form-urlencoded";
-        return Err(Refusal::new(ErrorCode::InvalidRequest, text));
-    }
-    Ok(Form::parse(body)?)
 }
 
 impl Issued {

@@ -79,6 +79,10 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
         Some(text) => {
             let asked = ScopeSet::parse(text)
                 .map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
+            if asked.is_empty() {
+                // White space alone asks for nothing in particular (OA21-3.1-5).
+                return Ok(Reach { resource, scope: granted });
+            }
             if !asked.is_subset(&granted) {
                 return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
             }
@@ -130,8 +134,8 @@ async fn rotate(
         return Ok(None);
     }
     transaction.commit().await?;
-    let scope = reach.scope.clone();
-    Ok(Some(Issued { access_token: access, refresh_token: Some(successor), scope, expires_at }))
+    let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
+    Ok(Some(Issued { principal, access_token: access, refresh_token: Some(successor), scope, expires_at }))
 }
 
 /// Gives the same successor again, with the access token that was minted first if it fits and still has life.
@@ -145,18 +149,15 @@ async fn repeat(
     let (successor, access) = opened.ok_or_else(bad_token)?;
     let fits = row.access_resource.as_ref() == Some(&reach.resource)
         && row.access_scope.as_ref() == Some(&reach.scope);
+    let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
+    let refresh_token = Some(successor);
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
-        return Ok(Issued {
-            access_token: access,
-            refresh_token: Some(successor),
-            scope: reach.scope,
-            expires_at,
-        });
+        return Ok(Issued { principal, access_token: access, refresh_token, scope, expires_at });
     }
     let expires_at = request.now.plus(core.settings.access_token_life);
     let minted = (&reach.resource, &reach.scope);
     let access_token = core.access_tokens.mint(&row.grant_id, minted, (request.now, expires_at)).await?;
-    Ok(Issued { access_token, refresh_token: Some(successor), scope: reach.scope, expires_at })
+    Ok(Issued { principal, access_token, refresh_token, scope, expires_at })
 }
 
 /// OA21-4.3.1-2: reuse outside the rule ends the whole family.

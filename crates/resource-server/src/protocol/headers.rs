@@ -30,8 +30,16 @@ pub(crate) fn agree(headers: &HeaderMap, message: &Message) -> Result<Era, Refus
             code::INVALID_PARAMS,
             format!("params._meta must hold {META_VERSION} and {META_CAPABILITIES}"),
         )),
-        (Message::Notification(_), _, Some(version)) if is_stateless(version) => {
-            supported(version).map(|()| Era::Stateless)
+        (Message::Notification(call), claim, Some(version)) if is_stateless(version) => {
+            supported(version)?;
+            // Its headers may be absent, but what they say is what the body says (T22).
+            if claim.is_some_and(|claim| claim != version) {
+                return Err(mismatch(VERSION, "differs from the body"));
+            }
+            if single(headers, METHOD)?.is_some_and(|method| method != call.method) {
+                return Err(mismatch(METHOD, "differs from the body"));
+            }
+            Ok(Era::Stateless)
         }
         // HTTP26-14
         (Message::Response, _, Some(version)) if is_stateless(version) => Err(Refusal::bad_request(

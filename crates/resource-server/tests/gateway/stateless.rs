@@ -162,3 +162,22 @@ async fn what_this_era_does_not_know_is_named() {
     let forged = Draft::modern("/mcp", "tools/call", params).bearing(&token).at(&stage).await;
     assert_eq!(forged.code(), -32602);
 }
+
+/// T22, HTTP26-2: a notification's headers may be absent, but what they say is what its body says
+#[tokio::test]
+async fn a_notification_whose_headers_disagree_is_refused() {
+    let stage = Stage::set(sqlite().await).await;
+    let token = stage.token(ALL);
+    let notification =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    let mut claiming = notification.clone();
+    claiming["params"]["_meta"] = meta("2025-11-25");
+    for (body, method, status) in [
+        (&notification, "notifications/cancelled", 202),
+        (&notification, "tools/call", 400),
+        (&claiming, "notifications/cancelled", 400),
+    ] {
+        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
+        assert_eq!(post(&stage, &token, body, &headers).await.status, status, "{method}");
+    }
+}
