@@ -10,7 +10,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{GrantId, PrincipalId, Seconds, Timestamp, Verifier};
+use portcullis_oauth::{Error, GrantId, PrincipalId, Seconds, Secret, Timestamp, Verifier};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
@@ -104,6 +104,17 @@ impl AuthorizationServer {
             )
             .await;
         Ok(revoked == Revoked::Now)
+    }
+
+    /// Whether this address and password would sign somebody in.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn proves(&self, email: &str, password: Secret) -> Result<bool, Error> {
+        let found = self.0.users.credentials(email).await.map_err(Error::internal)?;
+        let stored = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
+        let right = self.0.passwords.verify(password, stored).await?;
+        Ok(right && found.is_some_and(|credentials| credentials.disabled_at.is_none()))
     }
 
     /// Deletes what nobody can use any more, in small batches.

@@ -8,6 +8,7 @@ mod backend;
 mod change;
 mod error;
 mod feed;
+mod inspection;
 mod open;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -17,5 +18,6 @@ pub use backend::Backend;
 pub use change::{Change, ChangeKind};
 pub use error::{DatabaseError, OpenError};
 pub use feed::{ChangeFeed, ChangeListener, Stamp};
+pub use inspection::{Inspection, Step};
 pub use open::Database;
 pub use transaction::Transaction;

@@ -15,7 +15,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 use tracing::log::LevelFilter;
 
-use crate::{Backend, DatabaseError, OpenError, Transaction};
+use crate::{Backend, DatabaseError, OpenError, Transaction, inspection};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
@@ -126,19 +126,9 @@ impl Database {
 
 async fn open_postgres(url: &str) -> Result<PgPool, OpenError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url)?;
-    let place = format!("{}:{}", options.get_host(), options.get_port());
     let options = options.log_statements(LevelFilter::Trace);
-    let failed = |error: sqlx::Error| {
-        let told = error.as_database_error().map(|error| error.message().to_owned());
-        OpenError::Postgres { place: place.clone(), reason: told.unwrap_or_else(|| error.to_string()) }
-    };
-    // Tried once by hand: a pool would ask again until its patience ends, and then say only that.
-    let patience = tokio::time::timeout(Duration::from_secs(5), options.connect()).await;
-    let probe = patience.map_err(|_| OpenError::Postgres {
-        place: place.clone(),
-        reason: "no answer within 5 seconds".to_owned(),
-    })?;
-    let _ = probe.map_err(failed)?.close().await;
+    let _ = inspection::connect(&options).await?.close().await;
+    let place = format!("{}:{}", options.get_host(), options.get_port());
     PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(Duration::from_secs(2))
@@ -146,7 +136,7 @@ async fn open_postgres(url: &str) -> Result<PgPool, OpenError> {
         .test_before_acquire(false)
         .connect_with(options)
         .await
-        .map_err(failed)
+        .map_err(|error| OpenError::Postgres { place, reason: error.to_string() })
 }
 
 async fn open_sqlite(path: &Path) -> Result<SqlitePools, OpenError> {

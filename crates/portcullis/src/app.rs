@@ -19,7 +19,7 @@ use portcullis_web::SessionStore;
 use self::directory::Directory;
 use crate::Problem;
 use crate::config::Config;
-use crate::serve::middleware;
+use crate::serve::middleware::{self, Edge};
 
 /// What a server is assembled from.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         .merge(gateway.router())
         .merge(portcullis_web::assets::routes())
         .merge(health::routes(changes.clone()));
-    let router = middleware::around(routes);
+    let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
     Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })
 }

@@ -3,20 +3,27 @@
 //! Owns the grammar and the dispatch; each command's work stands in its own file beneath. What a command prints goes to
 //! stdout; problems and notes go to stderr.
 
+mod check;
 mod client;
+mod confirm;
 mod healthcheck;
+mod migrate;
 mod output;
 mod password;
+mod settings;
 mod setup;
 mod store;
 mod user;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use self::client::ClientCommand;
+use self::output::Format;
 pub(crate) use self::output::say;
+use self::settings::ConfigCommand;
 use self::user::UserCommand;
 use crate::config::{Config, Flags, Sources, describe};
 use crate::{Problem, serve};
@@ -37,6 +44,7 @@ Examples:
   portcullis serve                               start, and create the first admin in the browser
   portcullis user add --email ada@example.com    invite somebody by hand
   portcullis client add --help                   register an MCP client
+  portcullis config check                        go through the checklist for production
 
 `portcullis --help` also lists every setting.";
 
@@ -66,13 +74,32 @@ enum Command {
     #[command(
         after_help = "The link works once, and only while there is no admin. A new one replaces the old."
     )]
-    Setup,
+    Setup {
+        /// The origin that clients use, if `serve` was told it by a flag [default: http://localhost:PORT]
+        #[arg(long, value_name = "URL")]
+        public_url: Option<String>,
+    },
     /// Add, list and change the people who sign in
     #[command(subcommand)]
     User(UserCommand),
     /// Register and list OAuth clients
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Bring the database's schema up to date, as every start does, and say what was done
+    Migrate(Format),
+    /// Show and check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis
+  portcullis completions zsh > ~/.zfunc/_portcullis
+  portcullis completions fish > ~/.config/fish/completions/portcullis.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
     /// Ask the server on this machine whether it is alive
     #[command(hide = true)]
     Healthcheck,
@@ -83,6 +110,7 @@ enum Command {
 Examples:
   portcullis serve --demo
   portcullis serve --listen localhost:9000
+  portcullis serve --listen 0.0.0.0:443 --public-url https://mcp.example.com --tls-certificate chain.pem --tls-key key.pem
   portcullis serve --listen 0.0.0.0:8420 --public-url https://mcp.example.com --behind-tls-proxy
   portcullis --database-url postgres://portcullis@db/portcullis serve
 
@@ -100,6 +128,12 @@ struct ServeArguments {
     /// A proxy in front of us ends TLS
     #[arg(long)]
     behind_tls_proxy: bool,
+    /// End TLS here, with the certificate in this PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, in this PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
 }
 
 impl Cli {
@@ -108,12 +142,20 @@ impl Cli {
     /// # Errors
     /// When it could not be done, in one sentence.
     pub async fn run(self) -> Result<(), Problem> {
-        let config = Config::load(&Sources::of_this_process(self.flags()))?;
+        if let Command::Completions { shell } = self.command {
+            return complete(shell);
+        }
+        let sources = Sources::of_this_process(self.flags());
+        let config = Config::load(&sources)?;
         match self.command {
             Command::Serve(arguments) => serve::run(config, arguments.demo).await,
-            Command::Setup => setup::run(&config).await,
+            Command::Setup { .. } => setup::run(&config).await,
             Command::User(command) => user::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
+            Command::Migrate(format) => migrate::run(format, &config).await,
+            Command::Config(command) => settings::run(command, &config, &sources).await,
+            // Answered above, without a configuration.
+            Command::Completions { .. } => Ok(()),
             Command::Healthcheck => healthcheck::run(&config),
         }
     }
@@ -129,9 +171,23 @@ impl Cli {
             flags.listen.clone_from(&serve.listen);
             flags.public_url.clone_from(&serve.public_url);
             flags.behind_tls_proxy = serve.behind_tls_proxy;
+            flags.tls_certificate.clone_from(&serve.tls_certificate);
+            flags.tls_key.clone_from(&serve.tls_key);
+        }
+        if let Command::Setup { public_url } = &self.command {
+            flags.public_url.clone_from(public_url);
         }
         flags
     }
+}
+
+/// The script is made in memory, since the generator panics where a reader has gone.
+fn complete(shell: Shell) -> Result<(), Problem> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+    let script = String::from_utf8(script).map_err(Problem::failed)?;
+    say(&script.trim_end());
+    Ok(())
 }
 
 #[cfg(test)]

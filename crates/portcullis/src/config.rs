@@ -6,6 +6,8 @@
 mod draft;
 mod keys;
 mod listen;
+mod network;
+mod shown;
 mod sources;
 mod validate;
 
@@ -16,6 +18,8 @@ use portcullis_oauth::{PublicUrl, Seconds};
 
 pub use keys::describe;
 pub use listen::ListenAddress;
+pub use network::Network;
+pub use shown::{Shown, show};
 pub use sources::{Flags, Sources};
 
 use crate::Problem;
@@ -29,6 +33,12 @@ impl DatabaseUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The URL for people, its password replaced.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        shown::mask(&self.0)
     }
 
     /// The file, if it is `SQLite`.
@@ -54,6 +64,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// The files with which we end TLS ourselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that lead to its issuer, in PEM.
+    pub certificate: PathBuf,
+    /// The certificate's private key, in PEM.
+    pub key: PathBuf,
+}
+
 /// Every setting, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -67,6 +86,10 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// Whether TLS ends in front of us.
     pub behind_tls_proxy: bool,
+    /// Certificate and key, if we end TLS ourselves.
+    pub tls: Option<TlsFiles>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Origins of browser applications that may call the MCP endpoints.
     pub allowed_origins: Vec<String>,
     /// How long an access token lives.
@@ -94,15 +117,19 @@ impl Config {
         sources.read().and_then(validate::check)
     }
 
-    /// The public URL when we listen on `port`: the one that was named, else `http://localhost:PORT`.
+    /// The public URL when we listen on `port`: the one that was named, else `http://localhost:PORT`, or `https://` if
+    /// we end TLS.
     ///
     /// # Errors
     /// Never for a port that was bound.
     pub fn public_url_on(&self, port: u16) -> Result<PublicUrl, Problem> {
         match &self.public_url {
             Some(url) => Ok(url.clone()),
-            None => PublicUrl::parse(&format!("http://localhost:{port}"))
-                .map_err(|error| Problem::configuration(format!("public_url {error}"))),
+            None => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                PublicUrl::parse(&format!("{scheme}://localhost:{port}"))
+                    .map_err(|error| Problem::configuration(format!("public_url {error}")))
+            }
         }
     }
 
@@ -135,7 +162,13 @@ impl Config {
             Some(url) if !url.is_loopback() => Err(Problem::configuration(format!(
                 "--demo is for this computer only, but public_url is {url}; leave public_url out, or start without --demo"
             ))),
-            _ => Ok(()),
+            _ => match self.listen.iter().find(|listen| !listen.address.ip().is_loopback()) {
+                Some(listen) => Err(Problem::configuration(format!(
+                    "--demo is for this computer only, but listen names {}; listen on 127.0.0.1, ::1 or localhost, or start without --demo",
+                    listen.address
+                ))),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -7,6 +7,10 @@ use clap::Parser;
 use portcullis::Problem;
 use portcullis::cli::Cli;
 
+/// The system's allocator keeps the 19 MiB that each password check takes; this one gives them back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -2,6 +2,7 @@
 
 mod announce;
 mod background;
+mod connections;
 mod demo;
 pub mod folder;
 mod listeners;
@@ -12,13 +13,16 @@ mod shutdown;
 use std::sync::Arc;
 
 use portcullis_database::Database;
-use portcullis_oauth::{PublicUrl, Secret, SystemClock};
+use portcullis_oauth::{Clock, PublicUrl, Secret, SystemClock};
+use tokio_rustls::TlsAcceptor;
 
 use self::announce::{Announcement, Next};
+pub(crate) use self::demo::EMAIL as DEMO_EMAIL;
 use crate::Problem;
 use crate::app::{App, AppParts, assemble};
 use crate::cli::say;
-use crate::config::Config;
+use crate::config::{Config, TlsFiles};
+use crate::tls::{self, Validity};
 
 /// The page on which the bearer of `token` creates the first admin.
 #[must_use]
@@ -35,6 +39,7 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     if demo {
         config.check_demo()?;
     }
+    let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
     // Before anything is created: a start that fails on a taken port leaves nothing behind.
     let listeners = listeners::bind(&config.listen).await?;
     folder::prepare(&config.data_dir)?;
@@ -62,10 +67,27 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     let announcement =
         Announcement { public_url, engine: app.database.engine(), data_dir: config.data_dir, next };
     say(&announcement);
-    shutdown::serve(&app, listeners, signals).await;
+    shutdown::serve(&app, listeners, acceptor, signals).await;
     drop(background);
     shutdown::close(&app.database).await;
     Ok(())
+}
+
+/// What ends TLS. A certificate that clients will not believe is no reason not to start: they say so themselves.
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, Problem> {
+    let config = tls::server_config(files)?;
+    let own = tls::certificates(&files.certificate)?.into_iter().next();
+    let path = files.certificate.display();
+    match own.map_or(Validity::Valid, |own| tls::validity(&own, SystemClock.now())) {
+        Validity::Valid => {}
+        Validity::Expired => {
+            tracing::warn!(%path, "the TLS certificate has expired; renew it and start again");
+        }
+        Validity::NotYet => {
+            tracing::warn!(%path, "the TLS certificate is not valid yet; check this machine's clock");
+        }
+    }
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// While there is no admin, a link that creates one. A start does not replace a link that somebody may be about to open.

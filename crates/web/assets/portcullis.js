@@ -47,6 +47,7 @@ if (navigator.clipboard) {
 
 // A form is sent once: the answer to a second click would take the place of the first one's.
 document.addEventListener("submit", (event) => {
+  if (event.submitter?.formMethod === "dialog") return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
 });

@@ -5,10 +5,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 
-/// The peer's network address, as limits key it: IPv4 whole, IPv6 by its /64 (A52). Read from the connection; headers
-/// that claim another are not believed (R9700-4.13-1).
+/// The peer's network address, as limits key it: IPv4 whole, IPv6 by its /64 (A52). Read from the connection. Behind
+/// proxies, whoever knows which of them to believe puts a `Peer` among the request's extensions, which then counts;
+/// headers are not looked at here (R9700-4.13-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer(IpAddr);
 
@@ -16,8 +18,15 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        Ok(Self::from(address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))))
+        Ok(Self::of(&parts.extensions))
+    }
+}
+
+impl Peer {
+    fn of(extensions: &Extensions) -> Self {
+        let connection = || extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let address = || connection().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        extensions.get::<Self>().copied().unwrap_or_else(|| Self::from(address()))
     }
 }
 
@@ -42,6 +51,17 @@ impl fmt::Display for Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// R9700-4.13-1
+    #[test]
+    fn the_connection_counts_unless_somebody_who_knows_better_has_said_who_it_is() {
+        let mut extensions = Extensions::new();
+        assert_eq!(Peer::of(&extensions).to_string(), "::");
+        extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 1))));
+        assert_eq!(Peer::of(&extensions).to_string(), "192.0.2.7");
+        extensions.insert(Peer::from(IpAddr::from([203, 0, 113, 9])));
+        assert_eq!(Peer::of(&extensions).to_string(), "203.0.113.9");
+    }
 
     /// A52
     #[test]

@@ -16,7 +16,7 @@ const START_MS = 30_000;
 const STOP_MS = 5_000;
 
 /** A port that was free on 127.0.0.1 a moment ago. */
-async function freePort() {
+export async function freePort() {
   const listener = createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address();

@@ -2,7 +2,6 @@
 
 mod new;
 
-use std::io::{IsTerminal, Write, stdin};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -11,7 +10,8 @@ use portcullis_oauth::{ClientId, RedirectUri, ResourceUri, Secret, SystemClock};
 use serde_json::{Value, json};
 
 use self::new::AddArguments;
-use super::output::{Format, print_fields, print_json, print_table, tick, time};
+use super::confirm::Confirmation;
+use super::output::{Format, must_say, print_fields, print_json, print_table, say, tick, time};
 use super::store;
 use crate::Problem;
 use crate::config::Config;
@@ -52,9 +52,8 @@ pub(super) struct OneClient {
 pub(super) struct RemoveArguments {
     #[command(flatten)]
     one: OneClient,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    confirmation: Confirmation,
 }
 
 /// Does what was asked.
@@ -64,7 +63,7 @@ pub(super) async fn run(command: ClientCommand, config: &Config) -> Result<(), P
         ClientCommand::List(format) => list(format, config).await,
         ClientCommand::Show(one) => {
             let client = find(&existing(config).await?, &one.id).await?;
-            show(&client, None, one.format);
+            show(&client, None, one.format)?;
             Ok(())
         }
         ClientCommand::RotateSecret(one) => rotate_secret(&one, config).await,
@@ -91,8 +90,7 @@ async fn add(arguments: AddArguments, config: &Config) -> Result<(), Problem> {
     let new = arguments.check(&config.assumed_public_url()?)?;
     let clients = Clients::new(store::open(config).await?, Arc::new(SystemClock));
     let (client, secret) = clients.register(new).await.map_err(|error| Problem::caused(&error))?;
-    show(&client, secret.as_ref(), format);
-    Ok(())
+    show(&client, secret.as_ref(), format)
 }
 
 async fn list(format: Format, config: &Config) -> Result<(), Problem> {
@@ -100,8 +98,8 @@ async fn list(format: Format, config: &Config) -> Result<(), Problem> {
     if format.json {
         print_json(&all.iter().map(|client| describe(client, None)).collect());
     } else if all.is_empty() {
-        println!(
-            "No client yet. Clients register themselves when they first connect; `portcullis client add` registers one by hand."
+        say(
+            &"No client yet. Clients register themselves when they first connect; `portcullis client add` registers one by hand.",
         );
     } else {
         let row = |client: &Client| {
@@ -126,7 +124,7 @@ async fn rotate_secret(one: &OneClient, config: &Config) -> Result<(), Problem> 
     let clients = existing(config).await?;
     let client = find(&clients, &one.id).await?;
     match clients.rotate_secret(&client.id).await.map_err(|error| Problem::caused(&error))? {
-        Some(secret) => show(&client, Some(&secret), one.format),
+        Some(secret) => show(&client, Some(&secret), one.format)?,
         None => {
             return Err(Problem::failed(format!(
                 "{} is a public client: it has no secret to rotate",
@@ -140,9 +138,8 @@ async fn rotate_secret(one: &OneClient, config: &Config) -> Result<(), Problem> 
 async fn remove(arguments: &RemoveArguments, config: &Config) -> Result<(), Problem> {
     let clients = existing(config).await?;
     let client = find(&clients, &arguments.one.id).await?;
-    if !arguments.yes && !confirmed(&client)? {
-        return Err(Problem::failed("nothing was removed"));
-    }
+    let question = format!("Remove {}, and end everything that it was granted?", client.id);
+    arguments.confirmation.obtain(&question, "remove the client")?;
     let removed = clients.remove(&client.id).await.map_err(|error| Problem::caused(&error))?;
     if arguments.one.format.json {
         print_json(&json!({ "client_id": client.id, "removed": removed }));
@@ -152,18 +149,6 @@ async fn remove(arguments: &RemoveArguments, config: &Config) -> Result<(), Prob
     Ok(())
 }
 
-fn confirmed(client: &Client) -> Result<bool, Problem> {
-    if !stdin().is_terminal() {
-        return Err(Problem::configuration(
-            "there is no terminal to ask on; say --yes to remove the client without asking",
-        ));
-    }
-    eprint!("Remove {}, and end everything that it was granted? [y/N] ", client.id);
-    let mut answer = String::new();
-    let read = std::io::stderr().flush().and_then(|()| stdin().read_line(&mut answer));
-    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
 const fn origin(client: &Client) -> &'static str {
     match client.origin {
         ClientOrigin::Admin => "admin",
@@ -171,14 +156,14 @@ const fn origin(client: &Client) -> &'static str {
     }
 }
 
-fn show(client: &Client, secret: Option<&Secret>, format: Format) {
+fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), Problem> {
     if format.json {
-        return print_json(&describe(client, secret));
+        return must_say(&format_args!("{:#}", describe(client, secret)));
     }
     let uris: Vec<&str> = client.metadata.redirect_uris.iter().map(RedirectUri::as_str).collect();
     let resources: Vec<&str> = client.resources.iter().map(ResourceUri::as_str).collect();
     let grants: Vec<&str> = client.metadata.grant_types.iter().map(|grant| grant.as_str()).collect();
-    let mut fields = vec![
+    let fields = vec![
         ("client_id", client.id.to_string()),
         ("name", client.metadata.client_name.clone()),
         ("redirect URIs", uris.join("\n")),
@@ -189,13 +174,12 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) {
         ("registered by", origin(client).to_owned()),
         ("created", time(client.created_at)),
     ];
-    if let Some(secret) = secret {
-        fields.push(("client_secret", secret.expose().to_owned()));
-    }
     print_fields(&fields);
-    if secret.is_some() {
+    if let Some(secret) = secret {
+        must_say(&format_args!("\nclient_secret   {}", secret.expose()))?;
         eprintln!("The secret is shown this once; only its hash is kept.");
     }
+    Ok(())
 }
 
 fn describe(client: &Client, secret: Option<&Secret>) -> Value {

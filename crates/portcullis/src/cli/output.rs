@@ -8,6 +8,8 @@ use portcullis_oauth::Timestamp;
 use portcullis_web::layout::Moment;
 use serde_json::Value;
 
+use crate::Problem;
+
 /// For people, or with `--json` for scripts.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Format {
@@ -44,6 +46,17 @@ pub(super) fn print_json(value: &Value) {
 /// To stdout. A reader that has gone, as in `| head`, is no failure.
 pub(crate) fn say(text: &dyn Display) {
     let _ = writeln!(stdout(), "{text}");
+}
+
+/// To stdout, for what is shown once and never again.
+///
+/// # Errors
+/// When it could not be written.
+pub(super) fn must_say(text: &dyn Display) -> Result<(), Problem> {
+    let written = writeln!(stdout(), "{text}").and_then(|()| stdout().flush());
+    written.map_err(|error| {
+        Problem::failed(format!("what is shown only once could not be written: {error}; ask for a new one"))
+    })
 }
 
 /// What a stranger named (a client names itself) must not steer the terminal: control characters, and those that turn

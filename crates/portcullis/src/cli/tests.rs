@@ -1,6 +1,5 @@
 //! What can be typed, and what cannot.
 
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use super::*;
@@ -25,7 +24,12 @@ fn every_line_of_the_manual_is_understood() {
         "user list --json",
         "user show a@b.example",
         "user show --email a@b.example --json",
-        "user disable a@b.example",
+        "user disable a@b.example --yes",
+        "migrate --json",
+        "config show",
+        "config check --json",
+        "completions zsh",
+        "serve --tls-certificate c.pem --tls-key k.pem",
         "user enable a@b.example",
         "user password a@b.example --password-stdin",
         "client add --name C --redirect-uri http://localhost/cb --public",

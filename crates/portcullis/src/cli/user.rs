@@ -7,7 +7,8 @@ use portcullis_authorization_server::{NewUser, User, Users};
 use portcullis_oauth::SystemClock;
 use serde_json::{Value, json};
 
-use super::output::{Format, print_fields, print_json, print_table, tick, time};
+use super::confirm::Confirmation;
+use super::output::{Format, print_fields, print_json, print_table, say, tick, time};
 use super::password::PasswordSource;
 use super::store;
 use crate::Problem;
@@ -27,7 +28,7 @@ Examples:
     /// Show one user
     Show(OneUser),
     /// Stop somebody from signing in, and everything that acts for them
-    Disable(OneUser),
+    Disable(DisableArguments),
     /// Let somebody sign in again
     Enable(OneUser),
     /// Set a new password
@@ -58,6 +59,15 @@ pub(super) struct OneUser {
     who: Who,
     #[command(flatten)]
     format: Format,
+}
+
+/// A user to be disabled.
+#[derive(Debug, Args)]
+pub(super) struct DisableArguments {
+    #[command(flatten)]
+    one: OneUser,
+    #[command(flatten)]
+    confirmation: Confirmation,
 }
 
 /// One user and a new password.
@@ -97,8 +107,8 @@ pub(super) async fn run(command: UserCommand, config: &Config) -> Result<(), Pro
             show(&user, one.format);
             Ok(())
         }
-        UserCommand::Disable(one) => set_disabled(&one, true, config).await,
-        UserCommand::Enable(one) => set_disabled(&one, false, config).await,
+        UserCommand::Disable(arguments) => disable(&arguments, config).await,
+        UserCommand::Enable(one) => enable(&one, config).await,
         UserCommand::Password(arguments) => set_password(&arguments, config).await,
     }
 }
@@ -132,8 +142,8 @@ async fn list(format: Format, config: &Config) -> Result<(), Problem> {
     if format.json {
         print_json(&all.iter().map(describe).collect());
     } else if all.is_empty() {
-        println!(
-            "Nobody yet. `portcullis user add` adds somebody, `portcullis setup` prints a link for the first admin."
+        say(
+            &"Nobody yet. `portcullis user add` adds somebody, `portcullis setup` prints a link for the first admin.",
         );
     } else {
         let row = |user: &User| {
@@ -151,11 +161,21 @@ async fn list(format: Format, config: &Config) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn set_disabled(one: &OneUser, disabled: bool, config: &Config) -> Result<(), Problem> {
+async fn disable(arguments: &DisableArguments, config: &Config) -> Result<(), Problem> {
+    let one = &arguments.one;
     let users = existing(config).await?;
     let user = find(&users, one.who.email()).await?;
-    let changed = if disabled { users.disable(&user.id).await } else { users.enable(&user.id).await };
-    changed.map_err(|error| Problem::caused(&error))?;
+    let question = format!("Disable {}, and stop everything that acts for them?", user.email);
+    arguments.confirmation.obtain(&question, "disable the user")?;
+    users.disable(&user.id).await.map_err(|error| Problem::caused(&error))?;
+    show(&find(&users, one.who.email()).await?, one.format);
+    Ok(())
+}
+
+async fn enable(one: &OneUser, config: &Config) -> Result<(), Problem> {
+    let users = existing(config).await?;
+    let user = find(&users, one.who.email()).await?;
+    users.enable(&user.id).await.map_err(|error| Problem::caused(&error))?;
     show(&find(&users, one.who.email()).await?, one.format);
     Ok(())
 }

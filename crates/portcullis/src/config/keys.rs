@@ -25,12 +25,15 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 13] = [
+pub(super) const KEYS: [Key; 16] = [
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
     key("public_url", Shape::Text, "the origin that clients use [http://localhost:PORT]"),
     key("behind_tls_proxy", Shape::Switch, "TLS ends in a proxy in front of us [false]"),
+    key("tls_certificate", Shape::Text, "PEM file: Portcullis ends TLS itself, with tls_key []"),
+    key("tls_key", Shape::Text, "PEM file with the certificate's private key []"),
+    key("trusted_proxies", Shape::List, "addresses or networks whose X-Forwarded-For is believed []"),
     key("allowed_origins", Shape::List, "browser applications that may call /mcp []"),
     key("access_token_seconds", Shape::Number, "life of an access token [600]"),
     key("refresh_idle_days", Shape::Number, "life of an unused refresh token [30]"),

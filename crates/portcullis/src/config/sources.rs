@@ -39,6 +39,37 @@ pub struct Flags {
     pub public_url: Option<String>,
     /// `--behind-tls-proxy`
     pub behind_tls_proxy: bool,
+    /// `--tls-certificate`
+    pub tls_certificate: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
+}
+
+/// A source of settings.
+enum Origin {
+    /// What many hosts call the database.
+    Common,
+    File(PathBuf),
+    Environment,
+    Flags,
+}
+
+impl Origin {
+    /// What somebody would look for who wants to change this setting there.
+    fn of(&self, name: &str) -> String {
+        match self {
+            Self::Common => COMMON_DATABASE_VARIABLE.to_owned(),
+            Self::File(path) => path.display().to_string(),
+            Self::Environment => format!("{PREFIX}{}", name.to_ascii_uppercase()),
+            Self::Flags => format!("--{}", name.replace('_', "-")),
+        }
+    }
+}
+
+/// What one source says.
+struct Layer {
+    origin: Origin,
+    settings: Dict,
 }
 
 /// Everything that settings are read from.
@@ -63,17 +94,37 @@ impl Sources {
     /// The settings as they were written.
     pub(super) fn read(&self) -> Result<Draft, Problem> {
         let mut figment = Figment::new();
-        if let Some(url) = self.variable(COMMON_DATABASE_VARIABLE) {
-            figment = figment.merge(Serialized::default("database_url", url));
+        let mut path = PathBuf::from(DEFAULT_FILE);
+        for layer in self.layers()? {
+            if let Origin::File(named) = layer.origin {
+                path = named;
+            }
+            figment = figment.merge(Serialized::defaults(layer.settings));
         }
-        let file = self.file()?;
-        if let Some((path, text)) = &file {
-            figment = figment.merge(Serialized::defaults(read_file(path, text)?));
-        }
-        figment = figment.merge(Serialized::defaults(self.variables()?));
-        figment = figment.merge(Serialized::defaults(self.flags.given()));
-        let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), |(path, _)| path);
         figment.extract().map_err(|error| Problem::configuration(wrong_type(&path, &error)))
+    }
+
+    /// Who said the value of this setting that counts: a file, a variable or a flag, or `default`.
+    pub(super) fn origin(&self, name: &str) -> Result<String, Problem> {
+        let layers = self.layers()?;
+        let strongest = layers.iter().rev().find(|layer| layer.settings.contains_key(name));
+        Ok(strongest.map_or_else(|| "default".to_owned(), |layer| layer.origin.of(name)))
+    }
+
+    /// What each source says, the strongest last.
+    fn layers(&self) -> Result<Vec<Layer>, Problem> {
+        let mut layers = Vec::new();
+        if let Some(url) = self.variable(COMMON_DATABASE_VARIABLE) {
+            let settings = Dict::from([("database_url".to_owned(), Value::from(url))]);
+            layers.push(Layer { origin: Origin::Common, settings });
+        }
+        if let Some((path, text)) = self.file()? {
+            let settings = read_file(&path, &text)?;
+            layers.push(Layer { origin: Origin::File(path), settings });
+        }
+        layers.push(Layer { origin: Origin::Environment, settings: self.variables()? });
+        layers.push(Layer { origin: Origin::Flags, settings: self.flags.given() });
+        Ok(layers)
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
@@ -124,7 +175,10 @@ impl Flags {
                 settings.insert(name.to_owned(), value);
             }
         };
-        set("data_dir", self.data_dir.as_ref().map(|path| Value::from(path.to_string_lossy().into_owned())));
+        let path = |path: &PathBuf| Value::from(path.to_string_lossy().into_owned());
+        set("data_dir", self.data_dir.as_ref().map(path));
+        set("tls_certificate", self.tls_certificate.as_ref().map(path));
+        set("tls_key", self.tls_key.as_ref().map(path));
         set("database_url", self.database_url.clone().map(Value::from));
         set("listen", (!self.listen.is_empty()).then(|| Value::from(self.listen.clone())));
         set("public_url", self.public_url.clone().map(Value::from));

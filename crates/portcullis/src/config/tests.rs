@@ -120,6 +120,31 @@ fn the_public_url_is_https_unless_it_is_this_computer() {
     assert_eq!(behind.unwrap().public_url_on(1).unwrap().as_str(), "https://mcp.example");
 }
 
+/// OA21-1.5-1
+#[test]
+fn tls_needs_two_files_and_makes_everything_https() {
+    let both = "tls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n";
+    let config = load(both, &[], Flags::default()).unwrap();
+    assert_eq!(config.tls.as_ref().unwrap().key, Path::new("k.pem"));
+    assert_eq!(config.assumed_public_url().unwrap().as_str(), "https://localhost:8420");
+    let published = load(&format!("{both}public_url = \"https://mcp.example\""), &[], Flags::default());
+    assert!(!published.unwrap().behind_tls_proxy);
+    let mixed = Flags { tls_key: Some("k.pem".into()), ..Flags::default() };
+    assert!(load("tls_certificate = \"c.pem\"", &[], mixed).unwrap().tls.is_some());
+    insta::assert_snapshot!(refusal("tls_certificate = \"c.pem\"", &[]), @"tls_certificate needs tls_key: the PEM file with the certificate's private key");
+    insta::assert_snapshot!(refusal("", &[("PORTCULLIS_TLS_KEY", "k.pem")]), @"tls_key needs tls_certificate: the PEM file with the key's certificate");
+    insta::assert_snapshot!(refusal(&format!("{both}public_url = \"http://localhost:1\""), &[]), @"public_url is http://localhost:1, but with tls_certificate Portcullis speaks https only: write https:// there, or leave tls_certificate and tls_key out");
+}
+
+/// R9700-4.13-1
+#[test]
+fn proxies_are_listed_by_address_or_network() {
+    let environment = [("PORTCULLIS_TRUSTED_PROXIES", "192.0.2.7, fd00::/8")];
+    let proxies = load("", &environment, Flags::default()).unwrap().trusted_proxies;
+    assert_eq!(proxies.iter().map(Network::to_string).collect::<Vec<_>>(), ["192.0.2.7/32", "fd00::/8"]);
+    insta::assert_snapshot!(refusal("trusted_proxies = [\"nginx\"]", &[]), @"each of trusted_proxies must be an address or a network, such as 192.0.2.7, 10.0.0.0/8 or fd00::/8, not nginx");
+}
+
 #[test]
 fn the_demo_is_for_this_computer_only() {
     let behind = "public_url = \"https://mcp.example\"\nbehind_tls_proxy = true";
@@ -133,6 +158,43 @@ fn a_file_that_was_named_must_be_there() {
     let flags = Flags { config: Some("/nowhere/p.toml".into()), ..Flags::default() };
     let problem = Config::load(&Sources { environment: Vec::new(), flags }).unwrap_err().to_string();
     assert!(problem.starts_with("cannot read the configuration /nowhere/p.toml: "), "{problem}");
+}
+
+#[test]
+fn every_setting_is_shown_with_who_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.toml");
+    std::fs::write(&path, "log = \"debug\"\nlisten = [\"127.0.0.1:1\"]\nrefresh_idle_days = 7").unwrap();
+    let environment = [
+        ("DATABASE_URL", "postgres://u:hunter2@h/d"),
+        ("PORTCULLIS_LISTEN", "127.0.0.1:2"),
+        ("PORTCULLIS_TLS_KEY", ""),
+    ];
+    let sources = Sources {
+        environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        flags: Flags { config: Some(path), data_dir: Some("d".into()), ..Flags::default() },
+    };
+    let shown = show(&Config::load(&sources).unwrap(), &sources).unwrap();
+    let lines = shown.iter().map(|shown| format!("{} = {} ({})", shown.name, shown.value, shown.origin));
+    let text = lines.collect::<Vec<_>>().join("\n").replace(&format!("{}/", folder.path().display()), "");
+    insta::assert_snapshot!(text, @r#"
+    data_dir = "d" (--data-dir)
+    database_url = "postgres://u:***@h/d" (DATABASE_URL)
+    listen = ["127.0.0.1:2"] (PORTCULLIS_LISTEN)
+    public_url = "http://localhost:2" (default)
+    behind_tls_proxy = false (default)
+    tls_certificate = null (default)
+    tls_key = null (default)
+    trusted_proxies = [] (default)
+    allowed_origins = [] (default)
+    access_token_seconds = 600 (default)
+    refresh_idle_days = 7 (p.toml)
+    refresh_absolute_days = 90 (default)
+    refresh_grace_seconds = 120 (default)
+    registration = "open" (default)
+    log = "debug" (p.toml)
+    log_format = "text" (default)
+    "#);
 }
 
 #[test]

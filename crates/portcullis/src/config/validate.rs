@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::draft::Draft;
 use super::listen::DEFAULT_PORT;
-use super::{Config, DatabaseUrl, ListenAddress, LogFormat};
+use super::{Config, DatabaseUrl, ListenAddress, LogFormat, Network, TlsFiles};
 use crate::Problem;
 
 /// The settings, checked and with their defaults.
@@ -18,6 +18,11 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         .filter(|url| !url.is_empty())
         .unwrap_or_else(|| format!("sqlite:{data_dir}/portcullis.db"));
     let behind_tls_proxy = draft.behind_tls_proxy.unwrap_or_default();
+    let tls = tls(draft.tls_certificate, draft.tls_key)?;
+    let public_url = match draft.public_url {
+        Some(text) => Some(public_url(&text, tls.is_some(), behind_tls_proxy)?),
+        None => None,
+    };
     let refresh_idle = number("refresh_idle_days", draft.refresh_idle_days, 30, 1..=3_650)?;
     let refresh_absolute = number("refresh_absolute_days", draft.refresh_absolute_days, 90, 1..=3_650)?;
     if refresh_absolute < refresh_idle {
@@ -31,8 +36,10 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         data_dir: data_dir.into(),
         database_url: DatabaseUrl(database_url),
         listen: listen(draft.listen)?,
-        public_url: draft.public_url.map(|text| public_url(&text, behind_tls_proxy)).transpose()?,
+        public_url,
         behind_tls_proxy,
+        tls,
+        trusted_proxies: networks(draft.trusted_proxies.unwrap_or_default())?,
         allowed_origins: origins(draft.allowed_origins.unwrap_or_default())?,
         access_token: Seconds(access_token),
         refresh_idle: Seconds::days(refresh_idle),
@@ -87,21 +94,51 @@ fn listen(given: Option<Vec<String>>) -> Result<Vec<ListenAddress>, Problem> {
     Ok(addresses)
 }
 
-/// The issuer is an https origin, except on this computer (R8414-2-1); and https needs somebody who speaks it.
-fn public_url(text: &str, behind_tls_proxy: bool) -> Result<PublicUrl, Problem> {
+fn tls(certificate: Option<String>, key: Option<String>) -> Result<Option<TlsFiles>, Problem> {
+    let given = |path: &String| !path.is_empty();
+    match (certificate.filter(given), key.filter(given)) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(TlsFiles { certificate: certificate.into(), key: key.into() }))
+        }
+        (Some(_), None) => {
+            refused("tls_certificate needs tls_key: the PEM file with the certificate's private key")
+        }
+        (None, Some(_)) => refused("tls_key needs tls_certificate: the PEM file with the key's certificate"),
+    }
+}
+
+/// The issuer is an https origin, except on this computer (R8414-2-1, OA21-1.5-1); and https needs somebody who speaks
+/// it.
+fn public_url(text: &str, is_tls_ours: bool, behind_tls_proxy: bool) -> Result<PublicUrl, Problem> {
     let url = PublicUrl::parse(text)
         .map_err(|error| Problem::configuration(format!("public_url {error}, not {text}")))?;
-    if url.is_https() && !behind_tls_proxy {
+    if url.is_https() && !is_tls_ours && !behind_tls_proxy {
         return refused(format!(
-            "public_url is {url}, but Portcullis itself speaks plain http: put a proxy that ends TLS in front of it, and say so with behind_tls_proxy = true"
+            "public_url is {url}, but nothing here speaks TLS: name tls_certificate and tls_key, or put a proxy that ends TLS in front, and say so with behind_tls_proxy = true"
+        ));
+    }
+    if !url.is_https() && is_tls_ours {
+        return refused(format!(
+            "public_url is {url}, but with tls_certificate Portcullis speaks https only: write https:// there, or leave tls_certificate and tls_key out"
         ));
     }
     if !url.is_https() && !url.is_loopback() {
         return refused(format!(
-            "public_url is {url}, but plain http is for this computer only: publish it under https:// behind a proxy that ends TLS, and set behind_tls_proxy = true"
+            "public_url is {url}, but plain http is for this computer only: publish it under https://, with tls_certificate and tls_key, or behind a proxy that ends TLS and with behind_tls_proxy = true"
         ));
     }
     Ok(url)
+}
+
+fn networks(given: Vec<String>) -> Result<Vec<Network>, Problem> {
+    let network = |text: String| match Network::parse(&text) {
+        Some(network) => Ok(network),
+        None => refused(format!(
+            "each of trusted_proxies must be an address or a network, such as 192.0.2.7, 10.0.0.0/8 or fd00::/8, not {text}"
+        )),
+    };
+    given.into_iter().map(network).collect()
 }
 
 fn origins(given: Vec<String>) -> Result<Vec<String>, Problem> {

@@ -36,7 +36,12 @@ impl fmt::Display for Announcement {
             Next::Demo(login) => {
                 writeln!(f, "  Sign in      {}", url.join("/login"))?;
                 writeln!(f, "  E-mail       {}", login.email)?;
-                writeln!(f, "  Password     {}", login.password.expose())?;
+                match &login.password {
+                    Some(password) => writeln!(f, "  Password     {}", password.expose())?,
+                    None => {
+                        writeln!(f, "  Password     not the one in demo.json any more: somebody changed it")?;
+                    }
+                }
             }
             Next::Setup(link) => {
                 writeln!(f, "  Create the first admin (the link works once):\n  {link}\n")?;
@@ -80,7 +85,7 @@ mod tests {
     #[test]
     fn the_demo_tells_a_newcomer_everything_once() {
         let login =
-            Login { email: "demo@portcullis.localhost".into(), password: Secret::presented("secret") };
+            Login { email: "demo@portcullis.localhost".into(), password: Some(Secret::presented("secret")) };
         insta::assert_snapshot!(announce(Next::Demo(login)).trim_start(), @r#"
         Portcullis is running on SQLite, with its files in data.
 

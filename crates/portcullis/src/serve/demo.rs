@@ -17,15 +17,15 @@ use crate::app::App;
 use crate::config::Config;
 
 /// `.localhost` is nobody's (RFC 6761 §6.3): no mail will ever reach a stranger.
-const EMAIL: &str = "demo@portcullis.localhost";
+pub(crate) const EMAIL: &str = "demo@portcullis.localhost";
 const ALIAS: &str = "sandbox";
 
 /// How the newcomer signs in.
 pub(super) struct Login {
     /// The demo user's e-mail address.
     pub(super) email: String,
-    /// Its password.
-    pub(super) password: Secret,
+    /// Its password; `None` when somebody has set another one.
+    pub(super) password: Option<Secret>,
 }
 
 /// `demo.json`.
@@ -65,12 +65,12 @@ pub(super) async fn prepare(app: &App, config: &Config, public_url: &PublicUrl) 
     if known.as_ref() != Some(&file) {
         write(&path, &file)?;
     }
-    let principal = match user {
-        Some(user) => user.id,
-        None => create_user(app, &password).await?,
+    let (principal, opens) = match user {
+        Some(user) => (user.id, opens(app, &password).await?),
+        None => (create_user(app, &password).await?, true),
     };
     connect(app, config, &principal).await?;
-    Ok(Login { email: EMAIL.to_owned(), password })
+    Ok(Login { email: EMAIL.to_owned(), password: opens.then_some(password) })
 }
 
 fn read(path: &Path) -> Result<Option<DemoFile>, Problem> {
@@ -91,6 +91,12 @@ fn write(path: &Path, file: &DemoFile) -> Result<(), Problem> {
         .map_err(|error| {
             Problem::failed(format!("cannot write {}: {error}; make its folder writable", path.display()))
         })
+}
+
+/// Whether the file's password is still the demo user's, and lets in.
+async fn opens(app: &App, password: &Secret) -> Result<bool, Problem> {
+    let proven = app.authorization.proves(EMAIL, password.clone()).await;
+    proven.map_err(|error| Problem::caused(&error))
 }
 
 async fn create_user(app: &App, password: &Secret) -> Result<PrincipalId, Problem> {

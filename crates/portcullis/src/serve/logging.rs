@@ -14,11 +14,12 @@ use crate::config::{Config, LogFormat};
 /// When the filter cannot be read, or something else in the process logs already.
 pub(super) fn start(config: &Config) -> Result<(), Problem> {
     let failed = |error: &dyn std::fmt::Display| Problem::configuration(format!("cannot log: {error}"));
-    // A bare level is about us: the database driver's notices are news to nobody.
+    // A bare level is about us: the database driver's notices and the frames of HTTP/2 are news to nobody, and at the
+    // lowest levels those layers print what must not be printed.
     let filter = if config.log.contains([',', '=']) {
         config.log.clone()
     } else {
-        format!("{},sqlx=warn", config.log)
+        format!("{},sqlx=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn", config.log)
     };
     let filter = EnvFilter::try_new(filter).map_err(|error| failed(&error))?;
     let lines =

@@ -1,19 +1,22 @@
 //! What stands around every route: an id for each request, limits, and an answer even when a handler panics.
 //!
-//! From the outside in: [`edge`] names the request, opens its span and puts faults into words; panics become faults;
-//! too many requests at once and too slow ones become faults; bodies are bounded. Sessions, CSRF and the headers of pages
-//! are nearer to the pages and not here.
+//! From the outside in: [`edge`] names the request, settles who its peer is, opens its span and puts faults into words;
+//! panics become faults; too many requests at once and too slow ones become faults; bodies are bounded. Sessions, CSRF
+//! and the headers of pages are nearer to the pages and not here.
 
+mod ahead;
 mod edge;
 mod fault;
+mod forwarded;
 mod limit;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 
+pub use self::edge::Edge;
 use self::fault::Fault;
 use self::limit::Limit;
 
@@ -21,13 +24,14 @@ use self::limit::Limit;
 const BODY_LIMIT: usize = 1024 * 1024;
 
 /// The routes with the middleware around them, and an answer for every other path.
-pub fn around(routes: Router) -> Router {
+pub fn around(routes: Router, edge: Edge) -> Router {
     routes
         .fallback(|| async { Fault::NotFound })
-        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(Limit::default(), limit::limit))
+        .layer(from_fn(ahead::read_ahead))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(edge::edge))
+        .layer(from_fn_with_state(edge, edge::edge))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic's payload over by value")]

@@ -1,22 +1,23 @@
 //! Serving until a signal, and stopping in order: nothing new is accepted, what is under way gets a few seconds.
 
-use std::future::IntoFuture;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use portcullis_database::Database;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::Connections;
 use crate::Problem;
 use crate::app::App;
 
 /// Requests that are under way get so long to be answered.
 const DRAIN: Duration = Duration::from_secs(4);
+/// Signals that follow the first one so soon mean the same.
+const REPETITION: Duration = Duration::from_secs(1);
 /// Work that must be finished although nobody waits for its answer gets so long after that.
 const FINISH: Duration = Duration::from_secs(1);
 /// The database gets so long to give its connections back.
@@ -48,29 +49,40 @@ impl Signals {
     }
 }
 
-/// Serves on every listener until a signal comes; a second one stops at once.
-pub(super) async fn serve(app: &App, listeners: Vec<TcpListener>, mut signals: Signals) {
+/// Serves on every listener, under TLS if there is an acceptor, until a signal comes; a second one stops at once.
+pub(super) async fn serve(
+    app: &App,
+    listeners: Vec<TcpListener>,
+    tls: Option<TlsAcceptor>,
+    mut signals: Signals,
+) {
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
+    let connections = Connections::new(app.router.clone(), tls, stop.clone());
     for listener in listeners {
-        let listener = listener.tap_io(|stream| {
-            // Small answers must not wait for more to send; a socket that refuses still works.
-            let _ = stream.set_nodelay(true);
-        });
-        let service = app.router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let stopped = stop.clone().cancelled_owned();
-        servers.spawn(axum::serve(listener, service).with_graceful_shutdown(stopped).into_future());
+        servers.spawn(connections.clone().accept(listener));
     }
     signals.next().await;
     tracing::info!("stopping; requests that are under way get {} seconds", DRAIN.as_secs());
     stop.cancel();
     tokio::select! {
         () = drain(app, servers) => tracing::info!("stopped"),
-        () = signals.next() => tracing::warn!("stopped at once"),
+        () = impatience(&mut signals) => tracing::warn!("stopped at once"),
     }
 }
 
-async fn drain(app: &App, mut servers: JoinSet<std::io::Result<()>>) {
+/// A further signal, but not one that only repeats the first: supervisors often tell a process and its group both.
+async fn impatience(signals: &mut Signals) {
+    let _ = timeout(REPETITION, async {
+        loop {
+            signals.next().await;
+        }
+    })
+    .await;
+    signals.next().await;
+}
+
+async fn drain(app: &App, mut servers: JoinSet<()>) {
     let answered = async { while servers.join_next().await.is_some() {} };
     if timeout(DRAIN, answered).await.is_err() {
         tracing::warn!("some requests are cut off, or their streams are");

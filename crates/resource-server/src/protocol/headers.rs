@@ -47,7 +47,7 @@ pub(crate) fn agree(headers: &HeaderMap, message: &Message) -> Result<Era, Refus
             code::INVALID_REQUEST,
             "this revision takes no responses from clients",
         )),
-        _ => session_era(headers, version),
+        _ => session_era(headers, version, message),
     }
 }
 
@@ -81,18 +81,23 @@ fn unsupported(requested: &str) -> Refusal {
         .with_data(json!({"supported": Revision::names(), "requested": requested}))
 }
 
-fn session_era(headers: &HeaderMap, version: Option<&str>) -> Result<Era, Refusal> {
+fn session_era(headers: &HeaderMap, version: Option<&str>, message: &Message) -> Result<Era, Refusal> {
     // HTTP25-11: an absent version is a session's own
     if let Some(version) = version
         && Revision::parse(version).is_none_or(|revision| revision.era() != Era::Session)
     {
         return Err(unsupported(version));
     }
-    // HTTP26-12: these headers were not validated in this era, and somebody on the way may trust them
-    match [METHOD, NAME].into_iter().find(|name| headers.contains_key(*name)) {
-        Some(name) => Err(mismatch(name, "does not belong to this protocol revision")),
-        None => Ok(Era::Session),
+    // HTTP26-12: this era does not know these headers, but somebody on the way may trust them. Nobody can be misled by
+    // one that says what the body says, and real clients send it with `initialize`; any other is refused.
+    let Some(call) = message.call() else { return Ok(Era::Session) };
+    if single(headers, METHOD)?.is_some_and(|method| method != call.method) {
+        return Err(mismatch(METHOD, "differs from the body"));
     }
+    if headers.contains_key(NAME) {
+        named(headers, call)?;
+    }
+    Ok(Era::Session)
 }
 
 fn stateless(headers: &HeaderMap, version: Option<&str>, call: &Call, claim: &Value) -> Result<Era, Refusal> {

@@ -1,25 +1,49 @@
-//! The outermost layer: each request has an id of ours, a span under that id, and an answer that carries it.
+//! The outermost layer: each request has an id of ours, a span under that id, a peer that no stranger can choose, and an
+//! answer that carries the id.
 
-use axum::extract::Request;
-use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use portcullis_oauth::random_handle;
+use portcullis_oauth::{PublicUrl, random_handle};
 use tracing::Instrument;
 
 use super::fault::Fault;
+use super::forwarded;
+use crate::config::Network;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// A year: browsers keep to https here and below (ASVS-3.4.1).
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// What the outermost layer knows of the configuration. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    trusted_proxies: Arc<[Network]>,
+    is_https: bool,
+}
+
+impl Edge {
+    /// Believes these proxies, and is published under this URL.
+    #[must_use]
+    pub fn new(trusted_proxies: &[Network], public_url: &PublicUrl) -> Self {
+        Self { trusted_proxies: trusted_proxies.into(), is_https: public_url.is_https() }
+    }
+}
+
 /// Names the request, whatever a stranger called it, and answers in words where an inner layer only knew the fault.
-pub(super) async fn edge(mut request: Request, next: Next) -> Response {
+pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = random_handle("req_");
     // A handle is base64url, so it always fits a header.
     let header = HeaderValue::from_str(&id).ok();
     if let Some(header) = &header {
         request.headers_mut().insert(REQUEST_ID, header.clone());
     }
+    forwarded::settle(&mut request, &edge.trusted_proxies);
     let path = request.uri().path().to_owned();
     // Never the query, headers or body: codes, tokens and passwords travel there.
     let span = tracing::info_span!("request", id, method = %request.method(), path);
@@ -35,6 +59,9 @@ pub(super) async fn edge(mut request: Request, next: Next) -> Response {
     }
     let headers = response.headers_mut();
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if edge.is_https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     if let Some(header) = header {
         headers.insert(REQUEST_ID, header);
     }

@@ -1,0 +1,8 @@
+//! Stories about the process: what it says and how it ends, as somebody at a shell sees it. What the server answers is
+//! told elsewhere, in process.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told fails here")]
+
+mod commands;
+mod serving;
+mod shell;

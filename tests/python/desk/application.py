@@ -1,0 +1,101 @@
+"""Owns one MCP application on the desk of one person: the SDK's client, its memory, and how it asks for a browser."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx2
+from mcp.client import Client
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+
+from desk.callback import Callback
+from desk.server import REPOSITORY, Server
+
+VISIT = REPOSITORY / "tests/clients/lib/visit.mjs"
+
+
+class Memory:
+    """What the application must remember about its sign-in (the SDK's `TokenStorage`)."""
+
+    tokens: OAuthToken | None = None
+    client: OAuthClientInformationFull | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+class NobodyThere(Exception):
+    """The application asked for a browser, and its person has left."""
+
+
+@contextmanager
+def unpacked() -> Iterator[None]:
+    """Takes the one exception out of the groups in which task groups wrap it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        inner: BaseException = group
+        while isinstance(inner, BaseExceptionGroup):
+            (inner,) = inner.exceptions
+        raise inner from None
+
+
+class Application:
+    """One installed application. `mode` is the SDK's: `legacy` (with sessions) or `auto` (2026-07-28 where offered)."""
+
+    def __init__(self, mode: str, server: Server, callback: Callback) -> None:
+        self.mode = mode
+        self.memory = Memory()
+        self.person_is_there = True
+        self.consents: list[str] = []
+        self.redirects = 0
+        self.refusals: list[httpx2.Response] = []
+        self._server = server
+        self._callback = callback
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Client]:
+        """A connection with what the application remembers. It signs its person in where it has to."""
+        provider = OAuthClientProvider(
+            server_url=self._server.demo["mcp_url"],
+            client_metadata=OAuthClientMetadata(client_name="Story Teller", redirect_uris=[self._callback.url]),
+            storage=self.memory,
+            redirect_handler=self._redirect,
+            callback_handler=self._bring_back,
+        )
+        hooks = {"response": [self._note]}
+        async with (
+            httpx2.AsyncClient(auth=provider, event_hooks=hooks, timeout=30) as http,
+            Client(streamable_http_client(self._server.demo["mcp_url"], http_client=http), mode=self.mode) as client,
+        ):
+            yield client
+
+    async def _note(self, response: httpx2.Response) -> None:
+        if "www-authenticate" in response.headers:
+            self.refusals.append(response)
+
+    async def _redirect(self, url: str) -> None:
+        self.redirects += 1
+        if not self.person_is_there:
+            raise NobodyThere
+        demo = self._server.demo
+        command = ["node", VISIT, url, demo["email"], demo["password"]]
+        visit = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+        if visit.returncode != 0:
+            raise RuntimeError(f"the person did not get through\n{visit.stderr}")
+        self.consents.append(visit.stdout)
+
+    async def _bring_back(self) -> AuthorizationCodeResult:
+        return AuthorizationCodeResult(**await asyncio.to_thread(self._callback.answer))

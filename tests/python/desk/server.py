@@ -1,0 +1,104 @@
+"""Owns the life of one real portcullis process: a temporary data directory, a free port, start, stop."""
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BINARY = Path(os.environ.get("PORTCULLIS_BIN", REPOSITORY / "target/debug/portcullis")).resolve()
+START_SECONDS = 30
+STOP_SECONDS = 5
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _clean_environment() -> dict[str, str]:
+    """The environment of the tests, without the settings of a portcullis that the developer may run."""
+    ours = ("PORTCULLIS_", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+class Server:
+    """A running server. `demo` is what it wrote for scripts: the account and the MCP endpoint."""
+
+    def __init__(self, process: subprocess.Popen[bytes], directory: Path, port: int) -> None:
+        self._process = process
+        self._directory = directory
+        self.origin = f"http://localhost:{port}"
+        self.demo = self._until_ready()
+
+    def _until_ready(self) -> dict[str, str]:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"portcullis ended while starting\n{self.log}")
+            try:
+                self.metadata()
+                return json.loads((self._directory / "demo.json").read_text())
+            except (URLError, FileNotFoundError):
+                time.sleep(0.05)
+        raise RuntimeError(f"portcullis was not ready after {START_SECONDS} s\n{self.log}")
+
+    @property
+    def log(self) -> str:
+        """What the process printed and logged."""
+        return (self._directory / "log").read_text()
+
+    def metadata(self) -> dict:
+        """The authorization server's metadata, as clients see it."""
+        with urlopen(f"{self.origin}/.well-known/oauth-authorization-server") as answer:
+            return json.load(answer)
+
+    def revoke(self, token: str, client_id: str, client_secret: str) -> int:
+        """RFC 7009, as a client with a secret does it: the status of the answer."""
+        credentials = b64encode(f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}".encode()).decode()
+        request = Request(
+            self.metadata()["revocation_endpoint"],
+            data=urlencode({"token": token}).encode(),
+            headers={"Authorization": f"Basic {credentials}"},
+        )
+        with urlopen(request) as answer:
+            return answer.status
+
+
+@contextmanager
+def running(database: list[str], settings: dict[str, int]) -> Iterator[Server]:
+    """`database`: arguments that name it. `settings`: configuration keys, as `{"access_token_seconds": 2}`."""
+    with tempfile.TemporaryDirectory(prefix="portcullis-python-") as name:
+        directory, port = Path(name), _free_port()
+        serve = ["serve", "--demo", "--listen", f"127.0.0.1:{port}", "--public-url", f"http://localhost:{port}"]
+        variables = {f"PORTCULLIS_{key.upper()}": str(value) for key, value in settings.items()}
+        with open(directory / "log", "wb") as log:
+            process = subprocess.Popen(
+                [BINARY, "--data-dir", directory, *database, *serve],
+                cwd=directory,
+                env=_clean_environment() | variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield Server(process, directory, port)
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
