@@ -137,7 +137,7 @@ fn tell_log(event: &Event) {
         outcome = event.outcome.as_str(),
         reason = event.reason,
         principal = event.principal.as_ref().map(tracing::field::display),
-        client = event.client.as_ref().map(tracing::field::debug),
+        client = event.client.as_ref().map(tracing::field::display),
         tool = event.tool.as_ref().map(tracing::field::debug),
         trace_id = event.trace_id,
     );

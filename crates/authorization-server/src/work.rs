@@ -1,8 +1,8 @@
 //! Work that must finish: it runs in a task that the server owns, not in the handler that a client's disconnect drops.
 
-use tokio_util::task::TaskTracker;
-
 use portcullis_oauth::Error;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// The server's own tasks. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,8 @@ impl Work {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        self.0.spawn(job).await.map_err(Error::internal)
+        // Its log lines stay under the request that began it.
+        self.0.spawn(job.in_current_span()).await.map_err(Error::internal)
     }
 
     /// Waits until every job has ended; none may be begun afterwards.

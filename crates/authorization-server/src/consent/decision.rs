@@ -38,10 +38,6 @@ pub(super) async fn take(
         }
     };
     let code = grant(core, &pending, &ticked, now).await?.ok_or_else(gone)?;
-    let event =
-        Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);
-    let detail = serde_json::json!({"requested": pending.request.scope, "granted": ticked.scopes, "resource": pending.request.resource});
-    core.trail.record(event.with(detail)).await?;
     let mut parameters = vec![("code", code.expose())];
     parameters.extend(pending.request.state.as_deref().map(|state| ("state", state)));
     parameters.push(("iss", core.public_url().as_str()));
@@ -113,6 +109,12 @@ async fn grant(
         resource: &pending.request.resource,
     };
     let code = store::create_code_in(&mut transaction, &code, now).await?;
+    let event =
+        Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);
+    let detail = serde_json::json!({
+        "requested": pending.request.scope, "granted": ticked.scopes, "resource": pending.request.resource,
+    });
+    portcullis_audit::record_in(&mut transaction, event.with(detail)).await?;
     transaction.commit().await?;
     Ok(Some(code))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portcullis_audit::Outcome;
 use serde_json::{Map, Value, json};
+use tracing::Instrument;
 
 use super::case::Case;
 use super::{Caller, arguments, limit, target};
@@ -40,13 +41,13 @@ pub(super) async fn run(
 /// Runs what was permitted in a task that the server owns: a client that goes away stops neither the work nor its note.
 async fn dispatch(caller: &Caller<'_>, case: &Case, call: Permitted<ToolCall>) -> Result<Value, Refusal> {
     let (gateway, case, era) = (Arc::clone(caller.gateway), case.clone(), caller.era);
-    let task = gateway.tasks.clone().spawn(async move {
+    let job = async move {
         // No call without its line in the audit: what cannot be noted does not happen.
         let started = gateway.trail.record(case.event(case.now, Outcome::Started)).await;
         started.map_err(|error| Refusal::unavailable(&error))?;
         Ok(execute(&gateway, &case, era, call).await)
-    });
-    task.await.map_err(|error| Refusal::unavailable(&error))?
+    };
+    caller.gateway.tasks.spawn(job.in_current_span()).await.map_err(|error| Refusal::unavailable(&error))?
 }
 
 async fn execute(gateway: &Inner, case: &Case, era: Era, call: Permitted<ToolCall>) -> Value {
