@@ -6,8 +6,8 @@ WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --package portcullis \
-    && cp target/release/portcullis /portcullis
+    cargo build --profile dist --locked --package portcullis \
+    && cp target/dist/portcullis /portcullis
 
 FROM debian:bookworm-slim
 # Root certificates, for client metadata documents and upstream servers.
