@@ -9,6 +9,16 @@ pub enum Backend<P, S> {
     Sqlite(S),
 }
 
+impl<P, S> Backend<P, S> {
+    /// A word for people: which engine this is.
+    pub(crate) fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "PostgreSQL",
+            Self::Sqlite(_) => "SQLite",
+        }
+    }
+}
+
 /// Evaluates one sqlx expression on whichever engine is open; the body is compiled once for each.
 ///
 /// The first argument is [`Database::read`](crate::Database::read), [`Database::write`](crate::Database::write) or

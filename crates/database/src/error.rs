@@ -48,7 +48,7 @@ pub enum OpenError {
     },
     /// The server does not answer or refuses.
     #[error(
-        "cannot reach PostgreSQL at {place}: {reason}; check that it runs there and that --database-url is right"
+        "cannot open PostgreSQL at {place}: {reason}; check that it runs there, and the user, password and database in --database-url"
     )]
     Postgres {
         /// Host and port, without credentials.

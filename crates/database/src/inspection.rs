@@ -52,10 +52,7 @@ impl Inspection {
     /// A word for people: which engine answers.
     #[must_use]
     pub fn engine(&self) -> &'static str {
-        match self.0 {
-            Backend::Postgres(_) => "PostgreSQL",
-            Backend::Sqlite(_) => "SQLite",
-        }
+        self.0.engine()
     }
 
     /// Whether several nodes can share it.

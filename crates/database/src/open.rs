@@ -52,10 +52,7 @@ impl Database {
     /// A word for people: which engine is open.
     #[must_use]
     pub fn engine(&self) -> &'static str {
-        match self.0 {
-            Backend::Postgres(_) => "PostgreSQL",
-            Backend::Sqlite(_) => "SQLite",
-        }
+        self.0.engine()
     }
 
     /// An executor for reads.

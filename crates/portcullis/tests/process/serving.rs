@@ -39,10 +39,7 @@ fn an_unreachable_postgresql_ends_with_one_sentence_that_holds_no_password() {
     let line = format!("--database-url postgres://ada:hunter2@{nobody}/x serve --listen 127.0.0.1:0");
     let (code, sentence) = refusal(folder.path(), &line);
     assert_eq!(code, 1);
-    assert!(
-        sentence.starts_with(&format!("portcullis: cannot reach PostgreSQL at {nobody}: ")),
-        "{sentence}"
-    );
+    assert!(sentence.starts_with(&format!("portcullis: cannot open PostgreSQL at {nobody}: ")), "{sentence}");
     assert!(!sentence.contains("hunter2"), "{sentence}");
 }
 
