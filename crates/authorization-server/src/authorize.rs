@@ -23,11 +23,6 @@ use crate::store::{Client, ClientOrigin, NewRequest};
 /// What a client may have us remember for it.
 const MAXIMUM_STATE: usize = 4_096;
 
-/// Every scope that a client may ask for.
-pub(crate) fn known_scopes() -> ScopeSet {
-    scopes::MCP.into_iter().chain([scopes::OFFLINE_ACCESS]).collect()
-}
-
 /// `GET /oauth/authorize`
 pub(crate) async fn by_get(
     State(core): State<Arc<Core>>,
@@ -200,7 +195,7 @@ fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Er
 fn scope(client: &Client, text: &str) -> Result<ScopeSet, Error> {
     let asked =
         ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
-    let known = asked.intersection(&known_scopes());
+    let known = asked.intersection(&scopes::ALL.into_iter().collect());
     match (asked.is_empty(), known.is_empty()) {
         (false, false) => Ok(known),
         (false, true) => Err(Error::new(ErrorCode::InvalidScope, "this server knows none of these scopes")),

@@ -11,14 +11,13 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_limits::Verdict;
 use portcullis_oauth::{
     ApplicationType, ClientAuthMethod, ClientId, ClientMetadata, Error, ErrorCode, GrantType, RedirectUri,
-    ScopeSet, Secret,
+    ScopeSet, Secret, scopes,
 };
 use portcullis_web::Peer;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::Core;
-use crate::authorize::known_scopes;
 use crate::refusal::{RawBody, Refusal, no_store};
 use crate::store::{Client, ClientOrigin, NewClient};
 
@@ -179,7 +178,7 @@ fn is_visible(c: char) -> bool {
 fn scope(members: &Map<String, Value>) -> Result<ScopeSet, Refusal> {
     let asked = ScopeSet::parse(text(members, "scope")?.unwrap_or_default())
         .map_err(|error| bad(error.to_string()))?;
-    Ok(asked.intersection(&known_scopes()))
+    Ok(asked.intersection(&scopes::ALL.into_iter().collect()))
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refusal> {

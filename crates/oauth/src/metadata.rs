@@ -43,14 +43,13 @@ impl AuthorizationServerMetadata {
     #[must_use]
     pub fn new(issuer: &PublicUrl) -> Self {
         let only = |value: &str| vec![value.to_owned()];
-        let scopes = scopes::MCP.iter().chain([&scopes::OFFLINE_ACCESS]);
         Self {
             issuer: issuer.clone(),
             authorization_endpoint: issuer.join("/oauth/authorize"),
             token_endpoint: issuer.join("/oauth/token"),
             registration_endpoint: Some(issuer.join("/oauth/register")),
             revocation_endpoint: issuer.join("/oauth/revoke"),
-            scopes_supported: scopes.map(|scope| (*scope).to_owned()).collect(),
+            scopes_supported: scopes::ALL.map(str::to_owned).to_vec(),
             response_types_supported: only("code"),
             response_modes_supported: only("query"),
             grant_types_supported: GrantType::ALL.to_vec(),

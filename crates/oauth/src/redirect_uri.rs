@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 /// Why a redirect URI was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,13 +137,23 @@ fn check_scheme(text: &str, scheme: &str, rest: &str) -> Result<(), RedirectUriE
         return Err(RedirectUriError::Spelling);
     }
     match lower.as_str() {
-        "https" if !host.is_empty() && !host.starts_with(':') => Ok(()),
+        "https" if host_is_plain(text, host) => Ok(()),
         "https" => Err(RedirectUriError::NotAbsolute),
         "http" if loopback(text).is_some() => Ok(()),
         "http" => Err(RedirectUriError::PlainHttp),
         private if private.contains('.') || EXCEPTIONS.contains(&text) => Ok(()),
         _ => Err(RedirectUriError::Scheme),
     }
+}
+
+/// Whether a URL parser, as a browser has one, sees the very host that we would show to a person (MCP-AUTH-24).
+fn host_is_plain(text: &str, authority: &str) -> bool {
+    let seen = Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let shown = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    };
+    seen.is_some_and(|seen| seen.eq_ignore_ascii_case(shown))
 }
 
 fn loopback(text: &str) -> Option<Loopback<'_>> {
@@ -223,7 +233,6 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use url::Url;
 
     use super::*;
 
@@ -236,6 +245,8 @@ mod tests {
     fn what_may_be_registered() {
         for good in [
             "https://app.example/cb?x=1",
+            "https://app.example:8443/cb",
+            "https://[2001:db8::1]:8443/cb",
             "http://localhost/callback",
             "http://127.0.0.1:33418/",
             "http://[::1]:9/cb",
@@ -247,6 +258,10 @@ mod tests {
         for (bad, error) in [
             ("/cb", RedirectUriError::NotAbsolute),
             ("https:///cb", RedirectUriError::NotAbsolute),
+            ("https://[::1/cb", RedirectUriError::NotAbsolute),
+            ("https://h:99999/cb", RedirectUriError::NotAbsolute),
+            ("https://h^x/cb", RedirectUriError::NotAbsolute),
+            ("https://0x7f.1/cb", RedirectUriError::NotAbsolute),
             ("https://a.example/cb#x", RedirectUriError::Fragment),
             ("https://u@a.example/cb", RedirectUriError::UserInformation),
             ("http://app.example/cb", RedirectUriError::PlainHttp),

@@ -20,6 +20,9 @@ pub mod scopes {
 
     /// Every scope that opens something at an MCP resource.
     pub const MCP: [&str; 4] = [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ, CONNECTIONS_MANAGE];
+    /// Every scope that a client may ask for, in the order in which people understand them.
+    pub const ALL: [&str; 5] =
+        [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ, CONNECTIONS_MANAGE, OFFLINE_ACCESS];
     /// What the 401 challenge and the metadata of a resource name (profile `working_set`, MCP-AUTH-12).
     pub const WORKING_SET: [&str; 3] = [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ];
 }

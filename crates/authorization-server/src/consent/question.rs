@@ -34,7 +34,7 @@ pub(super) fn offered(pending: &Pending) -> ScopeSet {
 
 /// The scopes in the order in which people understand them: from seeing to managing.
 fn in_order(offered: &ScopeSet) -> impl Iterator<Item = &'static str> {
-    scopes::MCP.into_iter().chain([scopes::OFFLINE_ACCESS]).filter(|scope| offered.contains(scope))
+    scopes::ALL.into_iter().filter(|scope| offered.contains(scope))
 }
 
 /// Shows the question, or shows it again with what was wrong with the last answer.

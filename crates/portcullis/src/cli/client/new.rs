@@ -6,7 +6,7 @@ use clap::builder::TypedValueParser as _;
 use portcullis_authorization_server::{ClientOrigin, NewClient};
 use portcullis_oauth::{
     ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, PublicUrl, RedirectUri, ResourceRegistry,
-    ResourceUri, ScopeSet,
+    ResourceUri, ScopeSet, scopes,
 };
 
 use crate::Problem;
@@ -53,8 +53,11 @@ impl AddArguments {
             return refused("--name must have 1 to 100 characters, none of them a control character");
         }
         let grant_types = if self.grants.is_empty() { GrantType::ALL.to_vec() } else { self.grants };
-        let uses_code = grant_types.contains(&GrantType::AuthorizationCode);
-        if uses_code && self.redirect_uris.is_empty() {
+        // A refresh token is had for a code and for nothing else.
+        if !grant_types.contains(&GrantType::AuthorizationCode) {
+            return refused("--grant refresh_token is of no use alone; add --grant authorization_code");
+        }
+        if self.redirect_uris.is_empty() {
             return refused(
                 "--redirect-uri is needed: it says where the browser is sent back to after consent",
             );
@@ -63,6 +66,12 @@ impl AddArguments {
             self.redirect_uris.iter().map(|text| redirect_uri(text)).collect::<Result<Vec<_>, _>>()?;
         let scope = ScopeSet::parse(&self.scope.join(" "))
             .map_err(|error| Problem::configuration(error.to_string()))?;
+        let known: ScopeSet = scopes::ALL.into_iter().collect();
+        if !scope.is_subset(&known) {
+            return refused(format!(
+                "--scope {scope} holds a scope that this server does not know; it knows: {known}"
+            ));
+        }
         let resources =
             self.resources.iter().map(|text| resource(text, public_url)).collect::<Result<Vec<_>, _>>()?;
         let token_endpoint_auth_method =
@@ -74,7 +83,7 @@ impl AddArguments {
             client_uri: None,
             token_endpoint_auth_method,
             grant_types,
-            response_types: if uses_code { vec!["code".to_owned()] } else { Vec::new() },
+            response_types: vec!["code".to_owned()],
             scope,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
@@ -147,6 +156,12 @@ mod tests {
         );
         let nowhere = AddArguments { redirect_uris: Vec::new(), ..arguments("") };
         assert!(check(nowhere).unwrap_err().contains("--redirect-uri is needed"));
+        let unknown = AddArguments { scope: vec!["foo".into()], ..arguments("https://h/cb") };
+        assert!(
+            check(unknown).unwrap_err().contains("--scope foo holds a scope that this server does not know")
+        );
+        let idle = AddArguments { grants: vec![GrantType::RefreshToken], ..arguments("https://h/cb") };
+        assert!(check(idle).unwrap_err().contains("of no use alone"));
         let nameless = AddArguments { name: " ".into(), ..arguments("https://h/cb") };
         assert!(check(nameless).unwrap_err().contains("--name must have"));
     }
