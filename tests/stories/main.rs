@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
+mod account;
 mod authorization;
 mod codes;
 mod concurrency;

@@ -17,6 +17,7 @@ mod metadata;
 mod page_error;
 pub mod pages;
 mod password;
+mod password_change;
 mod refusal;
 mod register;
 mod revoke;

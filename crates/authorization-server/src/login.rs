@@ -16,6 +16,8 @@ use crate::Core;
 use crate::authorize::see_other;
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::LoginPage;
+use crate::password_change;
+use crate::store::Credentials;
 
 const WRONG: &str = "The e-mail address or the password is not right.";
 
@@ -29,11 +31,18 @@ pub(crate) async fn show(
     let show = async {
         let form = read(query.unwrap_or_default().as_bytes())?;
         let return_to = local_path(form.one("return_to").ok().flatten());
-        if browser.signed_in().await?.is_some() {
+        let signed_in = browser.signed_in().await?;
+        let again = form.one("again").ok().flatten().is_some();
+        if signed_in.is_some() && !again {
             return Ok(see_other(&return_to));
         }
         let login = Login { core: &core, browser: &browser, return_to };
-        login.page(StatusCode::OK, "", None).await
+        let user = match signed_in {
+            Some(signed_in) => core.users.find(&signed_in.principal).await?,
+            None => None,
+        };
+        // Whoever is signed in proves it again: the address stands there already (ASVS-7.5.1).
+        login.page(StatusCode::OK, user.as_ref().map_or("", |user| &user.email), None).await
     };
     page_or_error(&trace, show).await
 }
@@ -76,33 +85,23 @@ impl Login<'_> {
         let now = self.core.clock.now();
         let email = form.one("email").ok().flatten().unwrap_or_default().trim();
         let password = Secret::presented(form.one("password").ok().flatten().unwrap_or_default());
-        // Counted by account and source together, before the password is looked at: neither parallel guesses nor a
-        // stranger elsewhere get anything out of it (ASVS-6.3.1).
-        let (source, account) = (peer.to_string(), format!("{peer} {}", email.to_lowercase()));
-        let admitted = self.core.sign_in_source_guard.admit(&source, now);
-        if let Err(seconds) = admitted.and_then(|()| self.core.sign_in_guard.admit(&account, now)) {
-            self.refused("throttled", now).await;
-            let text = format!("There were too many tries. Wait {seconds} seconds, then try again.");
-            return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(text)).await;
-        }
-        let Some(principal) = self.prove(email, password).await? else {
-            self.refused("wrong_credentials", now).await;
-            return self.page(StatusCode::UNAUTHORIZED, email, Some(WRONG.to_owned())).await;
+        let credentials = match prove(self.core, peer, email, password, now).await? {
+            Proof::Right(credentials) => credentials,
+            Proof::Wrong => {
+                self.refused("wrong_credentials", now).await;
+                return self.page(StatusCode::UNAUTHORIZED, email, Some(WRONG.to_owned())).await;
+            }
+            Proof::Wait(seconds) => {
+                self.refused("throttled", now).await;
+                return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(wait(seconds))).await;
+            }
         };
-        self.core.sign_in_guard.forgive(&account);
-        self.core.trail.record(Event::new(now, Action::SignIn, Outcome::Done).by(&principal)).await?;
-        self.browser.sign_in(&principal, now).await?;
+        if credentials.password_expired_at.is_some() {
+            self.refused("password_expired", now).await;
+            return password_change::expired(self.browser, email, &self.return_to).await;
+        }
+        enter(self.core, self.browser, &credentials.id, now).await?;
         Ok(see_other(&self.return_to))
-    }
-
-    /// The user behind address and password. Unknown, disabled and wrong differ by neither text nor time (A54).
-    async fn prove(&self, email: &str, password: Secret) -> Result<Option<PrincipalId>, PageError> {
-        let found = self.core.users.credentials(email).await?;
-        let stored = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
-        let right = self.core.passwords.verify(password, stored).await?;
-        Ok(found
-            .filter(|credentials| right && credentials.disabled_at.is_none())
-            .map(|credentials| credentials.id))
     }
 
     async fn refused(&self, reason: &'static str, now: Timestamp) {
@@ -139,11 +138,64 @@ impl Login<'_> {
     }
 }
 
+/// What an address and a password turn out to be.
+pub(crate) enum Proof {
+    /// They are somebody's who may sign in.
+    Right(Credentials),
+    /// They are not, for whatever reason.
+    Wrong,
+    /// There were too many tries: so many seconds to wait.
+    Wait(u64),
+}
+
+/// Judges an address and a password. Unknown, disabled and wrong differ by neither text nor time (A54).
+pub(crate) async fn prove(
+    core: &Core,
+    peer: Peer,
+    email: &str,
+    password: Secret,
+    now: Timestamp,
+) -> Result<Proof, PageError> {
+    // Counted by account and source together, before the password is looked at: neither parallel guesses nor a stranger
+    // elsewhere get anything out of it (ASVS-6.3.1).
+    let (source, account) = (peer.to_string(), format!("{peer} {}", email.to_lowercase()));
+    let admitted = core.sign_in_source_guard.admit(&source, now);
+    if let Err(seconds) = admitted.and_then(|()| core.sign_in_guard.admit(&account, now)) {
+        return Ok(Proof::Wait(seconds));
+    }
+    let found = core.users.credentials(email).await?;
+    let stored = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
+    let right = core.passwords.verify(password, stored).await?;
+    match found.filter(|credentials| right && credentials.disabled_at.is_none()) {
+        Some(credentials) => {
+            core.sign_in_guard.forgive(&account);
+            Ok(Proof::Right(credentials))
+        }
+        None => Ok(Proof::Wrong),
+    }
+}
+
+/// Signs a proven user in, once the paper trail says so.
+pub(crate) async fn enter(
+    core: &Core,
+    browser: &Browser,
+    principal: &PrincipalId,
+    now: Timestamp,
+) -> Result<(), PageError> {
+    core.trail.record(Event::new(now, Action::SignIn, Outcome::Done).by(principal)).await?;
+    Ok(browser.sign_in(principal, now).await?)
+}
+
+/// The same words wherever a password is asked for.
+pub(crate) fn wait(seconds: u64) -> String {
+    format!("There were too many tries. Wait {seconds} seconds, then try again.")
+}
+
 fn read(query: &[u8]) -> Result<Form, PageError> {
     Form::parse(query).map_err(|_| unreadable())
 }
 
-fn unreadable() -> PageError {
+pub(crate) fn unreadable() -> PageError {
     PageError::told(
         "This request cannot be read",
         "It is not a form of ours.",

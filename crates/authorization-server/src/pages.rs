@@ -32,6 +32,28 @@ pub struct LoginPage {
     pub error: Option<String>,
 }
 
+/// The form that changes a password (`templates/password.html`), which posts to `/account/password`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "password.html")]
+pub struct PasswordPage {
+    /// The frame.
+    pub chrome: Chrome,
+    /// The CSRF token, posted back as `csrf`.
+    pub csrf: String,
+    /// The path to go on to, posted back as `return_to`; the endpoint judges it again.
+    pub return_to: String,
+    /// Whose password it is; posted back as `email` by somebody who is not signed in.
+    pub email: String,
+    /// Whether an administrator asked for another password, so that there is no way around it.
+    pub expired: bool,
+    /// How many characters a password must have at least (15, ASVS-6.2.1).
+    pub minimum_password_length: usize,
+    /// What was wrong with the current password, or how long to wait.
+    pub current_error: Option<String>,
+    /// What was wrong with the new password.
+    pub new_error: Option<String>,
+}
+
 /// The form that makes the first administrator (`templates/setup.html`), which posts to `/setup`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "setup.html")]
@@ -113,6 +135,23 @@ mod tests {
         let html = login().render().unwrap_or_default();
         assert!(!html.contains("<script>"));
         assert_eq!(html.matches(INERT).count(), 6, "{html}");
+    }
+
+    #[test]
+    fn hostile_text_on_the_password_page_is_inert() {
+        let page = PasswordPage {
+            chrome: Chrome::anonymous("Password"),
+            csrf: HOSTILE.into(),
+            return_to: HOSTILE.into(),
+            email: HOSTILE.into(),
+            expired: true,
+            minimum_password_length: 15,
+            current_error: Some(HOSTILE.into()),
+            new_error: Some(HOSTILE.into()),
+        };
+        let html = page.render().unwrap_or_default();
+        assert!(!html.contains("<script>"));
+        assert_eq!(html.matches(INERT).count(), 5, "{html}");
     }
 
     /// ASVS-6.2.7: password managers find both fields.

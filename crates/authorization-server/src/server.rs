@@ -11,13 +11,14 @@ use axum::routing::{get, post};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{Error, GrantId, PrincipalId, Seconds, Secret, Timestamp, Verifier};
+use portcullis_web::{SessionStore, SessionSummary};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::QUARANTINE;
 use crate::store::{Clients, Grants, Revoked, Setup, Users};
 use crate::verifier::InProcessVerifier;
-use crate::{authorize, consent, login, logout, metadata, register, revoke, setup, token};
+use crate::{authorize, consent, login, logout, metadata, password_change, register, revoke, setup, token};
 
 /// No request of these endpoints is larger.
 const BODY_LIMIT: usize = 64 * 1_024;
@@ -106,6 +107,24 @@ impl AuthorizationServer {
         Ok(revoked == Revoked::Now)
     }
 
+    /// Signs a principal's browser out from elsewhere. `false` when it was signed out before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end_session(
+        &self,
+        sessions: &SessionStore,
+        principal: &PrincipalId,
+        session: &SessionSummary,
+    ) -> Result<bool, DatabaseError> {
+        let ended = sessions.end(principal, session.handle.as_str()).await?;
+        if ended {
+            let event = Event::new(self.0.clock.now(), Action::SignOut, Outcome::Done);
+            self.0.note(event.because("from_another_browser").by(principal)).await;
+        }
+        Ok(ended)
+    }
+
     /// Whether this address and password would sign somebody in.
     ///
     /// # Errors
@@ -143,6 +162,7 @@ fn pages() -> Router<Arc<Core>> {
         .route("/oauth/consent", get(consent::show).post(consent::decide))
         .route("/login", get(login::show).post(login::sign_in))
         .route("/logout", post(logout::sign_out))
+        .route("/account/password", get(password_change::show).post(password_change::change))
         .route("/setup", get(setup::show).post(setup::create))
         .layer(from_fn(portcullis_web::page_headers))
 }

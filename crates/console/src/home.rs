@@ -11,14 +11,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use portcullis_authorization_server::pages::ScopeChoice;
 use portcullis_authorization_server::{AuthorizationServer, GrantSummary, User};
-use portcullis_oauth::{Clock, GrantId, ResourceRegistry, Timestamp, random_handle};
+use portcullis_oauth::{Clock, Form, GrantId, ResourceRegistry, Timestamp, random_handle};
 use portcullis_resource_server::{Connection, ConnectionStatus as Status, Connections};
+use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, Moment, page};
-use portcullis_web::{Browser, ErrorPage, csrf, form};
+use portcullis_web::{Browser, ErrorPage, SessionStore, csrf, form};
 
+use crate::account;
 use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage};
 
-type Fault = Box<dyn std::error::Error + Send + Sync>;
+/// Whatever kept a page from being made.
+pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the console is made of.
 pub struct ConsoleParts {
@@ -28,6 +31,8 @@ pub struct ConsoleParts {
     pub connections: Connections,
     /// The resources, and the base of every link.
     pub registry: ResourceRegistry,
+    /// The browsers where people are signed in.
+    pub sessions: SessionStore,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -54,6 +59,7 @@ impl Console {
         Router::new()
             .route("/", get(show))
             .route("/clients/disconnect", post(disconnect))
+            .merge(account::router())
             .layer(from_fn(portcullis_web::page_headers))
             .with_state(self.clone())
     }
@@ -77,27 +83,15 @@ async fn disconnect(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let posted = form(&headers, &body);
-    let field = |name| posted.as_ref().ok().and_then(|form| form.one(name).ok().flatten());
-    if let Err(refused) =
-        csrf::check(&browser, &headers, console.0.registry.public_url(), field("csrf")).await
-    {
-        let advice = "Go back, load the page again and send the form from there.";
-        let happened = format!("Nothing was changed: {refused}.");
-        let page = ErrorPage::new(
-            StatusCode::FORBIDDEN,
-            "This form cannot be used",
-            happened,
-            advice,
-            trace(&headers),
-        );
-        return page.into_response();
-    }
+    let posted = match console.posted(&browser, &headers, &body).await {
+        Ok(form) => form,
+        Err(refused) => return refused_form(&headers, &refused),
+    };
     let home = async {
         let Some(user) = console.signed_in(&browser).await? else {
             return Ok(Redirect::to("/login").into_response());
         };
-        let grant = GrantId::from(field("grant").unwrap_or_default().to_owned());
+        let grant = GrantId::from(posted.one("grant").ok().flatten().unwrap_or_default().to_owned());
         let ended = console.0.authorization.disconnect(&user.id, &grant).await?;
         let notice = if ended {
             "The client is disconnected. Its tokens are dead."
@@ -110,8 +104,33 @@ async fn disconnect(
 }
 
 impl Console {
+    pub(crate) fn authorization(&self) -> &AuthorizationServer {
+        &self.0.authorization
+    }
+
+    pub(crate) fn sessions(&self) -> &SessionStore {
+        &self.0.sessions
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// A form that this browser's own page sent.
+    pub(crate) async fn posted(
+        &self,
+        browser: &Browser,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Form, CsrfError> {
+        let form = form(headers, body).map_err(|_| CsrfError::Token)?;
+        let token = form.one("csrf").ok().flatten();
+        csrf::check(browser, headers, self.0.registry.public_url(), token).await?;
+        Ok(form)
+    }
+
     /// The user behind the session, unless they were disabled since.
-    async fn signed_in(&self, browser: &Browser) -> Result<Option<User>, Fault> {
+    pub(crate) async fn signed_in(&self, browser: &Browser) -> Result<Option<User>, Fault> {
         let Some(signed_in) = browser.signed_in().await? else { return Ok(None) };
         let user = self.0.authorization.users().find(&signed_in.principal).await?;
         let user = user.filter(|user| user.disabled_at.is_none());
@@ -175,7 +194,16 @@ fn client_row(grant: GrantSummary, now: Timestamp) -> ClientRow {
         scopes: scopes.map(scope).collect(),
         connected: moment(grant.created_at),
         last_used: grant.last_used_at.map(moment),
+        ends: grant.ends_at.map(moment),
     }
+}
+
+/// The page for a form that was not one of ours, or too old.
+pub(crate) fn refused_form(headers: &HeaderMap, refused: &CsrfError) -> Response {
+    let advice = "Go back, load the page again and send the form from there.";
+    let happened = format!("Nothing was changed: {refused}.");
+    let status = StatusCode::FORBIDDEN;
+    ErrorPage::new(status, "This form cannot be used", happened, advice, trace(headers)).into_response()
 }
 
 fn trace(headers: &HeaderMap) -> String {
@@ -183,7 +211,7 @@ fn trace(headers: &HeaderMap) -> String {
     given.map_or_else(|| random_handle("trc_"), str::to_owned)
 }
 
-fn fault(headers: &HeaderMap, cause: &Fault) -> Response {
+pub(crate) fn fault(headers: &HeaderMap, cause: &Fault) -> Response {
     tracing::error!(?cause, "a page could not be made");
     let happened = "The server met a problem that it did not expect. Nothing was changed.";
     let advice = "Try again in a moment. If it happens again, tell whoever runs this server the code below.";

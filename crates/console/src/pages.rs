@@ -94,6 +94,8 @@ pub struct ClientRow {
     pub connected: Moment,
     /// When one of its tokens was used last.
     pub last_used: Option<Moment>,
+    /// When its access ends at the latest, whatever it does; none when it cannot refresh any more.
+    pub ends: Option<Moment>,
 }
 
 /// One scope of a grant.
@@ -103,6 +105,41 @@ pub struct GrantedScope {
     pub value: String,
     /// The same in two or three words, those of the consent page.
     pub title: String,
+}
+
+/// The account page (`templates/account.html`).
+#[derive(Clone, Debug, Template)]
+#[template(path = "account.html")]
+pub struct AccountPage {
+    /// The frame, of the person who is signed in.
+    pub chrome: Chrome,
+    /// The CSRF token, posted back as `csrf`.
+    pub csrf: String,
+    /// The person's name.
+    pub name: String,
+    /// What they sign in with.
+    pub email: String,
+    /// When their password was set last.
+    pub password_changed: Moment,
+    /// Where they are signed in, the one used last first.
+    pub browsers: Vec<BrowserRow>,
+    /// What has just been done.
+    pub notice: Option<String>,
+}
+
+/// One signed-in browser.
+#[derive(Clone, Debug)]
+pub struct BrowserRow {
+    /// Names the session, posted back as `session`; opens nothing.
+    pub handle: String,
+    /// The browser in two or three words.
+    pub name: String,
+    /// Whether it is the one that shows the page.
+    pub is_this_one: bool,
+    /// When somebody signed in there.
+    pub signed_in: Moment,
+    /// When it was used last.
+    pub last_seen: Moment,
 }
 
 #[cfg(test)]
@@ -133,6 +170,7 @@ mod tests {
                 scopes: vec![GrantedScope { value: text.into(), title: text.into() }],
                 connected: Moment::new(1_790_000_000, 1_790_000_060),
                 last_used: None,
+                ends: Some(Moment::new(1_790_000_000, 1_790_000_060)),
             }],
             notice: Some(text.into()),
         }
@@ -143,6 +181,29 @@ mod tests {
         let html = home(HOSTILE).render().unwrap_or_default();
         assert!(!html.contains("<script>"));
         assert_eq!(html.matches(INERT).count(), 17, "{html}");
+    }
+
+    #[test]
+    fn hostile_text_on_the_account_page_is_inert() {
+        let moment = || Moment::new(1_790_000_000, 1_790_000_060);
+        let page = AccountPage {
+            chrome: Chrome::signed_in("Account", HOSTILE, HOSTILE),
+            csrf: HOSTILE.into(),
+            name: HOSTILE.into(),
+            email: HOSTILE.into(),
+            password_changed: moment(),
+            browsers: vec![BrowserRow {
+                handle: HOSTILE.into(),
+                name: HOSTILE.into(),
+                is_this_one: false,
+                signed_in: moment(),
+                last_seen: moment(),
+            }],
+            notice: Some(HOSTILE.into()),
+        };
+        let html = page.render().unwrap_or_default();
+        assert!(!html.contains("<script>"));
+        assert_eq!(html.matches(INERT).count(), 8, "{html}");
     }
 
     #[test]

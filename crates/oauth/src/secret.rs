@@ -134,7 +134,7 @@ pub(crate) fn random_bytes<const N: usize>() -> Zeroizing<[u8; N]> {
 mod tests {
     use super::*;
 
-    /// OA21-7.7-1
+    /// OA21-7.7-1, ASVS-11.5.1
     #[test]
     fn a_secret_has_256_random_bits_and_a_prefix_that_says_what_it_is() {
         let (one, two) =
@@ -144,6 +144,7 @@ mod tests {
         assert!(one.expose().starts_with("pcl_at_"));
     }
 
+    /// ASVS-11.2.4: compared by hash and in constant time, so that nearly right is as wrong as anything else
     #[test]
     fn a_secret_prints_nothing_of_itself_and_matches_only_its_own_hash() {
         let secret = Secret::generate(SecretKind::ClientSecret);

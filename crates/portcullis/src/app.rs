@@ -95,6 +95,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         authorization: authorization.clone(),
         connections: gateway.connections().clone(),
         registry,
+        sessions: SessionStore::new(database.clone(), clock.clone()),
         clock: clock.clone(),
     });
     let pages = authorization.router().merge(console.router()).layer(sessions);

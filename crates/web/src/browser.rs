@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use portcullis_database::Database;
-use portcullis_oauth::{Clock, PrincipalId, PublicUrl, Secret, Timestamp, random_handle};
+use portcullis_oauth::{Clock, PrincipalId, PublicUrl, Secret, SecretHash, Timestamp, random_handle};
 use time::Duration;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::session::Error;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
-use crate::session_store::{ABSOLUTE, PRINCIPAL, SessionStore};
+use crate::session_store::{self, ABSOLUTE, DEVICE, PRINCIPAL, SessionStore};
 
 const AUTHENTICATED_AT: &str = "authenticated_at";
 const BROWSER: &str = "browser";
@@ -34,9 +35,12 @@ pub fn session_layer(
         .with_expiry(Expiry::OnInactivity(Duration::seconds(ABSOLUTE.0)))
 }
 
-/// A browser's session.
+/// Longer names of browsers are cut.
+const LONGEST_USER_AGENT: usize = 300;
+
+/// A browser's session, and how the browser names itself.
 #[derive(Clone, Debug)]
-pub struct Browser(Session);
+pub struct Browser(Session, Option<String>);
 
 /// The session store failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +60,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Browser {
     type Rejection = (StatusCode, &'static str);
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        Session::from_request_parts(parts, state).await.map(Self)
+        let named = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let named = named.map(|text| text.chars().take(LONGEST_USER_AGENT).collect());
+        Session::from_request_parts(parts, state).await.map(|session| Self(session, named))
     }
 }
 
@@ -79,8 +85,15 @@ impl Browser {
         self.0.cycle_id().await?;
         self.0.insert(PRINCIPAL, principal).await?;
         self.0.insert(AUTHENTICATED_AT, now).await?;
+        self.0.insert(DEVICE, &self.1).await?;
         self.0.save().await?;
         Ok(())
+    }
+
+    /// This session as [`SessionStore::list`] names it; `None` before the browser has one.
+    #[must_use]
+    pub fn handle(&self) -> Option<SecretHash> {
+        self.0.id().map(|id| session_store::hash(&id))
     }
 
     /// Signs the browser out: its session is gone, on the server too. With `keep_flows` the browser stays the one that

@@ -18,4 +18,4 @@ pub use error_page::ErrorPage;
 pub use form::form;
 pub use headers::page_headers;
 pub use peer::Peer;
-pub use session_store::SessionStore;
+pub use session_store::{SessionStore, SessionSummary};

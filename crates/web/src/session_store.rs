@@ -14,6 +14,8 @@ use tower_sessions::session_store::{Error, Result};
 
 /// The key of a session's data that names who is signed in.
 pub(crate) const PRINCIPAL: &str = "principal";
+/// The key of a session's data that says how the browser named itself (`User-Agent`) when somebody signed in.
+pub(crate) const DEVICE: &str = "device";
 
 /// A signed-in browser that is silent for so long signs in again (ASVS-7.3.1).
 const IDLE: Seconds = Seconds(24 * 3_600);
@@ -29,6 +31,19 @@ const SEEN_EVERY: Seconds = Seconds(300);
 pub struct SessionStore {
     database: Database,
     clock: Arc<dyn Clock>,
+}
+
+/// A signed-in browser, as its owner is told of it.
+#[derive(Clone, Debug)]
+pub struct SessionSummary {
+    /// Names the session; opens nothing, since it is the hash of the id.
+    pub handle: SecretHash,
+    /// How the browser named itself (`User-Agent`): a stranger's text.
+    pub device: Option<String>,
+    /// When somebody signed in there.
+    pub signed_in_at: Timestamp,
+    /// When it was used last, to five minutes.
+    pub last_seen_at: Timestamp,
 }
 
 #[derive(sqlx::FromRow)]
@@ -67,6 +82,52 @@ impl SessionStore {
             .await
             .map(drop))?;
         Ok(())
+    }
+
+    /// The browsers where a principal is signed in, the one used last first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(
+        &self,
+        principal: &PrincipalId,
+    ) -> std::result::Result<Vec<SessionSummary>, DatabaseError> {
+        let now = self.clock.now();
+        let rows: Vec<(SecretHash, String, Timestamp, Timestamp)> =
+            on!(self.database.read(), |pool| sqlx::query_as(
+                "SELECT id_hash, data, created_at, last_seen_at FROM web_session WHERE principal_id = $1 \
+                 AND last_seen_at > $2 AND created_at > $3 ORDER BY last_seen_at DESC, id_hash"
+            )
+            .bind(principal)
+            .bind(now.minus(IDLE))
+            .bind(now.minus(ABSOLUTE))
+            .fetch_all(pool)
+            .await)?;
+        let summary = |(handle, data, signed_in_at, last_seen_at): (_, String, _, _)| {
+            let data: serde_json::Value = serde_json::from_str(&data).unwrap_or_default();
+            let device = data[DEVICE].as_str().map(str::to_owned);
+            SessionSummary { handle, device, signed_in_at, last_seen_at }
+        };
+        Ok(rows.into_iter().map(summary).collect())
+    }
+
+    /// Ends one session of a principal (ASVS-7.4.1). `false` when they have no such session.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn end(
+        &self,
+        principal: &PrincipalId,
+        handle: &str,
+    ) -> std::result::Result<bool, DatabaseError> {
+        let ended: Option<(SecretHash,)> = on!(self.database.write(), |pool| sqlx::query_as(
+            "DELETE FROM web_session WHERE id_hash = $1 AND principal_id = $2 RETURNING id_hash"
+        )
+        .bind(handle)
+        .bind(principal)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(ended.is_some())
     }
 
     /// Deletes sessions that no browser can use any more.
@@ -155,7 +216,7 @@ impl Store for SessionStore {
     }
 }
 
-fn hash(id: &Id) -> SecretHash {
+pub(crate) fn hash(id: &Id) -> SecretHash {
     Secret::presented(id.to_string()).hash()
 }
 

@@ -39,6 +39,8 @@ pub struct GrantSummary {
     pub created_at: Timestamp,
     /// When one of its tokens was issued last.
     pub last_used_at: Option<Timestamp>,
+    /// When its refresh tokens end in any case; none when it has none.
+    pub ends_at: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -50,6 +52,7 @@ struct SummaryRow {
     redirect_host: String,
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
 }
 
 /// Whether a revocation ended a live grant.
@@ -82,7 +85,8 @@ impl Grants {
         let rows: Vec<SummaryRow> = on!(self.database.read(), |pool| {
             sqlx::query_as(
             "SELECT g.id, g.client_id, c.metadata, c.origin, g.redirect_host, g.created_at, \
-             (SELECT MAX(COALESCE(t.used_at, t.issued_at)) FROM access_token t WHERE t.grant_id = g.id) AS last_used_at \
+             (SELECT MAX(COALESCE(t.used_at, t.issued_at)) FROM access_token t WHERE t.grant_id = g.id) AS last_used_at, \
+             (SELECT MAX(r.expires_at) FROM refresh_token r WHERE r.grant_id = g.id) AS ends_at \
              FROM oauth_grant g JOIN oauth_client c ON c.id = g.client_id \
              WHERE g.principal_id = $1 AND g.revoked_at IS NULL AND (EXISTS \
              (SELECT 1 FROM access_token t WHERE t.grant_id = g.id) OR EXISTS \
@@ -163,6 +167,7 @@ impl SummaryRow {
             redirect_host: self.redirect_host,
             created_at: self.created_at,
             last_used_at: self.last_used_at,
+            ends_at: self.ends_at,
         }
     }
 }

@@ -4,6 +4,7 @@ mod access_tokens;
 mod clients;
 mod codes;
 mod grants;
+mod passwords;
 mod refresh_tokens;
 mod requests;
 mod setup;
@@ -14,6 +15,7 @@ pub use clients::{Client, ClientOrigin, Clients, NewClient};
 pub(crate) use codes::{CodeRow, Codes, NewCode, create_in as create_code_in, redeem_in as redeem_code_in};
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
+pub(crate) use passwords::{Credentials, Ending};
 pub(crate) use refresh_tokens::{
     NewRefreshToken, RefreshRow, RefreshTokens, create_in as create_refresh_token_in,
     rotate_in as rotate_refresh_token_in,

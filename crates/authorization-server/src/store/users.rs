@@ -23,6 +23,10 @@ pub struct User {
     pub permissions: ScopeSet,
     /// Since when they may not sign in and their tokens are dead.
     pub disabled_at: Option<Timestamp>,
+    /// When their password was set last, if it was since they were added.
+    pub password_changed_at: Option<Timestamp>,
+    /// Since when they have to choose another password at the next sign-in.
+    pub password_expired_at: Option<Timestamp>,
     /// Since when they are known.
     pub created_at: Timestamp,
 }
@@ -60,18 +64,10 @@ pub enum UserError {
     Database(#[from] DatabaseError),
 }
 
-/// What sign-in compares.
-#[derive(sqlx::FromRow)]
-pub(crate) struct Credentials {
-    pub(crate) id: PrincipalId,
-    pub(crate) password_hash: Option<String>,
-    pub(crate) disabled_at: Option<Timestamp>,
-}
-
 macro_rules! select_user {
     ($tail:literal) => {
         concat!(
-            "SELECT u.principal_id AS id, u.email, u.name, u.admin, u.permissions, u.disabled_at, p.created_at ",
+            "SELECT u.principal_id AS id, u.email, u.name, u.admin, u.permissions, u.disabled_at, u.password_changed_at, u.password_expired_at, p.created_at ",
             "FROM user_account u JOIN principal p ON p.id = u.principal_id ",
             $tail
         )
@@ -81,8 +77,8 @@ macro_rules! select_user {
 /// The users of this server.
 #[derive(Clone, Debug)]
 pub struct Users {
-    database: Database,
-    clock: Arc<dyn Clock>,
+    pub(super) database: Database,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Users {
@@ -161,49 +157,6 @@ impl Users {
         self.set_disabled(id, None).await
     }
 
-    /// Gives a user another password; every browser session and every grant of theirs ends (A27).
-    ///
-    /// # Errors
-    /// When the password is not acceptable.
-    pub async fn set_password(&self, id: &PrincipalId, new: Secret) -> Result<(), UserError> {
-        let now = self.clock.now();
-        let email = self.find(id).await?.map(|user| user.email).unwrap_or_default();
-        let hash = password::hash(&new, &[&email])?;
-        let mut transaction = self.database.begin().await?;
-        on!(transaction.on(), |connection| sqlx::query(
-            "UPDATE user_account SET password_hash = $2 WHERE principal_id = $1"
-        )
-        .bind(id)
-        .bind(&hash)
-        .execute(connection)
-        .await
-        .map(drop))
-        .map_err(DatabaseError::from)?;
-        end_sessions(&mut transaction, id).await?;
-        super::grants::revoke_all_in(
-            &mut transaction,
-            ("principal_id", id.as_str()),
-            "password_changed",
-            now,
-        )
-        .await?;
-        transaction.record_change(&Change::new(ChangeKind::User, id.as_str()), now).await?;
-        note_change(&mut transaction, id, "password_changed", now).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// What sign-in compares for this address.
-    pub(crate) async fn credentials(&self, email: &str) -> Result<Option<Credentials>, DatabaseError> {
-        let email = normalise(email);
-        Ok(on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT principal_id AS id, password_hash, disabled_at FROM user_account WHERE email = $1"
-        )
-        .bind(&email)
-        .fetch_optional(pool)
-        .await)?)
-    }
-
     async fn set_disabled(&self, id: &PrincipalId, at: Option<Timestamp>) -> Result<bool, DatabaseError> {
         let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
@@ -255,6 +208,8 @@ pub(super) async fn create_in(
         admin: new.admin,
         permissions: ScopeSet::from_iter(scopes::MCP),
         disabled_at: None,
+        password_changed_at: None,
+        password_expired_at: None,
         created_at: now,
     };
     insert(transaction, &user, password_hash).await.map_err(|error| match error {
@@ -295,7 +250,7 @@ async fn insert(
 }
 
 /// The paper trail of a change, in the transaction that makes it.
-async fn note_change(
+pub(super) async fn note_change(
     transaction: &mut Transaction,
     id: &PrincipalId,
     what: &'static str,
@@ -306,12 +261,15 @@ async fn note_change(
 }
 
 /// The table is `web`'s; ending a person's sessions belongs into the same transaction as the reason for it.
-async fn end_sessions(transaction: &mut Transaction, id: &PrincipalId) -> Result<(), DatabaseError> {
+pub(super) async fn end_sessions(
+    transaction: &mut Transaction,
+    id: &PrincipalId,
+) -> Result<(), DatabaseError> {
     portcullis_web::SessionStore::end_all_in(transaction, id).await
 }
 
 /// Addresses are compared without case; nothing else about them is changed.
-fn normalise(email: &str) -> String {
+pub(super) fn normalise(email: &str) -> String {
     email.trim().to_lowercase()
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use portcullis_authorization_server::{NewUser, User, Users};
-use portcullis_oauth::SystemClock;
+use portcullis_oauth::{SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use super::confirm::Confirmation;
@@ -33,6 +33,12 @@ Examples:
     Enable(OneUser),
     /// Set a new password
     Password(PasswordArguments),
+    /// Make somebody choose another password at the next sign-in, and end what the old one opened
+    #[command(
+        after_help = "For a password that somebody else may know. Every browser and every client of theirs is \
+signed out at once; to come back they need the old password once, and a new one."
+    )]
+    ExpirePassword(DisableArguments),
 }
 
 /// A new user.
@@ -61,7 +67,7 @@ pub(super) struct OneUser {
     format: Format,
 }
 
-/// A user to be disabled.
+/// A user to be disabled or signed out.
 #[derive(Debug, Args)]
 pub(super) struct DisableArguments {
     #[command(flatten)]
@@ -110,6 +116,7 @@ pub(super) async fn run(command: UserCommand, config: &Config) -> Result<(), Pro
         UserCommand::Disable(arguments) => disable(&arguments, config).await,
         UserCommand::Enable(one) => enable(&one, config).await,
         UserCommand::Password(arguments) => set_password(&arguments, config).await,
+        UserCommand::ExpirePassword(arguments) => expire_password(&arguments, config).await,
     }
 }
 
@@ -189,6 +196,17 @@ async fn set_password(arguments: &PasswordArguments, config: &Config) -> Result<
     Ok(())
 }
 
+async fn expire_password(arguments: &DisableArguments, config: &Config) -> Result<(), Problem> {
+    let one = &arguments.one;
+    let users = existing(config).await?;
+    let user = find(&users, one.who.email()).await?;
+    let question = format!("Sign {} out everywhere, and ask for another password?", user.email);
+    arguments.confirmation.obtain(&question, "let the password expire")?;
+    users.expire_password(&user.id).await.map_err(|error| Problem::caused(&error))?;
+    show(&find(&users, one.who.email()).await?, one.format);
+    Ok(())
+}
+
 fn show(user: &User, format: Format) {
     if format.json {
         return print_json(&describe(user));
@@ -200,8 +218,14 @@ fn show(user: &User, format: Format) {
         ("admin", if user.admin { "yes" } else { "no" }.to_owned()),
         ("permissions", user.permissions.to_string()),
         ("created", time(user.created_at)),
-        ("disabled", user.disabled_at.map_or_else(|| "no".to_owned(), |at| format!("since {}", time(at)))),
+        ("password set", time(user.password_changed_at.unwrap_or(user.created_at))),
+        ("password expired", since(user.password_expired_at)),
+        ("disabled", since(user.disabled_at)),
     ]);
+}
+
+fn since(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "no".to_owned(), |at| format!("since {}", time(at)))
 }
 
 fn describe(user: &User) -> Value {
@@ -211,6 +235,8 @@ fn describe(user: &User) -> Value {
         "name": user.name,
         "admin": user.admin,
         "permissions": user.permissions.iter().collect::<Vec<_>>(),
+        "password_changed_at": time(user.password_changed_at.unwrap_or(user.created_at)),
+        "password_expired_at": user.password_expired_at.map(time),
         "disabled_at": user.disabled_at.map(time),
         "created_at": time(user.created_at),
     })
