@@ -100,6 +100,15 @@ impl World {
         self.send(form(path, fields, headers)).await
     }
 
+    /// One number that the database itself knows.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let (count,): (i64,) = portcullis_database::on!(self.database.database.read(), |pool| {
+            sqlx::query_as(sql).fetch_one(pool).await
+        })
+        .expect("a count");
+        count
+    }
+
     /// The actions, outcomes and reasons of the paper trail, in their order.
     pub async fn trail(&self) -> Vec<String> {
         let rows: Vec<(String, String, Option<String>)> =

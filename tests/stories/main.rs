@@ -8,6 +8,7 @@ mod codes;
 mod concurrency;
 mod consent;
 mod discovery;
+mod grants_model;
 mod refresh;
 mod registration;
 mod revocation;

@@ -35,6 +35,18 @@ both_engines! {
         assert!(works(&world, &third).await, "the winner is not killed");
     }
 
+    /// DC-15: a client that revoked its access token is not given that very token again
+    async fn a_repeated_refresh_never_gives_a_revoked_access_token(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let first = client.connect(&world).await;
+        let second = Tokens::of(&client.refresh(&world, &first.refresh, &[]).await);
+        client.revoke(&world, &second.access).await;
+        let again = Tokens::of(&client.refresh(&world, &first.refresh, &[]).await);
+        assert_eq!(again.refresh, second.refresh);
+        assert!(works(&world, &again).await && !works(&world, &second).await);
+    }
+
     /// DC-15: after the window too, as long as nothing of the answer was ever used
     async fn a_lost_answer_can_be_asked_for_again_while_nothing_of_it_was_used(database: TestDatabase) {
         let world = World::on(database).await;

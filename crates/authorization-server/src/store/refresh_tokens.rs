@@ -32,6 +32,7 @@ pub(crate) struct RefreshRow {
     pub(crate) successor_rotated_at: Option<Timestamp>,
     pub(crate) access_used_at: Option<Timestamp>,
     pub(crate) access_expires_at: Option<Timestamp>,
+    pub(crate) access_revoked_at: Option<Timestamp>,
     pub(crate) access_resource: Option<ResourceUri>,
     pub(crate) access_scope: Option<ScopeSet>,
     pub(crate) grant_revoked_at: Option<Timestamp>,
@@ -54,7 +55,7 @@ impl RefreshTokens {
             sqlx::query_as(
             "SELECT r.hash, r.grant_id, g.client_id, g.principal_id, r.resource, r.idle_expires_at, r.expires_at, \
              r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
-             t.expires_at AS access_expires_at, t.resource AS access_resource, t.scope AS access_scope, \
+             t.expires_at AS access_expires_at, t.revoked_at AS access_revoked_at, t.resource AS access_resource, t.scope AS access_scope, \
              g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
              FROM refresh_token r JOIN oauth_grant g ON g.id = r.grant_id \
              LEFT JOIN refresh_token s ON s.hash = r.successor_hash LEFT JOIN access_token t ON t.hash = r.access_hash \

@@ -148,7 +148,8 @@ async fn repeat(
     let opened = row.successor.as_deref().and_then(|sealed| open(presented, &row.grant_id, sealed));
     let (successor, access) = opened.ok_or_else(bad_token)?;
     let fits = row.access_resource.as_ref() == Some(&reach.resource)
-        && row.access_scope.as_ref() == Some(&reach.scope);
+        && row.access_scope.as_ref() == Some(&reach.scope)
+        && row.access_revoked_at.is_none();
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
     let refresh_token = Some(successor);
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
