@@ -373,7 +373,7 @@ impl History {
         for month in 0..4 {
             self.wait(29 * 86_400);
             for token in 0..self.refresh.len() {
-                let speaks = month > 0 || self.refresh[token].grant % 2 == 0;
+                let speaks = month > 0 || self.refresh[token].grant.is_multiple_of(2);
                 if speaks && self.refresh[token].rotated.is_none() {
                     self.refresh(token, false).await;
                 }

@@ -66,3 +66,52 @@ fn challenged(resource: &Resource, scope: ScopeSet, error: Option<(ErrorCode, &'
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_oauth::ResourceUri;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A strict reader of one challenge (RFC 9110 §11.6.1), written from the grammar: the scheme, and each parameter once.
+    fn read(value: &str) -> Option<Vec<(String, String)>> {
+        let mut rest = value.strip_prefix("Bearer ")?;
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        loop {
+            let (name, quoted) = rest.split_once("=\"")?;
+            let is_token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let (text, after) = quoted.split_once('"')?;
+            let is_plain = text.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'\\');
+            if !is_token || !is_plain || parameters.iter().any(|(known, _)| known == name) {
+                return None;
+            }
+            parameters.push((name.to_owned(), text.to_owned()));
+            match after {
+                "" => return Some(parameters),
+                _ => rest = after.strip_prefix(", ")?,
+            }
+        }
+    }
+
+    proptest! {
+        /// R6750-3-3: whatever a resource and its scopes are called, the challenge is one that a strict client reads
+        #[test]
+        fn a_challenge_is_readable_whatever_it_names(
+            path in "[ -~é\u{0}\r\n]{0,24}",
+            scopes in proptest::collection::vec("[ -~é]{1,12}", 0..4),
+        ) {
+            let Ok(uri) = ResourceUri::parse(&format!("https://h/{path}")) else { return Ok(()) };
+            let Ok(scope) = ScopeSet::parse(&scopes.join(" ")) else { return Ok(()) };
+            let resource = Resource { uri, alias: None, scopes: scope.clone() };
+            let answer = Unauthorized::InsufficientScope(scope.clone()).respond(&resource);
+            let value = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+            let parameters = value.and_then(read);
+            prop_assert!(parameters.is_some(), "{value:?}");
+            let find = |name: &str| parameters.iter().flatten().find(|(known, _)| known == name).map(|(_, text)| text.clone());
+            prop_assert_eq!(find("error"), Some("insufficient_scope".to_owned()));
+            prop_assert_eq!(find("resource_metadata"), Some(metadata_url(&resource.uri)));
+            prop_assert_eq!(find("scope").unwrap_or_default(), scope.to_string());
+        }
+    }
+}
