@@ -13,6 +13,8 @@ mod error;
 mod form;
 mod identifier;
 mod introspection;
+#[cfg(feature = "jose")]
+pub mod jose;
 mod metadata;
 mod pkce;
 mod public_url;
@@ -21,6 +23,7 @@ mod registration;
 mod resource;
 mod scope;
 mod secret;
+mod strict_json;
 mod verifier;
 
 pub use alias::{Alias, AliasError};
@@ -39,4 +42,5 @@ pub use registration::{ApplicationType, ClientAuthMethod, ClientMetadata, GrantT
 pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError};
 pub use scope::{ScopeError, ScopeSet, scopes};
 pub use secret::{Secret, SecretHash, SecretKind};
+pub use strict_json::StrictJson;
 pub use verifier::{BoxFuture, GrantedConnections, Principal, VerifiedBearer, Verifier, VerifyError};

@@ -3,8 +3,8 @@
 //! as a value and is serialised anew: a stranger's bytes are never forwarded.
 
 mod number;
-mod strict;
 
+use portcullis_oauth::StrictJson;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, JsonError> {
     }
     scan(text.as_bytes())?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = strict::Strict::deserialize(&mut reader).map_err(|_| JsonError::Grammar)?;
+    let value = StrictJson::deserialize(&mut reader).map_err(|_| JsonError::Grammar)?;
     reader.end().map_err(|_| JsonError::Grammar)?;
     Ok(value.0)
 }

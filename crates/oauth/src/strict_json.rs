@@ -6,10 +6,22 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
-/// Read by the rules above.
-pub(super) struct Strict(pub(super) Value);
+/// Read by the rules above: what one parser reads as this, no other reads as something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrictJson(pub Value);
 
-impl<'de> Deserialize<'de> for Strict {
+impl StrictJson {
+    /// The object that these bytes are; `None` for anything else.
+    #[must_use]
+    pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+        match serde_json::from_slice(bytes) {
+            Ok(Self(Value::Object(members))) => Some(members),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StrictJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader).map(Self)
     }
@@ -54,7 +66,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(StrictJson(item)) = items.next_element()? {
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -66,9 +78,29 @@ impl<'de> Visitor<'de> for Reader {
             if key.contains('\0') || object.contains_key(&key) {
                 return Err(A::Error::custom("NUL or a duplicate key"));
             }
-            let Strict(value) = members.next_value()?;
+            let StrictJson(value) = members.next_value()?;
             object.insert(key, value);
         }
         Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_said_twice_is_no_object_at_any_depth() {
+        assert!(StrictJson::object(br#"{"a":1,"b":{"c":[2]}}"#).is_some());
+        for bad in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":"\u0000"}"#,
+            "[]",
+            "{} {}",
+            r#"{"a":"\ud800"}"#,
+        ] {
+            assert_eq!(StrictJson::object(bad.as_bytes()), None, "{bad}");
+        }
     }
 }
