@@ -20,6 +20,10 @@ pub enum Action {
     ClientRegistration,
     /// A client was added or changed by an admin.
     ClientChange,
+    /// A resource server was registered or changed by an admin.
+    ResourceChange,
+    /// A resource server asked what a token is.
+    Introspection,
     /// A client sent a user to the authorization endpoint.
     AuthorizationRequest,
     /// A user answered a consent page.
@@ -51,6 +55,8 @@ impl Action {
             Self::UserChange => "user.change",
             Self::ClientRegistration => "client.registration",
             Self::ClientChange => "client.change",
+            Self::ResourceChange => "resource.change",
+            Self::Introspection => "token.introspection",
             Self::AuthorizationRequest => "authorization.request",
             Self::Consent => "consent",
             Self::TokenRequest => "token.request",

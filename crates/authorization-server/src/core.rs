@@ -10,8 +10,11 @@ use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Timestamp};
 use crate::directory::ConnectionDirectory;
 use crate::guard::Guard;
 use crate::password::PasswordCheck;
+use crate::resources::KnownResources;
 use crate::settings::Settings;
-use crate::store::{AccessTokens, Clients, Codes, Grants, RefreshTokens, Requests, Revoked, Setup, Users};
+use crate::store::{
+    AccessTokens, Clients, Codes, Grants, RefreshTokens, Requests, Resources, Revoked, Setup, Users,
+};
 use crate::work::Work;
 
 /// What an authorization server is made of.
@@ -45,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) trail: Trail,
     pub(crate) changes: ChangeFeed,
     pub(crate) registry: ResourceRegistry,
+    pub(crate) resources: KnownResources,
     pub(crate) settings: Settings,
     pub(crate) connections: Arc<dyn ConnectionDirectory>,
     pub(crate) users: Users,
@@ -68,7 +72,9 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(parts: AuthorizationServerParts) -> Self {
         let (database, clock) = (parts.database, parts.clock);
+        let resources = Resources::new(database.clone(), clock.clone());
         Self {
+            resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone()),
             users: Users::new(database.clone(), clock.clone()),
             clients: Clients::new(database.clone(), clock.clone()),
             setup: Setup::new(database.clone(), clock.clone()),

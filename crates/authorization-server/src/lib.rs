@@ -20,6 +20,7 @@ mod password;
 mod password_change;
 mod refusal;
 mod register;
+mod resources;
 mod revoke;
 mod server;
 mod settings;
@@ -36,6 +37,7 @@ pub use password::{MINIMUM_LENGTH as MINIMUM_PASSWORD_LENGTH, PasswordError};
 pub use server::AuthorizationServer;
 pub use settings::Settings;
 pub use store::{
-    Client, ClientOrigin, Clients, GrantSummary, Grants, NewClient, NewUser, Setup, User, UserError, Users,
+    Client, ClientOrigin, Clients, GrantSummary, Grants, NewClient, NewResource, NewUser, RegisteredResource,
+    ResourceError, ResourceScope, Resources, Setup, User, UserError, Users,
 };
 pub use work::Work;

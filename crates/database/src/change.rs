@@ -15,11 +15,20 @@ pub enum ChangeKind {
     Connection,
     /// An MCP session ended; the subject is its hash.
     McpSession,
+    /// A resource was registered or removed; the subject is its URI.
+    Resource,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 6] =
-        [Self::User, Self::Client, Self::Grant, Self::Token, Self::Connection, Self::McpSession];
+    const ALL: [Self; 7] = [
+        Self::User,
+        Self::Client,
+        Self::Grant,
+        Self::Token,
+        Self::Connection,
+        Self::McpSession,
+        Self::Resource,
+    ];
 
     /// The kind as its column holds it.
     #[must_use]
@@ -31,6 +40,7 @@ impl ChangeKind {
             Self::Token => "token",
             Self::Connection => "connection",
             Self::McpSession => "mcp_session",
+            Self::Resource => "resource",
         }
     }
 

@@ -39,7 +39,7 @@ pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use redirect_uri::{Destination, Loopback, RedirectUri, RedirectUriError};
 pub use registration::{ApplicationType, ClientAuthMethod, ClientMetadata, GrantType};
-pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError};
+pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError, TokenFormat};
 pub use scope::{ScopeError, ScopeSet, scopes};
 pub use secret::{Secret, SecretHash, SecretKind};
 pub use strict_json::StrictJson;

@@ -83,12 +83,9 @@ impl ProtectedResourceMetadata {
         Self {
             resource: resource.uri.clone(),
             authorization_servers: vec![authorization_server.clone()],
-            scopes_supported: scopes::WORKING_SET.iter().map(|scope| (*scope).to_owned()).collect(),
+            scopes_supported: resource.default_scopes.iter().map(str::to_owned).collect(),
             bearer_methods_supported: vec!["header".to_owned()],
-            resource_name: match &resource.alias {
-                Some(alias) => format!("Portcullis: {alias}"),
-                None => "Portcullis".to_owned(),
-            },
+            resource_name: resource.name.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::scopes;
-use crate::{Alias, PublicUrl, ScopeSet};
+use crate::{Alias, PublicUrl, ScopeSet, Seconds};
 
 /// Why a `resource` value was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,26 @@ impl ResourceUri {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the scheme is https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split(['/', '?']).next().unwrap_or_default()
+    }
+
+    /// Whether the host is this computer.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let origin = self.0.split_once("://").map(|(scheme, _)| format!("{scheme}://{}", self.authority()));
+        origin.and_then(|origin| PublicUrl::parse(&origin).ok()).is_some_and(|origin| origin.is_loopback())
+    }
 }
 
 /// `host [ ":" port ]` with a non-empty host and a numeric port.
@@ -80,18 +100,72 @@ impl fmt::Display for ResourceUri {
     }
 }
 
+/// What an access token of a resource looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenFormat {
+    /// A random string that only its issuer can read: its revocation acts at once.
+    #[default]
+    Opaque,
+    /// A signed token (RFC 9068) that the resource checks by itself: it lives until it expires.
+    Jwt,
+}
+
+impl TokenFormat {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Opaque, Self::Jwt];
+
+    /// The format as its column, its option and `--json` name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opaque => "opaque",
+            Self::Jwt => "jwt",
+        }
+    }
+
+    /// The format of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+}
+
 /// One entry of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// The canonical identifier: what `aud` says.
     pub uri: ResourceUri,
-    /// The one connection that it reaches; `None` for the aggregate, which reaches those that the grant names.
+    /// What people call it.
+    pub name: String,
+    /// The one connection that it reaches; `None` for the aggregate, which reaches those that the grant names, and for
+    /// every resource that is not our own gateway's.
     pub alias: Option<Alias>,
     /// Every scope that has a meaning here.
     pub scopes: ScopeSet,
+    /// What a request that names no scope asks for: documented, never everything (OA21-1.4.1-3).
+    pub default_scopes: ScopeSet,
+    /// What its access tokens look like.
+    pub token_format: TokenFormat,
+    /// How long its access tokens live; `None` for the server's default.
+    pub access_token_life: Option<Seconds>,
 }
 
 impl Resource {
+    /// A resource by itself, as its own server describes it. Its metadata names all of `scopes`.
+    #[must_use]
+    pub fn new(uri: ResourceUri, name: impl Into<String>, scopes: ScopeSet) -> Self {
+        Self {
+            uri,
+            name: name.into(),
+            alias: None,
+            default_scopes: scopes.clone(),
+            scopes,
+            token_format: TokenFormat::Opaque,
+            access_token_life: None,
+        }
+    }
+
     /// Where its metadata lies: the well-known segment inserted before the path (R9728-3-1).
     #[must_use]
     pub fn metadata_path(&self) -> String {
@@ -146,7 +220,13 @@ impl ResourceRegistry {
 
     fn entry(&self, path: &str, alias: Option<Alias>) -> Resource {
         let uri = ResourceUri(self.public_url.join(path));
-        Resource { uri, alias, scopes: ScopeSet::from_iter(scopes::MCP) }
+        let name =
+            alias.as_ref().map_or_else(|| "Portcullis".to_owned(), |alias| format!("Portcullis: {alias}"));
+        Resource {
+            alias,
+            default_scopes: ScopeSet::from_iter(scopes::WORKING_SET),
+            ..Resource::new(uri, name, ScopeSet::from_iter(scopes::MCP))
+        }
     }
 }
 

@@ -23,6 +23,13 @@ pub mod scopes {
     /// Every scope that a client may ask for, in the order in which people understand them.
     pub const ALL: [&str; 5] =
         [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ, CONNECTIONS_MANAGE, OFFLINE_ACCESS];
+    /// Whether a name means something on this server, so that no other resource may give it another meaning.
+    #[must_use]
+    pub fn is_reserved(name: &str) -> bool {
+        let own = ["mcp.", "admin."].iter().any(|prefix| name.starts_with(prefix));
+        own || [OFFLINE_ACCESS, "openid", "profile", "email"].contains(&name)
+    }
+
     /// What the 401 challenge and the metadata of a resource name (profile `working_set`, MCP-AUTH-12).
     pub const WORKING_SET: [&str; 3] = [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ];
 }

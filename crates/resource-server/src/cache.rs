@@ -94,6 +94,7 @@ fn concerns(change: &Change, bearer: &VerifiedBearer) -> bool {
         ChangeKind::Grant => bearer.grant_id().as_str() == subject,
         ChangeKind::Token => bearer.token().as_str() == subject,
         ChangeKind::Connection => bearer.connections().reach(&ConnectionId::from(subject.to_owned())),
+        ChangeKind::Resource => bearer.resource().as_str() == subject,
         ChangeKind::McpSession => false,
     }
 }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use portcullis_oauth::scopes::WORKING_SET;
 use portcullis_oauth::{Challenge, Error, ErrorCode, Resource, ScopeSet};
 
 use crate::metadata::metadata_url;
@@ -28,7 +27,8 @@ impl Unauthorized {
     /// The answer at `resource`.
     #[must_use]
     pub fn respond(&self, resource: &Resource) -> Response {
-        let working_set = || ScopeSet::from_iter(WORKING_SET);
+        // What the resource names as its working set; other scopes come by step-up (MCP-AUTH-12).
+        let working_set = || resource.default_scopes.clone();
         match self {
             Self::Missing => challenged(resource, working_set(), None),
             Self::Malformed(why) => {

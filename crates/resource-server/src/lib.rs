@@ -10,7 +10,7 @@
 //! # fn app(verifier: Arc<dyn Verifier>) -> Result<Router, Box<dyn std::error::Error>> {
 //! let server = oauth::PublicUrl::parse("https://login.example.com")?;
 //! let uri = oauth::ResourceUri::parse("https://tools.example.com/mcp")?;
-//! let resource = oauth::Resource { uri, alias: None, scopes: oauth::ScopeSet::from_iter(["mcp.tools.execute"]) };
+//! let resource = oauth::Resource::new(uri, "Tools", oauth::ScopeSet::from_iter(["tools.use"]));
 //! let check = RequireBearer::new(resource, oauth::ScopeSet::default(), verifier, Arc::new(oauth::SystemClock));
 //! let app = Router::new().route("/mcp", post(|| async { "mine" })).layer(check.clone()).merge(check.metadata(&server));
 //! # Ok(app) }

@@ -43,11 +43,8 @@ impl Verifier for One {
 }
 
 fn app(needed: &str) -> Router {
-    let resource = Resource {
-        uri: ResourceUri::parse("https://tools.example.com/notes").unwrap(),
-        alias: None,
-        scopes: ScopeSet::default(),
-    };
+    let uri = ResourceUri::parse("https://tools.example.com/notes").unwrap();
+    let resource = Resource::new(uri, "Notes", ScopeSet::from_iter(["notes.read"]));
     let clock = Arc::new(TestClock::at(Timestamp::from_micros(0)));
     let check = RequireBearer::new(resource, ScopeSet::from_iter([needed]), Arc::new(One), clock);
     let served = |Extension(bearer): Extension<VerifiedBearer>| async move { bearer.scope().to_string() };

@@ -111,41 +111,10 @@ impl Clients {
     /// # Errors
     /// When the database does not answer.
     pub async fn register(&self, new: NewClient) -> Result<(Client, Option<Secret>), DatabaseError> {
-        let confidential = new.metadata.token_endpoint_auth_method != ClientAuthMethod::None;
-        let secret = confidential.then(|| Secret::generate(SecretKind::ClientSecret));
-        let client = Client {
-            id: ClientId::generate(),
-            metadata: new.metadata,
-            origin: new.origin,
-            resources: new.resources,
-            has_secret: confidential,
-            created_at: self.clock.now(),
-            secret_hash: secret.as_ref().map(Secret::hash),
-        };
-        let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
-        let metadata = serde_json::to_string(&client.metadata).map_err(encode)?;
-        let resources = serde_json::to_string(&client.resources).map_err(encode)?;
         let mut transaction = self.database.begin().await?;
-        on!(transaction.on(), |connection| sqlx::query(
-            "INSERT INTO oauth_client (id, origin, metadata, secret_hash, resources, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)"
-        )
-        .bind(&client.id)
-        .bind(client.origin.as_str())
-        .bind(metadata)
-        .bind(&client.secret_hash)
-        .bind(resources)
-        .bind(client.created_at)
-        .execute(connection)
-        .await
-        .map(drop))?;
-        if client.origin == ClientOrigin::Admin {
-            let event =
-                Event::new(client.created_at, Action::ClientChange, Outcome::Done).because("client_added");
-            portcullis_audit::record_in(&mut transaction, event.through(&client.id)).await?;
-        }
+        let registered = register_in(&mut transaction, new, self.clock.now()).await?;
         transaction.commit().await?;
-        Ok((client, secret))
+        Ok(registered)
     }
 
     /// The client with this identifier.
@@ -186,7 +155,7 @@ impl Clients {
         .fetch_optional(connection)
         .await
         })?;
-        self.end(&mut transaction, id, "client_secret_rotated", now).await?;
+        end_in(&mut transaction, id, "client_secret_rotated", now).await?;
         transaction.commit().await?;
         Ok(found.map(|_| secret))
     }
@@ -196,33 +165,10 @@ impl Clients {
     /// # Errors
     /// When the database does not answer.
     pub async fn remove(&self, id: &ClientId) -> Result<bool, DatabaseError> {
-        let now = self.clock.now();
         let mut transaction = self.database.begin().await?;
-        let found: Option<(ClientId,)> = on!(transaction.on(), |connection| {
-            sqlx::query_as(
-            "UPDATE oauth_client SET removed_at = $2, secret_hash = NULL WHERE id = $1 AND removed_at IS NULL RETURNING id"
-        )
-        .bind(id)
-        .bind(now)
-        .fetch_optional(connection)
-        .await
-        })?;
-        self.end(&mut transaction, id, "client_removed", now).await?;
+        let found = remove_in(&mut transaction, id, self.clock.now()).await?;
         transaction.commit().await?;
-        Ok(found.is_some())
-    }
-
-    async fn end(
-        &self,
-        on: &mut Transaction,
-        id: &ClientId,
-        why: &'static str,
-        now: Timestamp,
-    ) -> Result<(), DatabaseError> {
-        grants::revoke_all_in(on, ("client_id", id.as_str()), why, now).await?;
-        let event = Event::new(now, Action::ClientChange, Outcome::Done).because(why).through(id);
-        portcullis_audit::record_in(on, event).await?;
-        on.record_change(&Change::new(ChangeKind::Client, id.as_str()), now).await
+        Ok(found)
     }
 
     /// Forgets clients that registered themselves before `before` and were never consented to.
@@ -232,6 +178,78 @@ impl Clients {
                    (SELECT 1 FROM authorization_request r WHERE r.client_id = c.id) LIMIT 200)";
         self.database.sweep(sql, before).await
     }
+}
+
+/// Registers a client inside a transaction.
+pub(super) async fn register_in(
+    transaction: &mut Transaction,
+    new: NewClient,
+    now: Timestamp,
+) -> Result<(Client, Option<Secret>), DatabaseError> {
+    let confidential = new.metadata.token_endpoint_auth_method != ClientAuthMethod::None;
+    let secret = confidential.then(|| Secret::generate(SecretKind::ClientSecret));
+    let client = Client {
+        id: ClientId::generate(),
+        metadata: new.metadata,
+        origin: new.origin,
+        resources: new.resources,
+        has_secret: confidential,
+        created_at: now,
+        secret_hash: secret.as_ref().map(Secret::hash),
+    };
+    let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
+    let metadata = serde_json::to_string(&client.metadata).map_err(encode)?;
+    let resources = serde_json::to_string(&client.resources).map_err(encode)?;
+    on!(transaction.on(), |connection| sqlx::query(
+        "INSERT INTO oauth_client (id, origin, metadata, secret_hash, resources, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)"
+    )
+    .bind(&client.id)
+    .bind(client.origin.as_str())
+    .bind(metadata)
+    .bind(&client.secret_hash)
+    .bind(resources)
+    .bind(client.created_at)
+    .execute(connection)
+    .await
+    .map(drop))?;
+    if client.origin == ClientOrigin::Admin {
+        let event = Event::new(now, Action::ClientChange, Outcome::Done).because("client_added");
+        portcullis_audit::record_in(transaction, event.through(&client.id)).await?;
+    }
+    Ok((client, secret))
+}
+
+/// Removes a client with every grant of it, inside a transaction. `false` when there is no such client.
+pub(super) async fn remove_in(
+    transaction: &mut Transaction,
+    id: &ClientId,
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let found: Option<(ClientId,)> = on!(transaction.on(), |connection| {
+        sqlx::query_as(
+            "UPDATE oauth_client SET removed_at = $2, secret_hash = NULL WHERE id = $1 AND removed_at IS NULL RETURNING id",
+        )
+        .bind(id)
+        .bind(now)
+        .fetch_optional(connection)
+        .await
+    })?;
+    end_in(transaction, id, "client_removed", now).await?;
+    Ok(found.is_some())
+}
+
+/// What a client was granted ends, for this reason.
+async fn end_in(
+    transaction: &mut Transaction,
+    id: &ClientId,
+    why: &'static str,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    grants::revoke_all_in(transaction, ("client_id", id.as_str()), why, now).await?;
+    let event = Event::new(now, Action::ClientChange, Outcome::Done).because(why).through(id);
+    portcullis_audit::record_in(transaction, event).await?;
+    transaction.record_change(&Change::new(ChangeKind::Client, id.as_str()), now).await
 }
 
 impl Client {

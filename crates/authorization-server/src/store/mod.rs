@@ -7,6 +7,7 @@ mod grants;
 mod passwords;
 mod refresh_tokens;
 mod requests;
+mod resources;
 mod setup;
 mod users;
 
@@ -21,5 +22,6 @@ pub(crate) use refresh_tokens::{
     rotate_in as rotate_refresh_token_in,
 };
 pub(crate) use requests::{NewRequest, PendingRequest, Requests, decide_in as decide_request_in};
+pub use resources::{NewResource, RegisteredResource, ResourceError, ResourceScope, Resources};
 pub use setup::Setup;
 pub use users::{NewUser, User, UserError, Users};
