@@ -80,10 +80,13 @@ impl ProtectedResourceMetadata {
     /// The document of `resource`, whose tokens `authorization_server` issues.
     #[must_use]
     pub fn new(resource: &Resource, authorization_server: &PublicUrl) -> Self {
+        // In the order in which people understand them; a resource's own follow by name.
+        let mut scopes: Vec<String> = resource.default_scopes.iter().map(str::to_owned).collect();
+        scopes.sort_by_key(|name| scopes::ALL.iter().position(|known| known == name).unwrap_or(usize::MAX));
         Self {
             resource: resource.uri.clone(),
             authorization_servers: vec![authorization_server.clone()],
-            scopes_supported: resource.default_scopes.iter().map(str::to_owned).collect(),
+            scopes_supported: scopes,
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: resource.name.clone(),
         }

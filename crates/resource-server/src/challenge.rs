@@ -103,7 +103,7 @@ mod tests {
         ) {
             let Ok(uri) = ResourceUri::parse(&format!("https://h/{path}")) else { return Ok(()) };
             let Ok(scope) = ScopeSet::parse(&scopes.join(" ")) else { return Ok(()) };
-            let resource = Resource { uri, alias: None, scopes: scope.clone() };
+            let resource = Resource::new(uri, "Any", scope.clone());
             let answer = Unauthorized::InsufficientScope(scope.clone()).respond(&resource);
             let value = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
             let parameters = value.and_then(read);
