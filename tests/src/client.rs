@@ -4,7 +4,10 @@ use axum::body::Body;
 use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_oauth::random_handle;
+use portcullis_authorization_server::{ClientOrigin, NewClient};
+use portcullis_oauth::{
+    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, ResourceUri, ScopeSet, random_handle,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -145,7 +148,32 @@ impl Client {
         Tokens::of(&self.redeem(world, &code, &pkce.verifier, &[]).await)
     }
 
-    async fn token(&self, world: &World, fields: &[(&str, &str)], changes: &[(&str, &str)]) -> Answer {
+    /// A client that an admin registered for these grants, without a redirect URI.
+    pub async fn by_admin(world: &World, grants: &[GrantType], (scope, resources): (&str, &[&str])) -> Self {
+        let confidential = grants.iter().any(|grant| grant.needs_confidential());
+        let metadata = ClientMetadata {
+            redirect_uris: Vec::new(),
+            client_name: "Build box".to_owned(),
+            client_uri: None,
+            token_endpoint_auth_method: if confidential {
+                ClientAuthMethod::ClientSecretPost
+            } else {
+                ClientAuthMethod::None
+            },
+            grant_types: grants.to_vec(),
+            response_types: Vec::new(),
+            application_type: ApplicationType::Web,
+            scope: ScopeSet::parse(scope).expect("scopes"),
+        };
+        let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
+        let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };
+        let (client, secret) = world.app.authorization.clients().register(new).await.expect("a client");
+        let secret = secret.map(|secret| secret.expose().to_owned());
+        Self { id: client.id.to_string(), secret, redirect_uri: String::new() }
+    }
+
+    /// Asks the token endpoint, with the client's credentials; further parameters replace ours.
+    pub async fn token(&self, world: &World, fields: &[(&str, &str)], changes: &[(&str, &str)]) -> Answer {
         let mut fields = fields.to_vec();
         fields.push(("client_id", &self.id));
         fields.extend(self.secret.as_deref().map(|secret| ("client_secret", secret)));

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 const AT_ONCE: usize = 32;
 
 /// Sends the same form so many times at once, half of them to a second node.
-async fn at_once(world: &World, fields: &[(&str, &str)]) -> Vec<Answer> {
+pub(crate) async fn at_once(world: &World, fields: &[(&str, &str)]) -> Vec<Answer> {
     let second = world.second_node().await;
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let start = std::sync::Arc::new(tokio::sync::Barrier::new(AT_ONCE));

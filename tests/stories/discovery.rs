@@ -34,7 +34,9 @@ both_engines! {
         let document = world.get("/.well-known/oauth-authorization-server").await.json();
         assert_eq!(world.get("/.well-known/openid-configuration").await.json(), document);
         assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
-        assert_eq!(document["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
+        let grants = ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"];
+        assert_eq!(document["grant_types_supported"], json!(grants));
+        assert_eq!(document["device_authorization_endpoint"], "http://localhost:8420/oauth/device_authorization");
         assert_eq!(document["response_types_supported"], json!(["code"]));
         assert_eq!(document["authorization_response_iss_parameter_supported"], true);
         assert!(document["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&json!("none")));

@@ -26,6 +26,10 @@ pub enum Action {
     Introspection,
     /// A client sent a user to the authorization endpoint.
     AuthorizationRequest,
+    /// A device asked to be allowed (RFC 8628).
+    DeviceAuthorization,
+    /// A user typed a device's code.
+    DeviceCode,
     /// A user answered a consent page.
     Consent,
     /// A client asked for tokens.
@@ -58,6 +62,8 @@ impl Action {
             Self::ResourceChange => "resource.change",
             Self::Introspection => "token.introspection",
             Self::AuthorizationRequest => "authorization.request",
+            Self::DeviceAuthorization => "device.authorization",
+            Self::DeviceCode => "device.code",
             Self::Consent => "consent",
             Self::TokenRequest => "token.request",
             Self::Replay => "token.replay",

@@ -102,7 +102,8 @@ async fn prove_destination(core: &Core, form: &Form) -> Result<(Client, Destinat
             "Go back to the application and start to connect again.",
         ));
     };
-    let Some(client) = core.clients.find(&ClientId::from(id.to_owned())).await? else {
+    let found = core.clients.find(&ClientId::from(id.to_owned())).await?;
+    let Some(client) = found.filter(|client| client.disabled_at.is_none()) else {
         // DC-18: a person stands before this page; tell them how to go on.
         return Err(PageError::told(
             "This application is not known here",
@@ -151,7 +152,7 @@ fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<J
     if form.one("response_mode").ok().flatten().is_some_and(|mode| mode != "query") {
         return Err(Error::new(ErrorCode::InvalidRequest, "response_mode must be query"));
     }
-    if !client.metadata.grant_types.contains(&GrantType::AuthorizationCode) {
+    if !client.may_use(GrantType::AuthorizationCode) {
         return Err(Error::new(
             ErrorCode::UnauthorizedClient,
             "the client is not registered for authorization_code",
@@ -169,8 +170,9 @@ fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<J
     Ok(Judged { code_challenge, resource, scope })
 }
 
-/// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the default (DC-2).
-fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Error> {
+/// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound
+/// to, else the default (DC-2).
+pub(crate) fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Error> {
     let mut named: Option<ResourceUri> = None;
     for value in form.all("resource") {
         let uri = ResourceUri::parse(value)
@@ -180,7 +182,11 @@ fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Er
         }
         named = Some(uri);
     }
-    let uri = named.unwrap_or_else(|| core.registry.aggregate().uri);
+    let default = || match &client.resources[..] {
+        [only] => only.clone(),
+        _ => core.registry.aggregate().uri,
+    };
+    let uri = named.unwrap_or_else(default);
     match core.registry.find(&uri) {
         Some(resource) if client.may_reach(&resource.uri) => Ok(resource.uri),
         _ => Err(Error::new(
@@ -192,7 +198,7 @@ fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Er
 
 /// DC-5: what is unknown is dropped, and only what is wholly unknown is refused; nothing asked means the client's
 /// registered default or the working set, never everything (OA21-1.4.1-3).
-fn scope(client: &Client, text: &str) -> Result<ScopeSet, Error> {
+pub(crate) fn scope(client: &Client, text: &str) -> Result<ScopeSet, Error> {
     let asked =
         ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
     let known = asked.intersection(&scopes::ALL.into_iter().collect());

@@ -96,6 +96,9 @@ fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
 
 /// OA21-2.2-1: a name alone is never enough for a confidential client, and a public one has no secret to present.
 fn is_proven(client: &Client, secret: Option<&(Secret, ClientAuthMethod)>) -> bool {
+    if client.disabled_at.is_some() {
+        return false;
+    }
     match (&client.secret_hash, secret) {
         (None, None) => !client.is_confidential(),
         (Some(hash), Some((secret, method))) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_audit::{Event, Trail};
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
-use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Timestamp};
+use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Seconds, Timestamp};
 
 use crate::directory::ConnectionDirectory;
 use crate::guard::Guard;
@@ -13,7 +13,8 @@ use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::store::{
-    AccessTokens, Clients, Codes, Grants, RefreshTokens, Requests, Resources, Revoked, Setup, Users,
+    AccessTokens, Clients, Codes, Devices, Grants, Machines, RefreshTokens, Requests, Resources, Revoked,
+    Setup, Users,
 };
 use crate::work::Work;
 
@@ -58,14 +59,20 @@ pub(crate) struct Core {
     pub(crate) codes: Codes,
     pub(crate) grants: Grants,
     pub(crate) access_tokens: AccessTokens,
+    pub(crate) machines: Machines,
+    pub(crate) devices: Devices,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) passwords: PasswordCheck,
     pub(crate) sign_in_guard: Guard,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
     pub(crate) secret_guard: Guard,
+    /// Guesses at user codes: by person, and by source.
+    pub(crate) user_code_guard: Guard,
+    pub(crate) user_code_source_guard: Guard,
     pub(crate) registrations: Limiter,
     pub(crate) authorizations: Limiter,
+    pub(crate) device_authorizations: Limiter,
     pub(crate) work: Work,
 }
 
@@ -82,13 +89,18 @@ impl Core {
             codes: Codes::new(database.clone()),
             grants: Grants::new(database.clone()),
             access_tokens: AccessTokens::new(database.clone()),
+            machines: Machines::new(database.clone()),
+            devices: Devices::new(database.clone()),
             refresh_tokens: RefreshTokens::new(database.clone()),
             passwords: PasswordCheck::default(),
             sign_in_guard: Guard::new(Quota::per_minute(10)),
             sign_in_source_guard: Guard::new(Quota::per_minute(300)),
             secret_guard: Guard::new(Quota::per_minute(20)),
+            user_code_guard: Guard::new(Quota::per(5, Seconds::minutes(5))),
+            user_code_source_guard: Guard::new(Quota::per(60, Seconds::minutes(5))),
             registrations: Limiter::new(Quota::per_minute(120), 10_000),
             authorizations: Limiter::new(Quota::per_minute(300), 10_000),
+            device_authorizations: Limiter::new(Quota::per_minute(60), 10_000),
             work: Work::default(),
             trail: parts.trail,
             changes: parts.changes,

@@ -29,6 +29,11 @@ impl Guard {
         }
     }
 
+    /// Takes back one try that was right; the wrong ones before it stay counted.
+    pub(crate) fn take_back(&self, name: &str) {
+        self.tries.take_back(&key(name));
+    }
+
     /// Forgives the tries under a name: its owner got in.
     pub(crate) fn forgive(&self, name: &str) {
         self.tries.forget(&key(name));

@@ -1,18 +1,20 @@
-//! The pages that the authorization server shows: sign-in, first set-up and consent.
+//! The pages that the authorization server shows: sign-in, first set-up, consent and devices.
 //!
 //! Owns what the pages say; the endpoints decide what goes into them. Each struct is the data of one file in
 //! `templates/`. Every text that a stranger may have chosen is escaped by the template and kept apart by `<bdi>`, and
 //! no page loads or links anything of another origin (OA21-7.12-1, R9700-4.2.4-1).
 
 mod consent;
+mod device;
 
 use askama::Template;
 use portcullis_web::layout::Chrome;
 
 pub use self::consent::{
-    ClientOrigin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient, ReturnAddress,
-    ScopeChoice, TargetResource, ToolGroup,
+    AskingDevice, ClientOrigin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient,
+    ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
 };
+pub use self::device::{DeviceAnswerPage, DevicePage};
 
 /// The sign-in form (`templates/login.html`), which posts to `/login`.
 #[derive(Clone, Debug, Template)]

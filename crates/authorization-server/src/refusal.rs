@@ -27,6 +27,11 @@ impl Refusal {
         self.error.code.as_str()
     }
 
+    /// Whether it only says that the answer is not there yet (RFC 8628 §3.5).
+    pub(crate) fn is_for_waiting(&self) -> bool {
+        matches!(self.error.code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown)
+    }
+
     pub(crate) fn challenge_basic(mut self) -> Self {
         self.basic = true;
         self

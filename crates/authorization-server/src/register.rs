@@ -139,14 +139,14 @@ fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, Refus
     }
 }
 
-/// Grants that this server does not offer are dropped; without `authorization_code` nothing would remain to be done.
+/// Grants that this server does not offer, or not to somebody unknown (A35), are dropped; without `authorization_code` nothing would remain to be done.
 fn grant_types(members: &Map<String, Value>) -> Result<Vec<GrantType>, Refusal> {
     let Some(given) = members.get("grant_types").filter(|value| !value.is_null()) else {
         return Ok(vec![GrantType::AuthorizationCode]);
     };
     let list = given.as_array().ok_or_else(|| bad("grant_types is not an array"))?;
-    let mut kept: Vec<GrantType> =
-        list.iter().filter_map(Value::as_str).filter_map(GrantType::parse).collect();
+    let named = list.iter().filter_map(Value::as_str).filter_map(GrantType::parse);
+    let mut kept: Vec<GrantType> = named.filter(|grant| grant.is_for_anybody()).collect();
     kept.sort_unstable();
     kept.dedup();
     if kept.contains(&GrantType::AuthorizationCode) {
@@ -222,6 +222,15 @@ mod tests {
         assert_eq!(metadata.redirect_uris.len(), 2);
         assert_eq!(metadata.application_type, ApplicationType::Native);
         assert_eq!(metadata.scope.to_string(), "mcp.tools.read");
+    }
+
+    /// A35, OA21-4.2-1: nobody gives itself a grant for which nobody is asked, or for which no host is shown
+    #[test]
+    fn a_registrant_gets_no_grant_that_an_admin_has_to_give() {
+        let names: Vec<&str> = GrantType::ALL.into_iter().map(GrantType::as_str).collect();
+        let metadata =
+            registered(&serde_json::json!({"redirect_uris": ["https://a.example/"], "grant_types": names}));
+        assert_eq!(metadata.grant_types, [GrantType::AuthorizationCode, GrantType::RefreshToken]);
     }
 
     /// R7591-3.2.2-1, A05

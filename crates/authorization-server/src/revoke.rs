@@ -61,8 +61,9 @@ async fn revoke(
         return Ok(Some("refresh_token_revoked"));
     }
     if let Some(row) = core.access_tokens.find(&hash).await?.filter(|row| row.client_id == *client) {
-        core.access_tokens.revoke(&hash, now).await?;
-        core.changes.publish(&Change::new(ChangeKind::Token, hash.as_str()));
+        for revoked in core.access_tokens.revoke(&hash, now).await? {
+            core.changes.publish(&Change::new(ChangeKind::Token, revoked.as_str()));
+        }
         tracing::debug!(grant = %row.grant_id, "an access token was revoked by its client");
         return Ok(Some("access_token_revoked"));
     }

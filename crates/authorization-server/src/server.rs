@@ -18,7 +18,10 @@ use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::QUARANTINE;
 use crate::store::{Clients, Grants, Revoked, Setup, Users};
 use crate::verifier::InProcessVerifier;
-use crate::{authorize, consent, login, logout, metadata, password_change, register, revoke, setup, token};
+use crate::{
+    authorize, consent, device, device_authorization, login, logout, metadata, password_change, register,
+    revoke, setup, token,
+};
 
 /// No request of these endpoints is larger.
 const BODY_LIMIT: usize = 64 * 1_024;
@@ -51,7 +54,8 @@ impl AuthorizationServer {
             .route("/.well-known/oauth-authorization-server", get(metadata::document))
             .route("/.well-known/openid-configuration", get(metadata::document))
             .route("/oauth/token", post(token::endpoint))
-            .route("/oauth/revoke", post(revoke::endpoint));
+            .route("/oauth/revoke", post(revoke::endpoint))
+            .route("/oauth/device_authorization", post(device_authorization::endpoint));
         if self.0.settings.open_registration {
             router = router.route("/oauth/register", post(register::endpoint));
         }
@@ -144,6 +148,7 @@ impl AuthorizationServer {
         let day_ago = now.minus(Seconds::days(1));
         self.0.requests.sweep(now).await?;
         self.0.codes.sweep(day_ago).await?;
+        self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;
         self.0.refresh_tokens.sweep(day_ago).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
@@ -160,6 +165,7 @@ fn pages() -> Router<Arc<Core>> {
     Router::new()
         .route("/oauth/authorize", get(authorize::by_get).post(authorize::by_post))
         .route("/oauth/consent", get(consent::show).post(consent::decide))
+        .route("/device", get(device::show).post(device::enter))
         .route("/login", get(login::show).post(login::sign_in))
         .route("/logout", post(logout::sign_out))
         .route("/account/password", get(password_change::show).post(password_change::change))

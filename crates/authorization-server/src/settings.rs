@@ -13,6 +13,19 @@ pub(crate) const QUARANTINE: Seconds = Seconds::days(7);
 /// A link that creates the first admin works for so long.
 pub(crate) const SETUP_LINK_LIFE: Seconds = Seconds::days(1);
 
+/// A device's request waits so long for its person (RFC 8628 §3.2, R8628-5.1-1).
+pub(crate) const DEVICE_LIFE: Seconds = Seconds::minutes(15);
+/// A device may ask so often (RFC 8628 §3.2), and so much less often each time that it asks too soon (§3.5).
+pub(crate) const DEVICE_INTERVAL: Seconds = Seconds(5);
+/// What `slow_down` adds to the interval.
+pub(crate) const POLL_STEP: Seconds = Seconds(5);
+/// The network may shorten a pause by so much; microseconds.
+pub(crate) const POLL_TOLERANCE: i64 = 500_000;
+/// So many requests of one client may wait from one address.
+pub(crate) const DEVICES_OF_SOURCE: i64 = 20;
+/// So many requests of one client may wait in all.
+pub(crate) const DEVICES_OF_CLIENT: i64 = 10_000;
+
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct Settings {

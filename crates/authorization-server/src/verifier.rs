@@ -50,28 +50,23 @@ impl InProcessVerifier {
                 self.0.access_tokens.connections_of(&row.grant_id).await.map_err(unavailable)?,
             )
         };
+        let actor = row.actor().map_err(unavailable)?;
         let principal = Principal {
             id: row.principal_id,
             permissions: row.permissions.unwrap_or_default(),
             groups: Vec::new(),
         };
         let holder = (principal, row.client_id, row.grant_id);
-        Ok(VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, (row.scope, connections)))
+        let reach = (row.scope, connections);
+        Ok(VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, reach).through(actor))
     }
 }
 
-/// Live, of a live grant, client and user, and for exactly this resource (OA21-5-1, MCP-AUTH-6, R7662-2.2-3).
+/// Live, and for exactly this resource (OA21-5-1, MCP-AUTH-6, R7662-2.2-3).
 fn judge(row: &TokenRow, resource: &ResourceUri, now: Timestamp) -> Result<(), VerifyError> {
-    let refusals = [
-        (row.resource != *resource, "wrong_resource"),
-        (now >= row.expires_at, "token_expired"),
-        (row.revoked_at.is_some(), "token_revoked"),
-        (row.grant_revoked_at.is_some(), "grant_revoked"),
-        (row.client_removed_at.is_some(), "client_removed"),
-        (row.user_disabled_at.is_some(), "user_disabled"),
-    ];
-    match refusals.into_iter().find(|(refused, _)| *refused) {
-        Some((_, reason)) => Err(VerifyError::Invalid(reason)),
+    let wrong = (row.resource != *resource).then_some("wrong_resource");
+    match wrong.or_else(|| row.dead_because(now)) {
+        Some(reason) => Err(VerifyError::Invalid(reason)),
         None => Ok(()),
     }
 }

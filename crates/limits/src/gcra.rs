@@ -13,7 +13,14 @@ impl Quota {
     /// `amount` in a minute; at least one.
     #[must_use]
     pub const fn per_minute(amount: u32) -> Self {
-        Self { amount: if amount == 0 { 1 } else { amount as i64 }, per: Seconds::minutes(1) }
+        Self::per(amount, Seconds::minutes(1))
+    }
+
+    /// `amount` in a span; at least one, in at least a second.
+    #[must_use]
+    pub const fn per(amount: u32, span: Seconds) -> Self {
+        let per = if span.0 < 1 { Seconds(1) } else { span };
+        Self { amount: if amount == 0 { 1 } else { amount as i64 }, per }
     }
 
     /// The whole span, in microseconds.
@@ -34,6 +41,11 @@ pub struct State(Timestamp);
 impl State {
     /// A bucket that nobody used yet.
     pub const UNUSED: Self = Self(Timestamp::from_micros(i64::MIN));
+
+    /// As if the last request had not come.
+    pub(crate) fn without_one(self, quota: Quota) -> Self {
+        Self(Timestamp::from_micros(self.0.micros().saturating_sub(quota.interval())))
+    }
 
     /// Whether the bucket is empty again, and thus like one that nobody used.
     #[must_use]

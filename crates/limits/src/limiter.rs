@@ -38,6 +38,14 @@ impl Limiter {
         verdict
     }
 
+    /// Takes back one request of `key` that was allowed and turned out not to count; what was counted before it stays.
+    pub fn take_back(&self, key: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = buckets.get_mut(key) {
+            *state = state.without_one(self.quota);
+        }
+    }
+
     /// Empties the bucket of `key`: what was counted is forgiven.
     pub fn forget(&self, key: &str) {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -68,6 +76,21 @@ mod tests {
         assert_eq!(limiter.check("a", START), Verdict::Allowed);
         assert_eq!(limiter.check("a", START), Verdict::Refused { retry_after: Seconds(60) });
         assert_eq!(limiter.check("b", START), Verdict::Allowed);
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_what_was_counted_before() {
+        let limiter = Limiter::new(Quota::per_minute(2), 10);
+        for _ in 0..5 {
+            assert_eq!(limiter.check("a", START), Verdict::Allowed);
+            limiter.take_back("a");
+        }
+        assert_eq!(limiter.check("a", START), Verdict::Allowed);
+        assert_eq!(limiter.check("a", START), Verdict::Allowed);
+        limiter.take_back("a");
+        limiter.take_back("unknown");
+        assert_eq!(limiter.check("a", START), Verdict::Allowed);
+        assert!(matches!(limiter.check("a", START), Verdict::Refused { .. }));
     }
 
     #[test]

@@ -39,6 +39,12 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
+    /// RFC 8628 §3.5: the user has not answered yet.
+    AuthorizationPending,
+    /// RFC 8628 §3.5: asked too soon; the interval is five seconds longer from now on.
+    SlowDown,
+    /// RFC 8628 §3.5: the device code's time is over.
+    ExpiredToken,
     /// OpenID Connect Core §3.1.2.6: `prompt=none` and nobody signed in.
     LoginRequired,
     /// OpenID Connect Core §3.1.2.6: `prompt=none` and consent is needed.
@@ -65,6 +71,9 @@ impl ErrorCode {
             Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
         }
@@ -75,7 +84,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidClient | Self::InvalidToken => 401,
-            Self::InsufficientScope | Self::AccessDenied => 403,
+            Self::InsufficientScope => 403,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
             _ => 400,
@@ -186,8 +195,7 @@ mod tests {
 
     #[test]
     fn the_wire_name_is_the_serde_name() {
-        for code in [ErrorCode::InvalidGrant, ErrorCode::UnsupportedGrantType, ErrorCode::InvalidRedirectUri]
-        {
+        for code in [ErrorCode::InvalidGrant, ErrorCode::SlowDown, ErrorCode::InvalidRedirectUri] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }

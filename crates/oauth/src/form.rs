@@ -17,7 +17,7 @@ pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
 ];
 
 /// The parameters of a token request that may come once at most (OA21-3.1-4).
-pub const SINGLE_TOKEN_PARAMETERS: [&str; 8] = [
+pub const SINGLE_TOKEN_PARAMETERS: [&str; 14] = [
     "grant_type",
     "code",
     "redirect_uri",
@@ -26,6 +26,12 @@ pub const SINGLE_TOKEN_PARAMETERS: [&str; 8] = [
     "scope",
     "client_id",
     "client_secret",
+    "device_code",
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+    "actor_token_type",
+    "requested_token_type",
 ];
 
 /// Why a query or a body was refused.

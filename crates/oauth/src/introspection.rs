@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, PrincipalId, ResourceUri, ScopeSet, Timestamp, VerifiedBearer};
+use crate::{Actor, ClientId, PrincipalId, PrincipalKind, ResourceUri, ScopeSet, Timestamp, VerifiedBearer};
 
 /// An introspection answer. An inactive one says `active: false` and nothing more (R7662-2.2-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,12 @@ pub struct Introspection {
     /// On whose behalf.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<PrincipalId>,
+    /// Whether that is a person or a machine (OA21-7.4-1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_kind: Option<PrincipalKind>,
+    /// Through whom, when the token was exchanged (RFC 8693 §4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// The one resource that it is good for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<ResourceUri>,
@@ -42,6 +48,8 @@ impl Introspection {
             scope: none,
             client_id: None,
             sub: None,
+            principal_kind: None,
+            act: None,
             aud: None,
             exp: None,
             iat: None,
@@ -57,6 +65,8 @@ impl Introspection {
             scope: Some(bearer.scope().clone()),
             client_id: Some(bearer.client_id().clone()),
             sub: Some(bearer.principal().id.clone()),
+            principal_kind: Some(bearer.principal().id.kind()),
+            act: bearer.actor().cloned(),
             aud: Some(bearer.resource().clone()),
             exp: Some(bearer.expires_at().seconds()),
             iat: Some(issued_at.seconds()),

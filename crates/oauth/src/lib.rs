@@ -5,6 +5,7 @@
 //! [`Verifier`]. Leaves storage, HTTP and every decision about a particular user to its dependents: nothing here
 //! imports tokio or axum, and sqlx only for column derives behind the feature `sqlx`.
 
+mod actor;
 mod alias;
 mod basic;
 mod challenge;
@@ -24,8 +25,11 @@ mod resource;
 mod scope;
 mod secret;
 mod strict_json;
+mod token_type;
+mod user_code;
 mod verifier;
 
+pub use actor::Actor;
 pub use alias::{Alias, AliasError};
 pub use basic::{BasicCredentials, BasicError};
 pub use challenge::Challenge;
@@ -43,4 +47,6 @@ pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError, To
 pub use scope::{ScopeError, ScopeSet, scopes};
 pub use secret::{Secret, SecretHash, SecretKind};
 pub use strict_json::StrictJson;
+pub use token_type::TokenType;
+pub use user_code::UserCode;
 pub use verifier::{BoxFuture, GrantedConnections, Principal, VerifiedBearer, Verifier, VerifyError};

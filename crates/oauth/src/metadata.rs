@@ -20,6 +20,8 @@ pub struct AuthorizationServerMetadata {
     pub registration_endpoint: Option<String>,
     /// RFC 7009 §2.
     pub revocation_endpoint: String,
+    /// RFC 8628 §4.
+    pub device_authorization_endpoint: String,
     /// Every scope that a client may ask for, `offline_access` among them (MCP-AUTH-12).
     pub scopes_supported: Vec<String>,
     /// `code` alone.
@@ -49,6 +51,7 @@ impl AuthorizationServerMetadata {
             token_endpoint: issuer.join("/oauth/token"),
             registration_endpoint: Some(issuer.join("/oauth/register")),
             revocation_endpoint: issuer.join("/oauth/revoke"),
+            device_authorization_endpoint: issuer.join("/oauth/device_authorization"),
             scopes_supported: scopes::ALL.map(str::to_owned).to_vec(),
             response_types_supported: only("code"),
             response_modes_supported: only("query"),

@@ -45,11 +45,28 @@ pub enum GrantType {
     AuthorizationCode,
     /// OAuth 2.1 §4.3.
     RefreshToken,
+    /// OAuth 2.1 §4.2: the client acts for itself.
+    ClientCredentials,
+    /// RFC 8628 §3.4.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
+    /// RFC 8693 §2.1.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
 }
 
 impl GrantType {
     /// Every grant that we offer.
-    pub const ALL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
+    pub const ALL: [Self; 5] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+    ];
+
+    /// What a client has unless somebody says otherwise.
+    pub const USUAL: [Self; 2] = [Self::AuthorizationCode, Self::RefreshToken];
 
     /// The registered name.
     #[must_use]
@@ -57,6 +74,19 @@ impl GrantType {
         match self {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+        }
+    }
+
+    /// The name without its namespace, as people type it.
+    #[must_use]
+    pub const fn short_name(self) -> &'static str {
+        match self {
+            Self::DeviceCode => "device_code",
+            Self::TokenExchange => "token_exchange",
+            named => named.as_str(),
         }
     }
 
@@ -64,6 +94,19 @@ impl GrantType {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == name)
+    }
+
+    /// Whether somebody for whom nobody vouches may have it (A35). A redirect host is the one thing about such a client
+    /// that people can judge, so grants that show none are for clients that an admin registered.
+    #[must_use]
+    pub const fn is_for_anybody(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::RefreshToken)
+    }
+
+    /// Whether it needs a client that keeps a secret (OA21-4.2-1).
+    #[must_use]
+    pub const fn needs_confidential(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::TokenExchange)
     }
 }
 
@@ -103,7 +146,21 @@ pub struct ClientMetadata {
     pub response_types: Vec<String>,
     /// Where it runs.
     pub application_type: ApplicationType,
-    /// A default for requests that name no scope, never a ceiling (DC-5).
+    /// A default for requests that name no scope, never a ceiling (DC-5); but the ceiling of `client_credentials`, where no
+    /// person consents.
     #[serde(skip_serializing_if = "ScopeSet::is_empty", default)]
     pub scope: ScopeSet,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_stored_under_its_registered_name() {
+        for grant in GrantType::ALL {
+            assert_eq!(serde_json::to_value(grant).unwrap(), grant.as_str());
+            assert_eq!(GrantType::parse(grant.as_str()), Some(grant));
+        }
+    }
 }

@@ -22,6 +22,10 @@ pub enum SecretKind {
     ClientSecret,
     /// The handle of a pending authorization request, known to one browser.
     AuthorizationRequest,
+    /// A device code (RFC 8628 §3.2).
+    DeviceCode,
+    /// The handle under which one browser answers a device's request.
+    DeviceRequest,
     /// A synchroniser token in a form.
     Csrf,
     /// A one-time link that lets its bearer create the first admin.
@@ -42,6 +46,8 @@ impl SecretKind {
             Self::AuthorizationCode => "pcl_ac_",
             Self::ClientSecret => "pcl_cs_",
             Self::AuthorizationRequest => "pcl_ar_",
+            Self::DeviceCode => "pcl_dc_",
+            Self::DeviceRequest => "pcl_dr_",
             Self::Csrf => "pcl_xs_",
             Self::SetupLink => "pcl_su_",
             Self::McpSession => "pcl_ms_",

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::{
-    ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, Timestamp,
 };
 
 /// A future behind a trait object.
@@ -49,6 +49,7 @@ struct Parts {
     scope: ScopeSet,
     connections: GrantedConnections,
     expires_at: Timestamp,
+    actor: Option<Actor>,
 }
 
 /// On whose behalf a token acts.
@@ -94,7 +95,15 @@ impl VerifiedBearer {
         reach: (ScopeSet, GrantedConnections),
     ) -> Self {
         let ((principal, client_id, grant_id), (scope, connections)) = (holder, reach);
-        Self(Parts { token, principal, client_id, grant_id, resource, scope, connections, expires_at })
+        let actor = None;
+        Self(Parts { token, principal, client_id, grant_id, resource, scope, connections, expires_at, actor })
+    }
+
+    /// Attests also through whom the token acts (RFC 8693 §4.1).
+    #[must_use]
+    pub fn through(mut self, actor: Option<Actor>) -> Self {
+        self.0.actor = actor;
+        self
     }
 
     /// The token's hash: a key for caches and limits.
@@ -149,5 +158,11 @@ impl VerifiedBearer {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.0.expires_at
+    }
+
+    /// Through whom it acts, when it was exchanged.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        self.0.actor.as_ref()
     }
 }

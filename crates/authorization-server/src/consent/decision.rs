@@ -1,16 +1,17 @@
-//! What the user's answer does: a grant with exactly what was ticked, and a code; or `access_denied`.
+//! What the user's answer does: a grant with exactly what was ticked, handed over; or `access_denied`.
 
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{ConnectionId, Error, ErrorCode, Form, ScopeSet, Secret, Timestamp, scopes};
+use portcullis_oauth::{ConnectionId, Form, ScopeSet, Timestamp, scopes};
 use portcullis_web::Browser;
 
-use super::{Pending, gone, question};
+use super::answer::Given;
+use super::pending::Pending;
+use super::{gone, question};
 use crate::Core;
-use crate::authorize::{error_response, see_other};
 use crate::page_error::PageError;
-use crate::store::{self, NewCode, NewGrant};
+use crate::store::{self, NewGrant};
 
 /// What was ticked, as far as it was offered.
 struct Ticked {
@@ -28,20 +29,19 @@ pub(super) async fn take(
 ) -> Result<Response, PageError> {
     let now = core.clock.now();
     if form.one("decision").ok().flatten() != Some("approve") {
-        return deny(core, &pending, now, "user_denied").await;
+        return deny(core, browser, &pending, (now, "user_denied")).await;
     }
     let ticked = match read(core, &pending, form).await? {
         Ok(ticked) => ticked,
-        Err(Problem::NoSuchConnection) => return deny(core, &pending, now, "no_such_connection").await,
+        Err(Problem::NoSuchConnection) => {
+            return deny(core, browser, &pending, (now, "no_such_connection")).await;
+        }
         Err(Problem::NothingTicked(text)) => {
             return question::show(core, browser, &pending, Some((form, text))).await;
         }
     };
-    let code = grant(core, &pending, &ticked, now).await?.ok_or_else(gone)?;
-    let mut parameters = vec![("code", code.expose())];
-    parameters.extend(pending.request.state.as_deref().map(|state| ("state", state)));
-    parameters.push(("iss", core.public_url().as_str()));
-    Ok(see_other(&pending.destination.location(&parameters)))
+    let given = grant(core, &pending, &ticked, now).await?.ok_or_else(gone)?;
+    pending.allowed(core, browser, &given).await
 }
 
 /// Why an approval cannot be taken as it is.
@@ -81,57 +81,51 @@ async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Tick
     Ok(Ok(Ticked { scopes, connections, may_refresh: !declined }))
 }
 
-/// Decides the request, once, and writes grant and code in the same transaction. `None`: it was decided before.
+/// Decides the request, once, and writes and hands over the grant in the same transaction. `None`: it was decided before.
 async fn grant(
     core: &Core,
     pending: &Pending,
     ticked: &Ticked,
     now: Timestamp,
-) -> Result<Option<Secret>, DatabaseError> {
+) -> Result<Option<Given>, DatabaseError> {
     let mut transaction = core.database.begin().await?;
-    if !store::decide_request_in(&mut transaction, &pending.handle, &pending.mark, now).await? {
+    if !pending.decide_in(&mut transaction, now).await? {
         return Ok(None);
     }
     let new = NewGrant {
         principal: &pending.user.id,
         client: &pending.client.id,
-        redirect_host: pending.destination.host(),
-        resource: &pending.request.resource,
+        redirect_host: pending.given_to(),
+        resource: &pending.resource,
         scopes: &ticked.scopes,
         connections: ticked.connections.as_deref(),
         may_refresh: ticked.may_refresh,
     };
     let grant = store::create_grant_in(&mut transaction, &new, now).await?;
-    let code = NewCode {
-        grant: &grant,
-        redirect_uri: &pending.request.redirect_uri,
-        code_challenge: &pending.request.code_challenge,
-        resource: &pending.request.resource,
-    };
-    let code = store::create_code_in(&mut transaction, &code, now).await?;
+    let given = pending.give_in(&mut transaction, &grant, now).await?;
     let event =
         Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);
     let detail = serde_json::json!({
-        "requested": pending.request.scope, "granted": ticked.scopes, "resource": pending.request.resource,
+        "requested": pending.scope, "granted": ticked.scopes, "resource": pending.resource,
+        "given_to": pending.given_to(),
     });
     portcullis_audit::record_in(&mut transaction, event.with(detail)).await?;
     transaction.commit().await?;
-    Ok(Some(code))
+    Ok(Some(given))
 }
 
 async fn deny(
     core: &Core,
+    browser: &Browser,
     pending: &Pending,
-    now: Timestamp,
-    reason: &'static str,
+    (now, reason): (Timestamp, &'static str),
 ) -> Result<Response, PageError> {
     let mut transaction = core.database.begin().await?;
-    if !store::decide_request_in(&mut transaction, &pending.handle, &pending.mark, now).await? {
+    if !pending.decide_in(&mut transaction, now).await? {
         return Err(gone());
     }
     transaction.commit().await?;
     let event = Event::new(now, Action::Consent, Outcome::Refused).because(reason);
     core.note(event.by(&pending.user.id).through(&pending.client.id)).await;
-    let error = Error::new(ErrorCode::AccessDenied, "the user did not allow it");
-    Ok(error_response(core, &pending.destination, pending.request.state.as_deref(), &error))
+    pending.denied(core, browser).await
 }

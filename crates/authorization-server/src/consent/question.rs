@@ -4,15 +4,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_oauth::{Form, GrantType, Resource, ScopeSet, Seconds, scopes};
 use portcullis_web::Browser;
-use portcullis_web::layout::{Chrome, page};
+use portcullis_web::layout::{Chrome, Moment, page};
 
-use super::Pending;
+use super::pending::{Device, Pending, Redirect, Way};
 use crate::Core;
 use crate::directory::ConnectionSummary;
 use crate::page_error::PageError;
 use crate::pages::{
-    ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient, ReturnAddress,
-    ScopeChoice, TargetResource, ToolGroup,
+    AskingDevice, ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient,
+    ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
 };
 use crate::store::{Client, ClientOrigin};
 
@@ -23,13 +23,13 @@ pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<Co
 
 /// The registered entry of the request's resource.
 pub(super) fn resource(core: &Core, pending: &Pending) -> Resource {
-    core.registry.find(&pending.request.resource).unwrap_or_else(|| core.registry.aggregate())
+    core.registry.find(&pending.resource).unwrap_or_else(|| core.registry.aggregate())
 }
 
 /// What can be ticked: what was asked for, as far as the user may give it.
 pub(super) fn offered(pending: &Pending) -> ScopeSet {
     let may = pending.user.permissions.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
-    pending.request.scope.intersection(&may)
+    pending.scope.intersection(&may)
 }
 
 /// The scopes in the order in which people understand them: from seeing to managing.
@@ -59,9 +59,9 @@ pub(super) async fn show(
         chrome: Chrome::signed_in("Allow access?", &pending.user.email, &csrf),
         csrf,
         request: pending.handle.expose().to_owned(),
-        return_to: format!("/oauth/consent?request={}", pending.handle.expose()),
+        return_to: pending.return_to(),
         client: client(&pending.client),
-        sends_to: sends_to(pending),
+        sends_to: sends_to(core, pending),
         account: pending.user.email.clone(),
         scopes: in_order(&offered)
             .map(|scope| ScopeChoice { ticked: ticked("scope", scope), ..choice(core, scope, &reached) })
@@ -100,10 +100,17 @@ fn client(client: &Client) -> RequestingClient {
     }
 }
 
-/// MCP-AUTH-24: where the answer goes, as a host that people can judge.
-fn sends_to(pending: &Pending) -> ReturnAddress {
-    let uri = pending.destination.uri();
-    let host = pending.destination.host().to_owned();
+/// MCP-AUTH-24: where the answer goes, as a host or a device that people can judge.
+fn sends_to(core: &Core, pending: &Pending) -> ReturnAddress {
+    match &pending.way {
+        Way::Redirect(redirect) => redirects_to(redirect),
+        Way::Device(device) => ReturnAddress { uri: None, place: Place::Device(asking(core, device)) },
+    }
+}
+
+fn redirects_to(redirect: &Redirect) -> ReturnAddress {
+    let uri = redirect.destination.uri();
+    let host = redirect.destination.host().to_owned();
     let place = if uri.loopback().is_some() {
         Place::Loopback(host)
     } else if uri.is_native() {
@@ -111,7 +118,17 @@ fn sends_to(pending: &Pending) -> ReturnAddress {
     } else {
         Place::Host(host)
     };
-    ReturnAddress { uri: uri.to_string(), place }
+    ReturnAddress { uri: Some(uri.to_string()), place }
+}
+
+/// R8628-5.4-1: the code, the place and the time, so that somebody who was sent a link sees that it is not their device.
+fn asking(core: &Core, device: &Device) -> AskingDevice {
+    AskingDevice {
+        code: device.code.shown(),
+        address: device.peer.clone(),
+        is_near: device.is_near,
+        asked: Moment::new(device.asked_at.seconds(), core.clock.now().seconds()),
+    }
 }
 
 fn choice(core: &Core, scope: &str, reached: &[&ConnectionSummary]) -> ScopeChoice {
@@ -136,7 +153,7 @@ fn connection(summary: &ConnectionSummary, ticked: bool) -> ConnectionChoice {
 
 fn lifetime(core: &Core, pending: &Pending) -> Lifetime {
     let seconds = |life: Seconds| u64::try_from(life.0).unwrap_or(0);
-    if pending.client.metadata.grant_types.contains(&GrantType::RefreshToken) {
+    if pending.client.may_use(GrantType::RefreshToken) {
         Lifetime::Renewed {
             idle: seconds(core.settings.refresh_idle),
             absolute: seconds(core.settings.refresh_absolute),

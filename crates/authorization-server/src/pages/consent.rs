@@ -4,7 +4,7 @@
 //! loaded (RFC 7591 §5); the redirect host stands in large type (MCP-AUTH-24).
 
 use askama::Template;
-use portcullis_web::layout::Chrome;
+use portcullis_web::layout::{Chrome, Moment};
 
 /// The question "may this client have that?" (`templates/consent.html`), which posts to `/oauth/consent`.
 #[derive(Clone, Debug, Template)]
@@ -71,8 +71,8 @@ impl RequestingClient {
 /// Where the answer goes.
 #[derive(Clone, Debug)]
 pub struct ReturnAddress {
-    /// The redirect URI as it will be used.
-    pub uri: String,
+    /// The redirect URI as it will be used; `None` for a device.
+    pub uri: Option<String>,
     /// What kind of place that is.
     pub place: Place,
 }
@@ -86,11 +86,30 @@ pub enum Place {
     Loopback(String),
     /// An app that claims a private-use scheme, such as `cursor` (without the colon).
     Scheme(String),
+    /// A device that shows a code and waits (RFC 8628).
+    Device(AskingDevice),
+}
+
+/// A device, as a person can tell their own from a stranger's (RFC 8628 §5.4).
+#[derive(Clone, Debug)]
+pub struct AskingDevice {
+    /// The code that stands on it.
+    pub code: String,
+    /// The network address that it asked from.
+    pub address: String,
+    /// Whether the person is at the same address.
+    pub is_near: bool,
+    /// When it asked.
+    pub asked: Moment,
 }
 
 impl ReturnAddress {
     fn is_on_this_device(&self) -> bool {
-        !matches!(self.place, Place::Host(_))
+        matches!(self.place, Place::Loopback(_) | Place::Scheme(_))
+    }
+
+    fn is_device(&self) -> bool {
+        matches!(self.place, Place::Device(_))
     }
 }
 

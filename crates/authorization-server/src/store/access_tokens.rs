@@ -2,8 +2,8 @@
 
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind,
-    Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash,
+    SecretKind, Timestamp,
 };
 
 /// A token with all that decides whether it is live.
@@ -20,8 +20,45 @@ pub(crate) struct TokenRow {
     pub(crate) grant_revoked_at: Option<Timestamp>,
     pub(crate) all_connections: bool,
     pub(crate) client_removed_at: Option<Timestamp>,
+    pub(crate) client_disabled_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
     pub(crate) permissions: Option<ScopeSet>,
+    act: Option<String>,
+}
+
+impl TokenRow {
+    /// Why the token is not live, if it is not: of a live grant, client and user (R7662-2.2-3).
+    pub(crate) fn dead_because(&self, now: Timestamp) -> Option<&'static str> {
+        let refusals = [
+            (now >= self.expires_at, "token_expired"),
+            (self.revoked_at.is_some(), "token_revoked"),
+            (self.grant_revoked_at.is_some(), "grant_revoked"),
+            (self.client_removed_at.is_some(), "client_removed"),
+            // A token or standing grant that was being written while an admin disabled its client.
+            (self.client_disabled_at.is_some(), "client_disabled"),
+            (self.user_disabled_at.is_some(), "user_disabled"),
+        ];
+        refusals.into_iter().find(|(refused, _)| *refused).map(|(_, reason)| reason)
+    }
+
+    /// Through whom it acts (RFC 8693 §4.1).
+    pub(crate) fn actor(&self) -> Result<Option<Actor>, DatabaseError> {
+        let read = |text: &String| serde_json::from_str(text);
+        let actor = self.act.as_ref().map(read).transpose();
+        actor.map_err(|error| DatabaseError::from(sqlx::Error::Decode(Box::new(error))))
+    }
+}
+
+/// A token to be minted in exchange for another one.
+#[derive(Debug)]
+pub(crate) struct Exchange<'a> {
+    /// The token that it comes from; revoked, it takes this one along.
+    pub(crate) subject: &'a SecretHash,
+    pub(crate) grant: &'a GrantId,
+    /// The client that gets it, when that is not the grant's.
+    pub(crate) issued_to: Option<&'a ClientId>,
+    pub(crate) reach: (&'a ResourceUri, &'a ScopeSet),
+    pub(crate) actor: &'a Actor,
 }
 
 /// The access tokens of this server.
@@ -38,11 +75,13 @@ impl AccessTokens {
     pub(crate) async fn find(&self, token: &SecretHash) -> Result<Option<TokenRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT t.grant_id, g.client_id, g.principal_id, t.resource, t.scope, t.expires_at, t.used_at, t.revoked_at, \
-             g.revoked_at AS grant_revoked_at, g.all_connections, c.removed_at AS client_removed_at, \
-             u.disabled_at AS user_disabled_at, u.permissions FROM access_token t \
-             JOIN oauth_grant g ON g.id = t.grant_id JOIN oauth_client c ON c.id = g.client_id \
-             LEFT JOIN user_account u ON u.principal_id = g.principal_id WHERE t.hash = $1"
+            "SELECT t.grant_id, c.id AS client_id, g.principal_id, t.resource, t.scope, t.expires_at, t.used_at, \
+             t.revoked_at, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
+             c.removed_at AS client_removed_at, c.disabled_at AS client_disabled_at, u.disabled_at AS user_disabled_at, \
+             COALESCE(u.permissions, m.permissions) AS permissions FROM access_token t \
+             JOIN oauth_grant g ON g.id = t.grant_id JOIN oauth_client c ON c.id = COALESCE(t.client_id, g.client_id) \
+             LEFT JOIN user_account u ON u.principal_id = g.principal_id \
+             LEFT JOIN machine_account m ON m.principal_id = g.principal_id WHERE t.hash = $1"
         )
         .bind(token)
         .fetch_optional(pool)
@@ -74,19 +113,33 @@ impl AccessTokens {
         Ok(())
     }
 
-    /// Revokes one token.
-    pub(crate) async fn revoke(&self, token: &SecretHash, now: Timestamp) -> Result<(), DatabaseError> {
+    /// Revokes a token and every one that was exchanged for it. Gives the hashes of those that were live until now.
+    pub(crate) async fn revoke(
+        &self,
+        token: &SecretHash,
+        now: Timestamp,
+    ) -> Result<Vec<SecretHash>, DatabaseError> {
+        const ONE: &str =
+            "UPDATE access_token SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL RETURNING hash";
+        const DESCENDANTS: &str = "UPDATE access_token SET revoked_at = $2 WHERE revoked_at IS NULL AND hash IN \
+             (WITH RECURSIVE line (hash) AS (SELECT hash FROM access_token WHERE exchanged_from = $1 \
+             UNION SELECT t.hash FROM access_token t JOIN line l ON t.exchanged_from = l.hash) \
+             SELECT hash FROM line) RETURNING hash";
         let mut transaction = self.database.begin().await?;
-        on!(transaction.on(), |connection| sqlx::query(
-            "UPDATE access_token SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL"
-        )
-        .bind(token)
-        .bind(now)
-        .execute(connection)
-        .await
-        .map(drop))?;
-        transaction.record_change(&Change::new(ChangeKind::Token, token.as_str()), now).await?;
-        transaction.commit().await
+        let mut revoked = revoke_in(&mut transaction, ONE, token, now).await?;
+        // An exchange locks the token that it starts from: what it commits while we wait is seen by the next turn.
+        loop {
+            let more = revoke_in(&mut transaction, DESCENDANTS, token, now).await?;
+            if more.is_empty() {
+                break;
+            }
+            revoked.extend(more);
+        }
+        for hash in &revoked {
+            transaction.record_change(&Change::new(ChangeKind::Token, hash.as_str()), now).await?;
+        }
+        transaction.commit().await?;
+        Ok(revoked)
     }
 
     /// Mints a token outside any other transaction: for a repeated refresh whose first access token has no life left.
@@ -100,6 +153,44 @@ impl AccessTokens {
         let token = mint_in(&mut transaction, grant, reach, (now, until)).await?;
         transaction.commit().await?;
         Ok(token)
+    }
+
+    /// Mints a token in exchange for another one. `None`: that one was revoked meanwhile.
+    pub(crate) async fn exchange(
+        &self,
+        new: &Exchange<'_>,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<Option<Secret>, DatabaseError> {
+        let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
+        let act = serde_json::to_string(new.actor).map_err(encode)?;
+        let mut transaction = self.database.begin().await?;
+        // Notes the subject's use, and holds it: a revocation that comes now waits, and then finds what we wrote.
+        let held: Option<(SecretHash,)> = on!(transaction.on(), |connection| {
+            sqlx::query_as(
+            "UPDATE access_token SET used_at = COALESCE(used_at, $2) WHERE hash = $1 AND revoked_at IS NULL \
+             RETURNING hash"
+        )
+        .bind(new.subject)
+        .bind(now)
+        .fetch_optional(connection)
+        .await
+        })?;
+        if held.is_none() {
+            return Ok(None);
+        }
+        let token = mint_in(&mut transaction, new.grant, new.reach, (now, until)).await?;
+        on!(transaction.on(), |connection| sqlx::query(
+            "UPDATE access_token SET exchanged_from = $2, act = $3, client_id = $4 WHERE hash = $1"
+        )
+        .bind(token.hash())
+        .bind(new.subject)
+        .bind(act)
+        .bind(new.issued_to)
+        .execute(connection)
+        .await
+        .map(drop))?;
+        transaction.commit().await?;
+        Ok(Some(token))
     }
 
     /// Deletes tokens that expired before `before`.
@@ -132,4 +223,42 @@ pub(crate) async fn mint_in(
     .map(drop)
     })?;
     Ok(token)
+}
+
+async fn revoke_in(
+    transaction: &mut Transaction,
+    sql: &'static str,
+    token: &SecretHash,
+    now: Timestamp,
+) -> Result<Vec<SecretHash>, DatabaseError> {
+    let rows: Vec<(SecretHash,)> = on!(transaction.on(), |connection| sqlx::query_as(sql)
+        .bind(token)
+        .bind(now)
+        .fetch_all(connection)
+        .await)?;
+    Ok(rows.into_iter().map(|(hash,)| hash).collect())
+}
+
+/// Ends what was exchanged across clients when one of the two is ended: tokens that this client got of others' grants, and
+/// those that others got of its grants. Both are told of one by one, since caches know a token by its own client.
+pub(super) async fn end_exchanged_in(
+    transaction: &mut Transaction,
+    client: &ClientId,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    const GOT: &str =
+        "UPDATE access_token SET revoked_at = $2 WHERE client_id = $1 AND revoked_at IS NULL RETURNING hash";
+    const GAVE: &str = "UPDATE access_token SET revoked_at = $2 WHERE client_id IS NOT NULL AND revoked_at IS NULL \
+         AND grant_id IN (SELECT id FROM oauth_grant WHERE client_id = $1) RETURNING hash";
+    for sql in [GOT, GAVE] {
+        let rows: Vec<(SecretHash,)> = on!(transaction.on(), |connection| sqlx::query_as(sql)
+            .bind(client)
+            .bind(now)
+            .fetch_all(connection)
+            .await)?;
+        for (hash,) in rows {
+            transaction.record_change(&Change::new(ChangeKind::Token, hash.as_str()), now).await?;
+        }
+    }
+    Ok(())
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientAuthMethod, ClientId, ClientMetadata, Clock, ResourceUri, Secret, SecretHash, SecretKind, Timestamp,
+    ClientAuthMethod, ClientId, ClientMetadata, Clock, GrantType, PrincipalId, ResourceUri, ScopeSet, Secret,
+    SecretHash, SecretKind, Timestamp, scopes,
 };
 
-use super::grants;
+use super::{access_tokens, grants, machines};
 
 /// How this server came to know a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub struct Client {
     pub has_secret: bool,
     /// Since when it is known.
     pub created_at: Timestamp,
+    /// The principal as which it acts for itself, if it may (`client_credentials`).
+    pub machine: Option<PrincipalId>,
+    /// Since when an admin lets it do nothing.
+    pub disabled_at: Option<Timestamp>,
     pub(crate) secret_hash: Option<SecretHash>,
 }
 
@@ -67,6 +72,8 @@ struct Row {
     secret_hash: Option<SecretHash>,
     resources: String,
     created_at: Timestamp,
+    machine: Option<PrincipalId>,
+    disabled_at: Option<Timestamp>,
 }
 
 impl TryFrom<Row> for Client {
@@ -81,6 +88,8 @@ impl TryFrom<Row> for Client {
             has_secret: row.secret_hash.is_some(),
             id: row.id,
             created_at: row.created_at,
+            machine: row.machine,
+            disabled_at: row.disabled_at,
             secret_hash: row.secret_hash,
         })
     }
@@ -88,7 +97,12 @@ impl TryFrom<Row> for Client {
 
 macro_rules! select_client {
     ($tail:literal) => {
-        concat!("SELECT id, origin, metadata, secret_hash, resources, created_at FROM oauth_client WHERE removed_at IS NULL ", $tail)
+        concat!(
+            "SELECT c.id, c.origin, c.metadata, c.secret_hash, c.resources, c.created_at, c.disabled_at, ",
+            "m.principal_id AS machine FROM oauth_client c LEFT JOIN machine_account m ON m.client_id = c.id ",
+            "WHERE c.removed_at IS NULL ",
+            $tail
+        )
     };
 }
 
@@ -122,7 +136,7 @@ impl Clients {
     /// # Errors
     /// When the database does not answer.
     pub async fn find(&self, id: &ClientId) -> Result<Option<Client>, DatabaseError> {
-        const SQL: &str = select_client!("AND id = $1");
+        const SQL: &str = select_client!("AND c.id = $1");
         let row: Option<Row> =
             on!(self.database.read(), |pool| sqlx::query_as(SQL).bind(id).fetch_optional(pool).await)?;
         row.map(Client::try_from).transpose()
@@ -133,7 +147,7 @@ impl Clients {
     /// # Errors
     /// When the database does not answer.
     pub async fn list(&self) -> Result<Vec<Client>, DatabaseError> {
-        const SQL: &str = select_client!("ORDER BY created_at, id");
+        const SQL: &str = select_client!("ORDER BY c.created_at, c.id");
         let rows: Vec<Row> = on!(self.database.read(), |pool| sqlx::query_as(SQL).fetch_all(pool).await)?;
         rows.into_iter().map(Client::try_from).collect()
     }
@@ -171,6 +185,39 @@ impl Clients {
         Ok(found)
     }
 
+    /// Lets a client do nothing for the time being; what it was granted ends for good. `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn disable(&self, id: &ClientId) -> Result<bool, DatabaseError> {
+        let now = self.clock.now();
+        self.set_disabled(id, Some(now)).await
+    }
+
+    /// Lets a disabled client in again; it starts without grants. `false` when there is none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn enable(&self, id: &ClientId) -> Result<bool, DatabaseError> {
+        self.set_disabled(id, None).await
+    }
+
+    async fn set_disabled(&self, id: &ClientId, at: Option<Timestamp>) -> Result<bool, DatabaseError> {
+        let now = self.clock.now();
+        let mut transaction = self.database.begin().await?;
+        let found: Option<(ClientId,)> = on!(transaction.on(), |connection| sqlx::query_as(
+            "UPDATE oauth_client SET disabled_at = $2 WHERE id = $1 AND removed_at IS NULL RETURNING id"
+        )
+        .bind(id)
+        .bind(at)
+        .fetch_optional(connection)
+        .await)?;
+        let why = if at.is_some() { "client_disabled" } else { "client_enabled" };
+        end_in(&mut transaction, id, why, now).await?;
+        transaction.commit().await?;
+        Ok(found.is_some())
+    }
+
     /// Forgets clients that registered themselves before `before` and were never consented to.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
         let sql = "DELETE FROM oauth_client WHERE id IN (SELECT id FROM oauth_client c WHERE c.consented_at IS NULL \
@@ -188,13 +235,15 @@ pub(super) async fn register_in(
 ) -> Result<(Client, Option<Secret>), DatabaseError> {
     let confidential = new.metadata.token_endpoint_auth_method != ClientAuthMethod::None;
     let secret = confidential.then(|| Secret::generate(SecretKind::ClientSecret));
-    let client = Client {
+    let mut client = Client {
         id: ClientId::generate(),
         metadata: new.metadata,
         origin: new.origin,
         resources: new.resources,
         has_secret: confidential,
         created_at: now,
+        machine: None,
+        disabled_at: None,
         secret_hash: secret.as_ref().map(Secret::hash),
     };
     let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
@@ -213,6 +262,9 @@ pub(super) async fn register_in(
     .execute(connection)
     .await
     .map(drop))?;
+    if client.may_use(GrantType::ClientCredentials) {
+        client.machine = Some(machines::create_in(transaction, &client.id, &client.ceiling(), now).await?);
+    }
     if client.origin == ClientOrigin::Admin {
         let event = Event::new(now, Action::ClientChange, Outcome::Done).because("client_added");
         portcullis_audit::record_in(transaction, event.through(&client.id)).await?;
@@ -247,6 +299,7 @@ async fn end_in(
     now: Timestamp,
 ) -> Result<(), DatabaseError> {
     grants::revoke_all_in(transaction, ("client_id", id.as_str()), why, now).await?;
+    access_tokens::end_exchanged_in(transaction, id, now).await?;
     let event = Event::new(now, Action::ClientChange, Outcome::Done).because(why).through(id);
     portcullis_audit::record_in(transaction, event).await?;
     transaction.record_change(&Change::new(ChangeKind::Client, id.as_str()), now).await
@@ -262,5 +315,17 @@ impl Client {
     /// Whether this client may ask for `resource`.
     pub(crate) fn may_reach(&self, resource: &ResourceUri) -> bool {
         self.resources.is_empty() || self.resources.contains(resource)
+    }
+
+    /// Whether this client may use `grant`: registered for it, and one that may be (A28, A35, OA21-4.2-1).
+    pub(crate) fn may_use(&self, grant: GrantType) -> bool {
+        self.metadata.grant_types.contains(&grant)
+            && (self.origin == ClientOrigin::Admin || grant.is_for_anybody())
+            && (self.is_confidential() || !grant.needs_confidential())
+    }
+
+    /// All that it may do for itself: as registered, but there is nobody to stay connected to.
+    pub(crate) fn ceiling(&self) -> ScopeSet {
+        self.metadata.scope.iter().filter(|scope| *scope != scopes::OFFLINE_ACCESS).collect()
     }
 }

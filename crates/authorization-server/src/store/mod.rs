@@ -3,7 +3,9 @@
 mod access_tokens;
 mod clients;
 mod codes;
+mod devices;
 mod grants;
+mod machines;
 mod passwords;
 mod refresh_tokens;
 mod requests;
@@ -11,17 +13,22 @@ mod resources;
 mod setup;
 mod users;
 
-pub(crate) use access_tokens::{AccessTokens, TokenRow, mint_in as mint_access_token_in};
+pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
 pub use clients::{Client, ClientOrigin, Clients, NewClient};
 pub(crate) use codes::{CodeRow, Codes, NewCode, create_in as create_code_in, redeem_in as redeem_code_in};
+pub(crate) use devices::{
+    DeviceRow, Devices, NewDevice, decide_in as decide_device_in, grant_in as grant_device_in,
+    redeem_in as redeem_device_in,
+};
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
+pub(crate) use machines::Machines;
 pub(crate) use passwords::{Credentials, Ending};
 pub(crate) use refresh_tokens::{
     NewRefreshToken, RefreshRow, RefreshTokens, create_in as create_refresh_token_in,
     rotate_in as rotate_refresh_token_in,
 };
-pub(crate) use requests::{NewRequest, PendingRequest, Requests, decide_in as decide_request_in};
+pub(crate) use requests::{NewRequest, Requests, decide_in as decide_request_in};
 pub use resources::{NewResource, RegisteredResource, ResourceError, ResourceScope, Resources};
 pub use setup::Setup;
 pub use users::{NewUser, User, UserError, Users};

@@ -1,12 +1,13 @@
 //! `grant_type=authorization_code` (OAuth 2.1 §4.1.3): checked first, then redeemed by one statement.
 
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{CodeVerifier, ErrorCode, GrantType, ResourceUri, Secret};
+use portcullis_oauth::{CodeVerifier, ErrorCode, ResourceUri, Secret};
 
+use super::minting::{Gift, mint_in, within_limits};
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
-use crate::store::{self, CodeRow, NewRefreshToken};
+use crate::store::{self, CodeRow};
 
 pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let code = request
@@ -57,36 +58,25 @@ fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusa
             return Err(Refusal::new(ErrorCode::InvalidTarget, "resource is not the one that was granted"));
         }
     }
-    Ok(())
+    within_limits(request, &row.resource)
 }
 
 /// Redeems the code and mints what it gives, all or nothing. `None`: somebody else redeemed it first.
 async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
-    let (now, settings) = (request.now, &core.settings);
     let mut transaction = core.database.begin().await?;
-    if !store::redeem_code_in(&mut transaction, &row.hash, now).await? {
+    if !store::redeem_code_in(&mut transaction, &row.hash, request.now).await? {
         return Ok(None);
     }
-    let expires_at = now.plus(settings.access_token_life);
-    let reach = (&row.resource, &row.scopes);
-    let access_token =
-        store::mint_access_token_in(&mut transaction, &row.grant_id, reach, (now, expires_at)).await?;
-    let renewable =
-        row.may_refresh && request.client.client().metadata.grant_types.contains(&GrantType::RefreshToken);
-    let refresh_token = if renewable {
-        let new = NewRefreshToken {
-            grant: &row.grant_id,
-            resource: &row.resource,
-            idle_expires_at: now.plus(settings.refresh_idle),
-            expires_at: now.plus(settings.refresh_absolute),
-        };
-        Some(store::create_refresh_token_in(&mut transaction, &new).await?)
-    } else {
-        None
+    let gift = Gift {
+        grant: &row.grant_id,
+        principal: &row.principal_id,
+        resource: &row.resource,
+        scopes: &row.scopes,
+        may_refresh: row.may_refresh,
     };
+    let issued = mint_in(core, request, &mut transaction, &gift).await?;
     transaction.commit().await?;
-    let (principal, scope) = (row.principal_id.clone(), row.scopes.clone());
-    Ok(Some(Issued { principal, access_token, refresh_token, scope, expires_at }))
+    Ok(Some(issued))
 }
 
 /// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).

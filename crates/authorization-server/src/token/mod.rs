@@ -1,7 +1,11 @@
 //! The token endpoint (OAuth 2.1 §3.2): dispatch, and the answer that every grant gives.
 
 mod authorization_code;
+mod client_credentials;
+mod device_code;
+mod minting;
 mod refresh_token;
+mod token_exchange;
 
 use std::sync::Arc;
 
@@ -11,7 +15,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{
-    ErrorCode, Form, GrantType, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp,
+    ErrorCode, Form, GrantType, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp, TokenType,
 };
 use portcullis_web::{Peer, form};
 use serde::Serialize;
@@ -27,6 +31,8 @@ pub(crate) struct Issued {
     refresh_token: Option<Secret>,
     scope: ScopeSet,
     expires_at: Timestamp,
+    /// Said by an exchange alone (R8693-2.2-1).
+    exchanged: Option<TokenType>,
 }
 
 /// OAuth 2.1 §3.2.3; unset members are omitted, `scope` is always said (OA21-1.4.1-2), `expires_in` too.
@@ -38,6 +44,8 @@ struct Answer<'a> {
     scope: &'a ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
 }
 
 /// One token request after its client is known.
@@ -84,6 +92,8 @@ async fn answer(
             core.trail.record(base(Outcome::Done).by(&issued.principal).with(detail)).await?;
             Ok(issued.response(now))
         }
+        // A device that waits asks every few seconds; only what ends its waiting is worth a line.
+        Err(refusal) if refusal.is_for_waiting() => Err(refusal),
         Err(refusal) => {
             core.note(
                 base(Outcome::Refused)
@@ -105,7 +115,7 @@ async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Ref
             "this server does not offer this grant_type",
         ));
     };
-    if !request.client.client().metadata.grant_types.contains(&grant_type) {
+    if !request.client.client().may_use(grant_type) {
         return Err(Refusal::new(
             ErrorCode::UnauthorizedClient,
             "the client is not registered for this grant_type",
@@ -114,10 +124,22 @@ async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Ref
     match grant_type {
         GrantType::AuthorizationCode => authorization_code::redeem(core, request).await,
         GrantType::RefreshToken => refresh_token::refresh(core, request).await,
+        GrantType::ClientCredentials => client_credentials::issue(core, request).await,
+        GrantType::DeviceCode => device_code::redeem(core, request).await,
+        GrantType::TokenExchange => token_exchange::exchange(core, request).await,
     }
 }
 
 impl Issued {
+    /// An access token alone.
+    fn access(
+        (principal, access_token): (PrincipalId, Secret),
+        scope: ScopeSet,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self { principal, access_token, refresh_token: None, scope, expires_at, exchanged: None }
+    }
+
     fn response(&self, now: Timestamp) -> Response {
         let answer = Answer {
             access_token: self.access_token.expose(),
@@ -125,6 +147,7 @@ impl Issued {
             expires_in: now.seconds_until(self.expires_at),
             scope: &self.scope,
             refresh_token: self.refresh_token.as_ref().map(Secret::expose),
+            issued_token_type: self.exchanged.map(TokenType::as_str),
         };
         (no_store(), Json(answer)).into_response()
     }

@@ -4,6 +4,7 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, Timestamp};
 use portcullis_vault::SealingKey;
 
+use super::minting::within_limits;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
@@ -73,6 +74,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
         }
         resource = named;
     }
+    within_limits(request, &resource)?;
     let granted = core.refresh_tokens.granted(&row.grant_id, &resource).await?.ok_or_else(target)?;
     let scope = match request.form.one("scope")? {
         None => granted,
@@ -135,7 +137,8 @@ async fn rotate(
     }
     transaction.commit().await?;
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
-    Ok(Some(Issued { principal, access_token: access, refresh_token: Some(successor), scope, expires_at }))
+    let refresh_token = Some(successor);
+    Ok(Some(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) }))
 }
 
 /// Gives the same successor again, with the access token that was minted first if it fits and still has life.
@@ -153,12 +156,12 @@ async fn repeat(
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
     let refresh_token = Some(successor);
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
-        return Ok(Issued { principal, access_token: access, refresh_token, scope, expires_at });
+        return Ok(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) });
     }
     let expires_at = request.now.plus(core.settings.access_token_life);
     let minted = (&reach.resource, &reach.scope);
     let access_token = core.access_tokens.mint(&row.grant_id, minted, (request.now, expires_at)).await?;
-    Ok(Issued { principal, access_token, refresh_token, scope, expires_at })
+    Ok(Issued { refresh_token, ..Issued::access((principal, access_token), scope, expires_at) })
 }
 
 /// OA21-4.3.1-2: reuse outside the rule ends the whole family.

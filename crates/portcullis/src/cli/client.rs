@@ -24,6 +24,12 @@ pub(super) enum ClientCommand {
 Examples:
   portcullis client add --name 'My editor' --redirect-uri http://localhost/callback
   portcullis client add --name 'Our portal' --confidential --redirect-uri https://portal.example.com/callback
+  portcullis client add --name 'Nightly job' --confidential --grant client_credentials --scope mcp.tools.execute --resource https://mcp.example.com/mcp
+  portcullis client add --name 'Build box' --grant device_code --grant refresh_token
+
+client_credentials: the client acts for itself, as a machine, and may do what --scope and
+--resource say. device_code: for devices without a browser. token_exchange: it may trade its
+tokens for narrower ones.
 
 The port of a loopback redirect URI (http://localhost, 127.0.0.1, [::1]) is free: the client may use any.")]
     Add(AddArguments),
@@ -33,6 +39,10 @@ The port of a loopback redirect URI (http://localhost, 127.0.0.1, [::1]) is free
     Show(OneClient),
     /// Replace a confidential client's secret; the new one is shown once, the old one stops working
     RotateSecret(OneClient),
+    /// Let a client do nothing until it is enabled again; what it was granted ends
+    Disable(RemoveArguments),
+    /// Let a disabled client in again
+    Enable(OneClient),
     /// Remove a client and everything that it was granted
     Remove(RemoveArguments),
 }
@@ -47,7 +57,7 @@ pub(super) struct OneClient {
     format: Format,
 }
 
-/// A client to be removed.
+/// A client to be removed or disabled.
 #[derive(Debug, Args)]
 pub(super) struct RemoveArguments {
     #[command(flatten)]
@@ -67,6 +77,8 @@ pub(super) async fn run(command: ClientCommand, config: &Config) -> Result<(), P
             Ok(())
         }
         ClientCommand::RotateSecret(one) => rotate_secret(&one, config).await,
+        ClientCommand::Disable(arguments) => disable(&arguments, config).await,
+        ClientCommand::Enable(one) => enable(&one, config).await,
         ClientCommand::Remove(arguments) => remove(&arguments, config).await,
     }
 }
@@ -149,6 +161,22 @@ async fn remove(arguments: &RemoveArguments, config: &Config) -> Result<(), Prob
     Ok(())
 }
 
+async fn disable(arguments: &RemoveArguments, config: &Config) -> Result<(), Problem> {
+    let clients = existing(config).await?;
+    let client = find(&clients, &arguments.one.id).await?;
+    let question = format!("Disable {}, and end everything that it was granted?", client.id);
+    arguments.confirmation.obtain(&question, "disable the client")?;
+    clients.disable(&client.id).await.map_err(|error| Problem::caused(&error))?;
+    show(&find(&clients, &arguments.one.id).await?, None, arguments.one.format)
+}
+
+async fn enable(one: &OneClient, config: &Config) -> Result<(), Problem> {
+    let clients = existing(config).await?;
+    let client = find(&clients, &one.id).await?;
+    clients.enable(&client.id).await.map_err(|error| Problem::caused(&error))?;
+    show(&find(&clients, &one.id).await?, None, one.format)
+}
+
 const fn origin(client: &Client) -> &'static str {
     match client.origin {
         ClientOrigin::Admin => "admin",
@@ -162,18 +190,20 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), 
     }
     let uris: Vec<&str> = client.metadata.redirect_uris.iter().map(RedirectUri::as_str).collect();
     let resources: Vec<&str> = client.resources.iter().map(ResourceUri::as_str).collect();
-    let grants: Vec<&str> = client.metadata.grant_types.iter().map(|grant| grant.as_str()).collect();
-    let fields = vec![
+    let grants: Vec<&str> = client.metadata.grant_types.iter().map(|grant| grant.short_name()).collect();
+    let mut fields = vec![
         ("client_id", client.id.to_string()),
         ("name", client.metadata.client_name.clone()),
-        ("redirect URIs", uris.join("\n")),
+        ("redirect URIs", if uris.is_empty() { "none".to_owned() } else { uris.join("\n") }),
         ("authentication", client.metadata.token_endpoint_auth_method.as_str().to_owned()),
         ("grants", grants.join(" ")),
-        ("default scope", client.metadata.scope.to_string()),
+        (if client.machine.is_some() { "scope" } else { "default scope" }, client.metadata.scope.to_string()),
         ("resources", if resources.is_empty() { "any".to_owned() } else { resources.join("\n") }),
         ("registered by", origin(client).to_owned()),
         ("created", time(client.created_at)),
     ];
+    fields.extend(client.machine.as_ref().map(|machine| ("acts for itself as", machine.to_string())));
+    fields.extend(client.disabled_at.map(|at| ("disabled", time(at))));
     print_fields(&fields);
     if let Some(secret) = secret {
         must_say(&format_args!("\nclient_secret   {}", secret.expose()))?;
@@ -190,6 +220,8 @@ fn describe(client: &Client, secret: Option<&Secret>) -> Value {
         "origin": client.origin.as_str(),
         "has_secret": client.has_secret,
         "created_at": time(client.created_at),
+        "principal": client.machine,
+        "disabled_at": client.disabled_at.map(time),
     });
     if let (Some(secret), Some(members)) = (secret, value.as_object_mut()) {
         members.insert("client_secret".to_owned(), secret.expose().into());

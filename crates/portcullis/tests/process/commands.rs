@@ -162,3 +162,31 @@ fn a_shell_can_complete_what_is_typed() {
         assert!(script.contains("rotate-secret"), "{shell}");
     }
 }
+
+/// OA21-4.2-1, OA21-7.4-1
+#[test]
+fn a_client_that_acts_for_itself_is_added_shown_and_disabled() {
+    let folder = folder();
+    let add = "client add --name Job --grant client_credentials --scope mcp.tools.read --json";
+    let (code, sentence) = refusal(folder.path(), add);
+    assert_eq!(code, 2);
+    assert!(
+        sentence.contains("client_credentials is for clients that keep a secret; add --confidential"),
+        "{sentence}"
+    );
+    let (code, added, stderr) = run(folder.path(), &format!("{add} --confidential"));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let added: serde_json::Value = serde_json::from_str(&added).unwrap();
+    let (id, principal) = (added["client_id"].as_str().unwrap(), added["principal"].as_str().unwrap());
+    assert!(principal.starts_with("machine_"), "{principal}");
+    assert!(added["client_secret"].as_str().unwrap().starts_with("pcl_cs_"));
+    let (_, shown, _) = run(folder.path(), &format!("client show {id}"));
+    assert!(shown.contains(&format!("acts for itself as  {principal}")), "{shown}");
+    let (code, sentence) = refusal(folder.path(), &format!("client disable {id}"));
+    assert_eq!(code, 2);
+    assert!(sentence.contains("say --yes to disable the client without asking"), "{sentence}");
+    let (_, shown, _) = run(folder.path(), &format!("client disable {id} --yes --json"));
+    assert!(!serde_json::from_str::<serde_json::Value>(&shown).unwrap()["disabled_at"].is_null());
+    let (_, shown, _) = run(folder.path(), &format!("client enable {id} --json"));
+    assert!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["disabled_at"].is_null());
+}

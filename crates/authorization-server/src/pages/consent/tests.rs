@@ -14,13 +14,14 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
         vec![ToolGroup { connection: text.into(), tools: vec![text.into(), text.into()] }],
     );
     scope.explanation = text.into();
+    let uri = (!matches!(place, Place::Device(_))).then(|| text.to_owned());
     let page = ConsentPage {
         chrome: Chrome::signed_in(text, text, text),
         csrf: text.into(),
         request: text.into(),
         return_to: text.into(),
         client: RequestingClient { name: text.into(), id: text.into(), origin, site: Some(text.into()) },
-        sends_to: ReturnAddress { uri: text.into(), place },
+        sends_to: ReturnAddress { uri, place },
         resource: TargetResource { name: text.into(), uri: text.into() },
         account: text.into(),
         scopes: vec![scope, ScopeChoice::new("offline_access", vec![])],
@@ -42,7 +43,10 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
 #[test]
 fn hostile_text_is_inert() {
     let hostile = || HOSTILE.to_owned();
-    for place in [Place::Host(hostile()), Place::Loopback(hostile()), Place::Scheme(hostile())] {
+    let asked = Moment { exact: hostile(), words: hostile() };
+    let device = AskingDevice { code: hostile(), address: hostile(), is_near: false, asked };
+    let places = [Place::Host(hostile()), Place::Loopback(hostile()), Place::Scheme(hostile())];
+    for place in places.into_iter().chain([Place::Device(device)]) {
         let html = consent(ClientOrigin::Metadata(hostile()), place, HOSTILE);
         assert!(!html.contains("<script>"));
         assert!(html.matches(INERT).count() >= 25, "{html}");
@@ -83,6 +87,26 @@ fn both_answers_are_buttons_and_neither_is_the_default() {
         form.contains(r#"name="decision" value="deny""#)
             && form.contains(r#"name="decision" value="approve""#)
     );
+}
+
+/// R8628-5.4-1, R8628-3.3-1, A48: the code to compare, the place, the time, and what a stranger's link looks like.
+#[test]
+fn a_device_is_shown_by_its_code_its_place_and_its_time() {
+    let device = |is_near| {
+        Place::Device(AskingDevice {
+            code: "WDJB-MJHT".into(),
+            address: "203.0.113.9".into(),
+            is_near,
+            asked: Moment::new(0, 300),
+        })
+    };
+    let far = consent(ClientOrigin::Admin, device(false), "Television");
+    for text in ["WDJB-MJHT", "203.0.113.9", "5 minutes ago", "Is it in front of you?", "a different network"]
+    {
+        assert!(far.contains(text), "{text} in {far}");
+    }
+    assert!(!far.contains("Full address"));
+    assert!(!consent(ClientOrigin::Admin, device(true), "Television").contains("a different network"));
 }
 
 /// DC-6 and the tick boxes: what was asked for is ticked, "later ones too" is not.

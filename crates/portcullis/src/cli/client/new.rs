@@ -27,10 +27,10 @@ pub(in crate::cli) struct AddArguments {
     /// Runs on a server and keeps a secret
     #[arg(long)]
     confidential: bool,
-    /// What it may use; may be given several times [default: all of them]
-    #[arg(long = "grant", value_name = "GRANT", value_parser = PossibleValuesParser::new(GrantType::ALL.map(GrantType::as_str)).map(|name| grant(&name)))]
+    /// What it may use; may be given several times [default: a code for a person's consent, and refresh tokens]
+    #[arg(long = "grant", value_name = "GRANT", value_parser = PossibleValuesParser::new(GrantType::ALL.map(GrantType::short_name)).map(|name| grant(&name)))]
     grants: Vec<GrantType>,
-    /// What it gets when it asks for no scope in particular, separated by spaces
+    /// What it gets when it asks for no scope in particular, separated by spaces; where it acts for itself, all that it may have
     #[arg(long, value_name = "SCOPES")]
     scope: Vec<String>,
     /// What it may reach; may be given several times [default: anything that its users grant]
@@ -42,7 +42,8 @@ pub(in crate::cli) struct AddArguments {
 
 /// The parser has let only known names through.
 fn grant(name: &str) -> GrantType {
-    GrantType::parse(name).unwrap_or(GrantType::AuthorizationCode)
+    let named = GrantType::ALL.into_iter().find(|grant| grant.short_name() == name);
+    named.unwrap_or(GrantType::AuthorizationCode)
 }
 
 impl AddArguments {
@@ -52,12 +53,9 @@ impl AddArguments {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return refused("--name must have 1 to 100 characters, none of them a control character");
         }
-        let grant_types = if self.grants.is_empty() { GrantType::ALL.to_vec() } else { self.grants };
-        // A refresh token is had for a code and for nothing else.
-        if !grant_types.contains(&GrantType::AuthorizationCode) {
-            return refused("--grant refresh_token is of no use alone; add --grant authorization_code");
-        }
-        if self.redirect_uris.is_empty() {
+        let grant_types = grants(self.grants, self.confidential)?;
+        let redirects = grant_types.contains(&GrantType::AuthorizationCode);
+        if redirects && self.redirect_uris.is_empty() {
             return refused(
                 "--redirect-uri is needed: it says where the browser is sent back to after consent",
             );
@@ -72,6 +70,11 @@ impl AddArguments {
                 "--scope {scope} holds a scope that this server does not know; it knows: {known}"
             ));
         }
+        if scope.is_empty() && grant_types.contains(&GrantType::ClientCredentials) {
+            return refused(
+                "--scope is needed with --grant client_credentials: nobody consents, so it says all that the client may do",
+            );
+        }
         let resources =
             self.resources.iter().map(|text| resource(text, public_url)).collect::<Result<Vec<_>, _>>()?;
         let token_endpoint_auth_method =
@@ -83,10 +86,31 @@ impl AddArguments {
             client_uri: None,
             token_endpoint_auth_method,
             grant_types,
-            response_types: vec!["code".to_owned()],
+            response_types: if redirects { vec!["code".to_owned()] } else { Vec::new() },
             scope,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
+    }
+}
+
+/// The grants that fit each other and the client.
+fn grants(named: Vec<GrantType>, confidential: bool) -> Result<Vec<GrantType>, Problem> {
+    let mut grants = if named.is_empty() { GrantType::USUAL.to_vec() } else { named };
+    grants.sort_unstable();
+    grants.dedup();
+    let has_person = grants.iter().any(|g| matches!(g, GrantType::AuthorizationCode | GrantType::DeviceCode));
+    // A refresh token is had for a code of either kind and for nothing else (OA21-4.2-1).
+    if grants.contains(&GrantType::RefreshToken) && !has_person {
+        return refused(
+            "--grant refresh_token is of no use alone; add --grant authorization_code or device_code",
+        );
+    }
+    match grants.iter().find(|grant| grant.needs_confidential() && !confidential) {
+        Some(grant) => refused(format!(
+            "--grant {} is for clients that keep a secret; add --confidential",
+            grant.short_name()
+        )),
+        None => Ok(grants),
     }
 }
 
@@ -138,13 +162,28 @@ mod tests {
         let new = check(arguments("http://localhost/cb")).unwrap();
         assert_eq!(new.metadata.client_name, "Editor");
         assert_eq!(new.metadata.token_endpoint_auth_method, ClientAuthMethod::None);
-        assert_eq!(new.metadata.grant_types, GrantType::ALL);
+        assert_eq!(new.metadata.grant_types, GrantType::USUAL);
         assert_eq!(new.metadata.application_type, ApplicationType::Native);
         assert_eq!(new.metadata.scope.to_string(), "mcp.tools.execute mcp.tools.read");
         assert_eq!(new.resources[0].as_str(), "http://localhost:8420/mcp");
         let confidential = AddArguments { confidential: true, ..arguments("https://h/cb") };
         let method = check(confidential).unwrap().metadata.token_endpoint_auth_method;
         assert_eq!(method, ClientAuthMethod::ClientSecretBasic);
+    }
+
+    /// OA21-4.2-1
+    #[test]
+    fn a_machine_needs_a_secret_and_a_ceiling_and_no_redirect() {
+        let machine = |confidential, scope: Vec<String>| {
+            let grants = vec![GrantType::ClientCredentials];
+            let redirect_uris = Vec::new();
+            check(AddArguments { redirect_uris, confidential, grants, scope, ..arguments("") })
+        };
+        assert!(machine(false, vec!["mcp.tools.read".into()]).unwrap_err().contains("add --confidential"));
+        assert!(machine(true, Vec::new()).unwrap_err().contains("--scope is needed"));
+        let metadata = machine(true, vec!["mcp.tools.read".into()]).unwrap().metadata;
+        assert_eq!(metadata.grant_types, [GrantType::ClientCredentials]);
+        assert!(metadata.response_types.is_empty() && metadata.redirect_uris.is_empty());
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
+
+use portcullis_oauth::{
+    ClientId, CodeChallenge, Destination, Form, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp,
+    UserCode,
+};
+use portcullis_web::{Browser, Peer};
+
+use super::gone;
+use crate::Core;
+use crate::page_error::PageError;
+use crate::signed_in::signed_in;
+use crate::store::{Client, User};
+
+/// A request that waits.
+pub(super) struct Pending {
+    pub(super) handle: Secret,
+    pub(super) mark: String,
+    pub(super) client: Client,
+    pub(super) user: User,
+    pub(super) resource: ResourceUri,
+    pub(super) scope: ScopeSet,
+    pub(super) way: Way,
+}
+
+/// Where the answer goes.
+pub(super) enum Way {
+    /// Back to the client, with this browser (OAuth 2.1 §4.1.2).
+    Redirect(Redirect),
+    /// To a device that asks for it again and again (RFC 8628 §3.3).
+    Device(Device),
+}
+
+/// A redirect, proven again.
+pub(super) struct Redirect {
+    pub(super) destination: Destination,
+    pub(super) state: Option<String>,
+    pub(super) code_challenge: CodeChallenge,
+}
+
+/// A device, as a person can tell it from another one (R8628-5.4-1).
+pub(super) struct Device {
+    pub(super) code: UserCode,
+    pub(super) peer: String,
+    pub(super) asked_at: Timestamp,
+    /// It asked from the network address from which the person answers.
+    pub(super) is_near: bool,
+}
+
+/// What a handle turns out to be.
+pub(super) enum Found {
+    Pending(Box<Pending>),
+    /// Nobody is signed in, or no longer may be.
+    SignInFirst(String),
+}
+
+impl Pending {
+    /// Where another account of the same person would go on.
+    pub(super) fn return_to(&self) -> String {
+        match self.way {
+            Way::Redirect(_) => consent_url(&self.handle),
+            // Another account has to type the code itself (A48).
+            Way::Device(_) => "/device".to_owned(),
+        }
+    }
+}
+
+/// Everything is read again from the server's row and proven again: nothing of the request travels through the browser
+/// but its handle.
+pub(super) async fn find(
+    core: &Core,
+    (browser, peer): (&Browser, Peer),
+    form: &Form,
+) -> Result<Found, PageError> {
+    let handle = Secret::presented(form.one("request").ok().flatten().ok_or_else(gone)?);
+    if handle.expose().starts_with(SecretKind::DeviceRequest.prefix()) {
+        return find_device(core, (browser, peer), handle).await;
+    }
+    let mark = browser.mark().await?;
+    let request = core.requests.find(&handle, &mark, core.clock.now()).await?.ok_or_else(gone)?;
+    let client = client(core, &request.client_id).await?;
+    let destination = Destination::prove(&client.metadata.redirect_uris, Some(&request.redirect_uri))
+        .map_err(|_| gone())?;
+    let Some(user) = signed_in(core, browser).await? else {
+        return Ok(Found::SignInFirst(consent_url(&handle)));
+    };
+    let way =
+        Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
+    let (resource, scope) = (request.resource, request.scope);
+    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, scope, way })))
+}
+
+async fn find_device(
+    core: &Core,
+    (browser, peer): (&Browser, Peer),
+    handle: Secret,
+) -> Result<Found, PageError> {
+    let mark = browser.mark().await?;
+    let Some(user) = signed_in(core, browser).await? else {
+        return Ok(Found::SignInFirst("/device".to_owned()));
+    };
+    let claimed = core.devices.find_claimed(&handle, (&mark, &user.id), core.clock.now()).await?;
+    let claimed = claimed.ok_or_else(gone)?;
+    let client = client(core, &claimed.client_id).await?;
+    let way = Way::Device(Device {
+        code: claimed.user_code(&handle).ok_or_else(gone)?,
+        is_near: claimed.peer == peer.to_string(),
+        peer: claimed.peer,
+        asked_at: claimed.created_at,
+    });
+    let (resource, scope) = (claimed.resource, claimed.scope);
+    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, scope, way })))
+}
+
+async fn client(core: &Core, id: &ClientId) -> Result<Client, PageError> {
+    let found = core.clients.find(id).await?;
+    found.filter(|client| client.disabled_at.is_none()).ok_or_else(gone)
+}
+
+fn consent_url(handle: &Secret) -> String {
+    format!("/oauth/consent?request={}", handle.expose())
+}

@@ -1,0 +1,18 @@
+//! Who is signed in at this browser, as far as they still may be.
+
+use portcullis_web::Browser;
+
+use crate::Core;
+use crate::page_error::PageError;
+use crate::store::User;
+
+/// The signed-in user. One who was disabled meanwhile is signed out; the flows of the browser stay, so that another
+/// account can go on with them.
+pub(crate) async fn signed_in(core: &Core, browser: &Browser) -> Result<Option<User>, PageError> {
+    let Some(signed_in) = browser.signed_in().await? else { return Ok(None) };
+    let user = core.users.find(&signed_in.principal).await?.filter(|user| user.disabled_at.is_none());
+    if user.is_none() {
+        browser.sign_out(true).await?;
+    }
+    Ok(user)
+}

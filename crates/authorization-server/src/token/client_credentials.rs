@@ -1,0 +1,71 @@
+//! `grant_type=client_credentials` (OAuth 2.1 §4.2): a client acts for itself, as a machine, within what it was registered
+//! for. Nobody consents, so nothing is refreshed: it asks again.
+
+use portcullis_oauth::{Error, ErrorCode, PrincipalId, ResourceUri, ScopeSet, Secret, Timestamp};
+
+use super::{Issued, TokenRequest};
+use crate::Core;
+use crate::authorize;
+use crate::refusal::Refusal;
+use crate::store::{Client, NewGrant};
+
+pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
+    let client = request.client.client();
+    let machine = client.machine.as_ref().ok_or_else(|| {
+        Refusal::new(ErrorCode::UnauthorizedClient, "this client was not registered to act for itself")
+    })?;
+    let resource = authorize::resource(core, client, request.form)?;
+    let meant = core.resources.find(&resource).await?.map(|entry| entry.scopes).unwrap_or_default();
+    let scope = scope(client, &meant, request.form.one("scope")?.unwrap_or_default())?;
+    let life = (request.now, request.now.plus(core.settings.access_token_life));
+    let access_token = match core.machines.mint(machine, (&resource, &scope), life).await? {
+        Some(token) => token,
+        None => first(core, (client, machine), (&resource, &scope), life).await?,
+    };
+    Ok(Issued::access((machine.clone(), access_token), scope, life.1))
+}
+
+/// The registered scope is the ceiling, and what is given when nothing is asked; what has no meaning at the resource is
+/// dropped (DC-5).
+fn scope(client: &Client, meant: &ScopeSet, text: &str) -> Result<ScopeSet, Error> {
+    let invalid = |text: &'static str| Error::new(ErrorCode::InvalidScope, text);
+    let ceiling = client.ceiling().intersection(meant);
+    let asked =
+        ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
+    let known = asked.intersection(meant);
+    match (asked.is_empty(), known.is_empty()) {
+        (true, _) if ceiling.is_empty() => {
+            Err(invalid("the client is registered for no scope of this resource"))
+        }
+        (true, _) => Ok(ceiling),
+        (false, true) => {
+            Err(invalid("none of these scopes has a meaning for a client that acts for itself here"))
+        }
+        // A28: there is no person whose consent could go further.
+        _ if !known.is_subset(&ceiling) => {
+            Err(invalid("scope goes beyond what the client is registered for"))
+        }
+        _ => Ok(known),
+    }
+}
+
+/// The first token for this resource, or the first since its grant ended: lets one stand and mints from it.
+async fn first(
+    core: &Core,
+    (client, machine): (&Client, &PrincipalId),
+    (resource, scope): (&ResourceUri, &ScopeSet),
+    life: (Timestamp, Timestamp),
+) -> Result<Secret, Refusal> {
+    let new = NewGrant {
+        principal: machine,
+        client: &client.id,
+        redirect_host: "",
+        resource,
+        scopes: &client.ceiling(),
+        connections: None,
+        may_refresh: false,
+    };
+    core.machines.let_stand(&new, life.0).await?;
+    let minted = core.machines.mint(machine, (resource, scope), life).await?;
+    minted.ok_or_else(|| Refusal::new(ErrorCode::InvalidGrant, "what this client may do has just been ended"))
+}

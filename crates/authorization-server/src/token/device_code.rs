@@ -1,0 +1,63 @@
+//! `grant_type=urn:ietf:params:oauth:grant-type:device_code` (RFC 8628 §3.4, §3.5): a device asks whether it was allowed.
+
+use portcullis_oauth::{ErrorCode, GrantId, Secret};
+
+use super::minting::{Gift, mint_in, within_limits};
+use super::{Issued, TokenRequest};
+use crate::Core;
+use crate::refusal::Refusal;
+use crate::store::{self, DeviceRow};
+
+pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
+    let code = request.form.one("device_code")?;
+    let code = code.ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, "device_code is missing"))?;
+    let row = core.devices.find(&Secret::presented(code).hash()).await?.ok_or_else(bad_code)?;
+    // R8628-3.4-1, R8628-3.5-2: the client that asked, and once.
+    if row.client_id != request.client.client().id || row.redeemed_at.is_some() {
+        return Err(bad_code());
+    }
+    if request.now >= row.expires_at {
+        return Err(Refusal::new(ErrorCode::ExpiredToken, "nobody allowed the device in time: begin anew"));
+    }
+    match (row.decided_at, &row.grant_id) {
+        (None, _) => Err(wait(core, request, &row).await?),
+        (Some(_), None) => Err(Refusal::new(ErrorCode::AccessDenied, "the user did not allow it")),
+        (Some(_), Some(grant)) => issue(core, request, (&row, grant)).await,
+    }
+}
+
+/// R8628-3.5-1: not yet; or too soon, and then every further poll has five seconds more to wait.
+async fn wait(core: &Core, request: &TokenRequest<'_>, row: &DeviceRow) -> Result<Refusal, Refusal> {
+    Ok(if core.devices.poll(&row.hash, request.now).await? {
+        Refusal::new(ErrorCode::SlowDown, "wait five seconds longer between requests from now on")
+    } else {
+        Refusal::new(ErrorCode::AuthorizationPending, "the user has not answered yet")
+    })
+}
+
+async fn issue(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (row, grant): (&DeviceRow, &GrantId),
+) -> Result<Issued, Refusal> {
+    let granted = core.devices.granted(grant, &row.resource).await?.ok_or_else(bad_code)?;
+    within_limits(request, &row.resource)?;
+    let mut transaction = core.database.begin().await?;
+    if !store::redeem_device_in(&mut transaction, &row.hash, request.now).await? {
+        return Err(bad_code());
+    }
+    let gift = Gift {
+        grant,
+        principal: &granted.principal_id,
+        resource: &row.resource,
+        scopes: &granted.scopes,
+        may_refresh: granted.may_refresh,
+    };
+    let issued = mint_in(core, request, &mut transaction, &gift).await?;
+    transaction.commit().await?;
+    Ok(issued)
+}
+
+fn bad_code() -> Refusal {
+    Refusal::new(ErrorCode::InvalidGrant, "the device code is unknown, used, revoked, or of another client")
+}

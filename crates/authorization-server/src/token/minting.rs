@@ -1,0 +1,54 @@
+//! What every grant of a person's does last: an access token, and a refresh token where client and person allow one.
+
+use portcullis_database::Transaction;
+use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, ScopeSet};
+
+use super::{Issued, TokenRequest};
+use crate::Core;
+use crate::refusal::Refusal;
+use crate::store::{self, NewRefreshToken};
+
+/// What was granted, about to become tokens.
+pub(super) struct Gift<'a> {
+    pub(super) grant: &'a GrantId,
+    pub(super) principal: &'a PrincipalId,
+    pub(super) resource: &'a ResourceUri,
+    pub(super) scopes: &'a ScopeSet,
+    /// Whether the person let the client stay connected.
+    pub(super) may_refresh: bool,
+}
+
+/// Mints inside the transaction whose verdict it was that this caller gets them.
+pub(super) async fn mint_in(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    transaction: &mut Transaction,
+    gift: &Gift<'_>,
+) -> Result<Issued, Refusal> {
+    let (now, settings) = (request.now, &core.settings);
+    let expires_at = now.plus(settings.access_token_life);
+    let reach = (gift.resource, gift.scopes);
+    let access_token = store::mint_access_token_in(transaction, gift.grant, reach, (now, expires_at)).await?;
+    let renewable = gift.may_refresh && request.client.client().may_use(GrantType::RefreshToken);
+    let refresh_token = if renewable {
+        let new = NewRefreshToken {
+            grant: gift.grant,
+            resource: gift.resource,
+            idle_expires_at: now.plus(settings.refresh_idle),
+            expires_at: now.plus(settings.refresh_absolute),
+        };
+        Some(store::create_refresh_token_in(transaction, &new).await?)
+    } else {
+        None
+    };
+    let held = (gift.principal.clone(), access_token);
+    Ok(Issued { refresh_token, ..Issued::access(held, gift.scopes.clone(), expires_at) })
+}
+
+/// A28: what the client may reach today bounds every grant, whatever was granted before.
+pub(super) fn within_limits(request: &TokenRequest<'_>, resource: &ResourceUri) -> Result<(), Refusal> {
+    if request.client.client().may_reach(resource) {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorCode::InvalidTarget, "this client may not reach the resource"))
+}

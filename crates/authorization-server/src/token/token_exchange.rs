@@ -1,0 +1,161 @@
+//! `grant_type=urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693): a client trades an access token, its own or one
+//! for the resource that it serves, for a narrower one. Never more scope, another audience or a longer life than the subject token has (R8693-2.2.2-1).
+
+use portcullis_oauth::{Actor, ErrorCode, Form, ResourceUri, ScopeSet, Secret, TokenType};
+
+use super::minting::within_limits;
+use super::{Issued, TokenRequest};
+use crate::Core;
+use crate::refusal::Refusal;
+use crate::store::{Exchange, TokenRow};
+
+pub(super) async fn exchange(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
+    let asked = Asked::read(request.form)?;
+    let subject = subject(core, request, &asked.subject).await?;
+    let actor = actor(core, request, &asked, &subject).await?;
+    let resource = target(core, request, &subject).await?;
+    let scope = scope(request.form, &subject)?;
+    let expires_at = request.now.plus(core.settings.access_token_life).min(subject.expires_at);
+    let client = &request.client.client().id;
+    let new = Exchange {
+        subject: &asked.subject.hash(),
+        grant: &subject.grant_id,
+        issued_to: (subject.client_id != *client).then_some(client),
+        reach: (&resource, &scope),
+        actor: &actor,
+    };
+    let minted = core.access_tokens.exchange(&new, (request.now, expires_at)).await?;
+    let held = (subject.principal_id, minted.ok_or_else(unacceptable)?);
+    Ok(Issued { exchanged: Some(TokenType::AccessToken), ..Issued::access(held, scope, expires_at) })
+}
+
+/// The tokens of the request, whose types fit (R8693-2.1-1).
+struct Asked {
+    subject: Secret,
+    actor: Option<Secret>,
+}
+
+impl Asked {
+    fn read(form: &Form) -> Result<Self, Refusal> {
+        let subject = token(form, ("subject_token", "subject_token_type"))?;
+        let subject = subject.ok_or_else(|| invalid("subject_token is missing"))?;
+        let requested = form.one("requested_token_type")?;
+        if requested.is_some_and(|identifier| TokenType::parse(identifier).is_none()) {
+            return Err(invalid("requested_token_type must be the access token's, or absent"));
+        }
+        Ok(Self { subject, actor: token(form, ("actor_token", "actor_token_type"))? })
+    }
+}
+
+/// A token and its type: both or neither, and a type that is taken here.
+fn token(form: &Form, (name, type_name): (&str, &str)) -> Result<Option<Secret>, Refusal> {
+    match (form.one(name)?, form.one(type_name)?) {
+        (None, None) => Ok(None),
+        (Some(token), Some(kind)) if TokenType::parse(kind).is_some() => Ok(Some(Secret::presented(token))),
+        (Some(_), Some(_)) => Err(invalid(format!("{type_name} must be the access token's"))),
+        (Some(_), None) => Err(invalid(format!("{type_name} is missing"))),
+        (None, Some(_)) => Err(invalid(format!("{type_name} without {name} means nothing"))),
+    }
+}
+
+/// R8693-2.1-2: live in every respect, and issued to this client or for the resource that it serves.
+async fn subject(core: &Core, request: &TokenRequest<'_>, token: &Secret) -> Result<TokenRow, Refusal> {
+    let row = live(core, request, token).await?;
+    let client = &request.client.client().id;
+    if row.client_id == *client {
+        return Ok(row);
+    }
+    let served = core.resources.of_client(client).await?;
+    let is_for_it = served.is_some_and(|resource| resource.what.uri == row.resource);
+    if is_for_it { Ok(row) } else { Err(unacceptable()) }
+}
+
+/// The token's row, if the token is good for anything.
+async fn live(core: &Core, request: &TokenRequest<'_>, token: &Secret) -> Result<TokenRow, Refusal> {
+    let row = core.access_tokens.find(&token.hash()).await?.ok_or_else(unacceptable)?;
+    if row.dead_because(request.now).is_none() { Ok(row) } else { Err(unacceptable()) }
+}
+
+/// R8693-4.1-1: who acts from now on, before those who acted until now: the principal of the actor token, else the client.
+async fn actor(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    asked: &Asked,
+    subject: &TokenRow,
+) -> Result<Actor, Refusal> {
+    let sub = match &asked.actor {
+        None => request.client.client().id.to_string(),
+        Some(token) => {
+            let row = live(core, request, token).await?;
+            if row.client_id != request.client.client().id {
+                return Err(unacceptable());
+            }
+            if row.actor()?.is_some() {
+                return Err(invalid("actor_token was exchanged itself: present the actor's own"));
+            }
+            row.principal_id.to_string()
+        }
+    };
+    let actor = Actor::new(sub, subject.actor()?);
+    if actor.length() > Actor::MAXIMUM_CHAIN {
+        return Err(invalid("this token was exchanged too often"));
+    }
+    Ok(actor)
+}
+
+/// One target: the subject token's own, or a connection below the aggregate that its grant reaches.
+async fn target(core: &Core, request: &TokenRequest<'_>, subject: &TokenRow) -> Result<ResourceUri, Refusal> {
+    let refused = |text: &'static str| Refusal::new(ErrorCode::InvalidTarget, text);
+    let mut uri = subject.resource.clone();
+    let named = request.form.all("resource").chain(request.form.all("audience"));
+    for (index, value) in named.enumerate() {
+        let named =
+            ResourceUri::parse(value).map_err(|_| refused("this server protects no such resource"))?;
+        if index > 0 && named != uri {
+            return Err(refused("a token is for one resource: name one"));
+        }
+        uri = named;
+    }
+    within_limits(request, &uri)?;
+    if uri == subject.resource || reaches(core, subject, &uri).await? {
+        return Ok(uri);
+    }
+    Err(refused("the subject token does not reach this resource"))
+}
+
+async fn reaches(core: &Core, subject: &TokenRow, uri: &ResourceUri) -> Result<bool, Refusal> {
+    let alias = core.registry.find(uri).and_then(|resource| resource.alias);
+    let (Some(alias), true) = (alias, subject.resource == core.registry.aggregate().uri) else {
+        return Ok(false);
+    };
+    let owned = core.connections.connections_of(&subject.principal_id).await;
+    let owned = owned.map_err(portcullis_oauth::Error::internal)?;
+    let Some(connection) = owned.into_iter().find(|connection| connection.alias == alias) else {
+        return Ok(false);
+    };
+    Ok(subject.all_connections
+        || core.access_tokens.connections_of(&subject.grant_id).await?.contains(&connection.id))
+}
+
+fn scope(form: &Form, subject: &TokenRow) -> Result<ScopeSet, Refusal> {
+    let asked = ScopeSet::parse(form.one("scope")?.unwrap_or_default());
+    let asked = asked.map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
+    if asked.is_empty() {
+        return Ok(subject.scope.clone());
+    }
+    if !asked.is_subset(&subject.scope) {
+        return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond the subject token's"));
+    }
+    Ok(asked)
+}
+
+fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::InvalidRequest, text)
+}
+
+/// RFC 8693 §2.2.2: whatever is wrong with a token, one answer.
+fn unacceptable() -> Refusal {
+    invalid(
+        "the token is unknown, expired, revoked, or was issued neither to this client nor for its resource",
+    )
+}
