@@ -13,8 +13,8 @@ use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::store::{
-    AccessTokens, Clients, Codes, Devices, Grants, Machines, RefreshTokens, Requests, Resources, Revoked,
-    Setup, Users,
+    AccessTokens, Clients, Codes, Devices, Grants, KnownBrowsers, Machines, RefreshTokens, Requests,
+    Resources, Revoked, Setup, SignIns, Users,
 };
 use crate::work::Work;
 
@@ -55,6 +55,8 @@ pub(crate) struct Core {
     pub(crate) users: Users,
     pub(crate) clients: Clients,
     pub(crate) setup: Setup,
+    pub(crate) sign_ins: SignIns,
+    pub(crate) known_browsers: KnownBrowsers,
     pub(crate) requests: Requests,
     pub(crate) codes: Codes,
     pub(crate) grants: Grants,
@@ -63,7 +65,6 @@ pub(crate) struct Core {
     pub(crate) devices: Devices,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) passwords: PasswordCheck,
-    pub(crate) sign_in_guard: Guard,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
     pub(crate) secret_guard: Guard,
@@ -85,6 +86,8 @@ impl Core {
             users: Users::new(database.clone(), clock.clone()),
             clients: Clients::new(database.clone(), clock.clone()),
             setup: Setup::new(database.clone(), clock.clone()),
+            sign_ins: SignIns::new(database.clone(), clock.clone()),
+            known_browsers: KnownBrowsers::new(database.clone()),
             requests: Requests::new(database.clone()),
             codes: Codes::new(database.clone()),
             grants: Grants::new(database.clone()),
@@ -93,7 +96,6 @@ impl Core {
             devices: Devices::new(database.clone()),
             refresh_tokens: RefreshTokens::new(database.clone()),
             passwords: PasswordCheck::default(),
-            sign_in_guard: Guard::new(Quota::per_minute(10)),
             sign_in_source_guard: Guard::new(Quota::per_minute(300)),
             secret_guard: Guard::new(Quota::per_minute(20)),
             user_code_guard: Guard::new(Quota::per(5, Seconds::minutes(5))),

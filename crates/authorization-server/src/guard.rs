@@ -33,11 +33,6 @@ impl Guard {
     pub(crate) fn take_back(&self, name: &str) {
         self.tries.take_back(&key(name));
     }
-
-    /// Forgives the tries under a name: its owner got in.
-    pub(crate) fn forgive(&self, name: &str) {
-        self.tries.forget(&key(name));
-    }
 }
 
 /// A stranger chose the name, so its length must not be the table's.

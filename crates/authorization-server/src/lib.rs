@@ -29,6 +29,7 @@ mod settings;
 mod setup;
 mod signed_in;
 mod store;
+mod throttle;
 mod token;
 mod verifier;
 mod work;
@@ -41,6 +42,6 @@ pub use server::AuthorizationServer;
 pub use settings::Settings;
 pub use store::{
     Client, ClientOrigin, Clients, GrantSummary, Grants, NewClient, NewResource, NewUser, RegisteredResource,
-    ResourceError, ResourceScope, Resources, Setup, User, UserError, Users,
+    ResourceError, ResourceScope, Resources, Setup, SignInStanding, SignIns, User, UserError, Users,
 };
 pub use work::Work;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{Form, PrincipalId, Secret, Timestamp};
@@ -18,6 +19,7 @@ use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::LoginPage;
 use crate::password_change;
 use crate::store::Credentials;
+use crate::throttle::{Throttled, Visitor};
 
 const WRONG: &str = "The e-mail address or the password is not right.";
 
@@ -69,7 +71,7 @@ pub(crate) async fn sign_in(
             browser: &browser,
             return_to: local_path(form.one("return_to").ok().flatten()),
         };
-        login.attempt(&form, peer).await
+        login.attempt(&form, Visitor::new(&core, peer, &headers)).await
     };
     page_or_error(&trace, sign_in).await
 }
@@ -81,27 +83,27 @@ struct Login<'a> {
 }
 
 impl Login<'_> {
-    async fn attempt(&self, form: &Form, peer: Peer) -> Result<Response, PageError> {
+    async fn attempt(&self, form: &Form, visitor: Visitor) -> Result<Response, PageError> {
         let now = self.core.clock.now();
         let email = form.one("email").ok().flatten().unwrap_or_default().trim();
         let password = Secret::presented(form.one("password").ok().flatten().unwrap_or_default());
-        let credentials = match prove(self.core, peer, email, password, now).await? {
+        let credentials = match prove(self.core, &visitor, email, password, now).await? {
             Proof::Right(credentials) => credentials,
             Proof::Wrong => {
                 self.refused("wrong_credentials", now).await;
                 return self.page(StatusCode::UNAUTHORIZED, email, Some(WRONG.to_owned())).await;
             }
-            Proof::Wait(seconds) => {
-                self.refused("throttled", now).await;
-                return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(wait(seconds))).await;
+            Proof::Throttled(throttled) => {
+                self.refused(throttled.reason(), now).await;
+                return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(throttled.sentence())).await;
             }
         };
         if credentials.password_expired_at.is_some() {
             self.refused("password_expired", now).await;
             return password_change::expired(self.browser, email, &self.return_to).await;
         }
-        enter(self.core, self.browser, &credentials.id, now).await?;
-        Ok(see_other(&self.return_to))
+        let cookie = enter(self.core, self.browser, visitor, &credentials.id, now).await?;
+        Ok(with_cookie(see_other(&self.return_to), cookie))
     }
 
     async fn refused(&self, reason: &'static str, now: Timestamp) {
@@ -144,51 +146,51 @@ pub(crate) enum Proof {
     Right(Credentials),
     /// They are not, for whatever reason.
     Wrong,
-    /// There were too many tries: so many seconds to wait.
-    Wait(u64),
+    /// There were too many tries to look at one more.
+    Throttled(Throttled),
 }
 
 /// Judges an address and a password. Unknown, disabled and wrong differ by neither text nor time (A54).
 pub(crate) async fn prove(
     core: &Core,
-    peer: Peer,
+    visitor: &Visitor,
     email: &str,
     password: Secret,
     now: Timestamp,
 ) -> Result<Proof, PageError> {
-    // Counted by account and source together, before the password is looked at: neither parallel guesses nor a stranger
-    // elsewhere get anything out of it (ASVS-6.3.1).
-    let (source, account) = (peer.to_string(), format!("{peer} {}", email.to_lowercase()));
-    let admitted = core.sign_in_source_guard.admit(&source, now);
-    if let Err(seconds) = admitted.and_then(|()| core.sign_in_guard.admit(&account, now)) {
-        return Ok(Proof::Wait(seconds));
+    if let Err(throttled) = visitor.knock(core, email, now).await? {
+        return Ok(Proof::Throttled(throttled));
     }
     let found = core.users.credentials(email).await?;
     let stored = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
     let right = core.passwords.verify(password, stored).await?;
     match found.filter(|credentials| right && credentials.disabled_at.is_none()) {
         Some(credentials) => {
-            core.sign_in_guard.forgive(&account);
+            visitor.forgive(core, email).await?;
             Ok(Proof::Right(credentials))
         }
         None => Ok(Proof::Wrong),
     }
 }
 
-/// Signs a proven user in, once the paper trail says so.
+/// Signs a proven user in, once the paper trail says so. Gives the cookie by which the browser is known from now on.
 pub(crate) async fn enter(
     core: &Core,
     browser: &Browser,
+    visitor: Visitor,
     principal: &PrincipalId,
     now: Timestamp,
-) -> Result<(), PageError> {
+) -> Result<Option<HeaderValue>, PageError> {
     core.trail.record(Event::new(now, Action::SignIn, Outcome::Done).by(principal)).await?;
-    Ok(browser.sign_in(principal, now).await?)
+    let cookie = visitor.remember(core, principal, now).await?;
+    browser.sign_in(principal, now).await?;
+    Ok(cookie)
 }
 
-/// The same words wherever a password is asked for.
-pub(crate) fn wait(seconds: u64) -> String {
-    format!("There were too many tries. Wait {seconds} seconds, then try again.")
+/// An answer that makes the browser known.
+pub(crate) fn with_cookie(mut answer: Response, cookie: Option<HeaderValue>) -> Response {
+    answer.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+    answer
 }
 
 fn read(query: &[u8]) -> Result<Form, PageError> {

@@ -15,11 +15,12 @@ use portcullis_web::{Browser, Peer, csrf, form};
 
 use crate::Core;
 use crate::authorize::{login_url, see_other};
-use crate::login::{Proof, enter, local_path, prove, unreadable, wait};
+use crate::login::{Proof, enter, local_path, prove, unreadable, with_cookie};
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::PasswordPage;
 use crate::password::MINIMUM_LENGTH;
 use crate::store::{Ending, UserError};
+use crate::throttle::Visitor;
 
 const HERE: &str = "/account/password";
 const WRONG: &str = "The current password is not right.";
@@ -56,7 +57,7 @@ pub(crate) async fn change(
         // Who is signed in changes their own password, whatever the form says.
         let email = signed_in.unwrap_or_else(|| field(&form, "email"));
         let desk = Desk { core: &core, browser: &browser, email, return_to: return_to(&form), is_in };
-        desk.change(&form, peer).await
+        desk.change(&form, Visitor::new(&core, peer, &headers)).await
     };
     page_or_error(&trace, change).await
 }
@@ -100,30 +101,30 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn change(&self, form: &Form, peer: Peer) -> Result<Response, PageError> {
+    async fn change(&self, form: &Form, visitor: Visitor) -> Result<Response, PageError> {
         let now = self.core.clock.now();
         let secret = |name| Secret::presented(field(form, name));
         let (current, new) = (secret("current"), secret("new"));
         let unchanged = current.hash().matches(&new);
-        let user = match prove(self.core, peer, &self.email, current, now).await? {
+        let user = match prove(self.core, &visitor, &self.email, current, now).await? {
             Proof::Right(credentials) => credentials.id,
             Proof::Wrong => return self.refuse(StatusCode::UNAUTHORIZED, WRONG.to_owned(), now).await,
-            Proof::Wait(seconds) => {
-                return self.refuse(StatusCode::TOO_MANY_REQUESTS, wait(seconds), now).await;
+            Proof::Throttled(throttled) => {
+                return self.refuse(StatusCode::TOO_MANY_REQUESTS, throttled.sentence(), now).await;
             }
         };
         if unchanged {
             let new = Some("This is the password that you have already.".to_owned());
             return self.page(StatusCode::UNPROCESSABLE_ENTITY, Wrong { new, ..Wrong::default() }).await;
         }
-        self.replace(form, &user, new, now).await
+        self.replace(form, visitor, (&user, new), now).await
     }
 
     async fn replace(
         &self,
         form: &Form,
-        user: &PrincipalId,
-        new: Secret,
+        visitor: Visitor,
+        (user, new): (&PrincipalId, Secret),
         now: Timestamp,
     ) -> Result<Response, PageError> {
         let disconnect = form.one("disconnect").ok().flatten() == Some("yes");
@@ -137,8 +138,8 @@ impl Desk<'_> {
             }
         }
         self.core.changes.publish(&Change::new(ChangeKind::User, user.as_str()));
-        enter(self.core, self.browser, user, now).await?;
-        Ok(see_other(&self.return_to))
+        let cookie = enter(self.core, self.browser, visitor, user, now).await?;
+        Ok(with_cookie(see_other(&self.return_to), cookie))
     }
 
     async fn refuse(&self, status: StatusCode, text: String, now: Timestamp) -> Result<Response, PageError> {

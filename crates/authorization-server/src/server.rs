@@ -147,6 +147,8 @@ impl AuthorizationServer {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
         let day_ago = now.minus(Seconds::days(1));
         self.0.requests.sweep(now).await?;
+        self.0.sign_ins.sweep(now).await?;
+        self.0.known_browsers.sweep(now).await?;
         self.0.codes.sweep(day_ago).await?;
         self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;

@@ -9,14 +9,16 @@ use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{Form, Secret};
 use portcullis_web::layout::{Chrome, page};
-use portcullis_web::{Browser, csrf, form};
+use portcullis_web::{Browser, Peer, csrf, form};
 
 use crate::Core;
 use crate::authorize::see_other;
+use crate::login::with_cookie;
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::{SetupError, SetupField, SetupPage};
 use crate::password::MINIMUM_LENGTH;
 use crate::store::{NewUser, UserError};
+use crate::throttle::Visitor;
 
 /// `GET /setup?token=…`
 pub(crate) async fn show(
@@ -41,18 +43,23 @@ pub(crate) async fn create(
     State(core): State<Arc<Core>>,
     trace: Trace,
     browser: Browser,
-    headers: HeaderMap,
+    (peer, headers): (Peer, HeaderMap),
     body: Bytes,
 ) -> Response {
     let create = async {
         let form = form(&headers, &body).map_err(|_| dead_link())?;
         csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
-        create_admin(&core, &browser, &form).await
+        create_admin(&core, &browser, &form, Visitor::new(&core, peer, &headers)).await
     };
     page_or_error(&trace, create).await
 }
 
-async fn create_admin(core: &Core, browser: &Browser, form: &Form) -> Result<Response, PageError> {
+async fn create_admin(
+    core: &Core,
+    browser: &Browser,
+    form: &Form,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
     let field = |name| form.one(name).ok().flatten().unwrap_or_default().to_owned();
     let now = core.clock.now();
     let admin = NewUser {
@@ -64,8 +71,9 @@ async fn create_admin(core: &Core, browser: &Browser, form: &Form) -> Result<Res
     match core.setup.redeem(&Secret::presented(field("token")), admin).await {
         Ok(Some(user)) => {
             core.note(Event::new(now, Action::Setup, Outcome::Done).by(&user.id)).await;
+            let cookie = visitor.remember(core, &user.id, now).await?;
             browser.sign_in(&user.id, now).await?;
-            Ok(see_other("/"))
+            Ok(with_cookie(see_other("/"), cookie))
         }
         Ok(None) => {
             core.note(Event::new(now, Action::Setup, Outcome::Refused).because("setup_link_dead")).await;

@@ -32,6 +32,8 @@ pub enum SecretKind {
     SetupLink,
     /// An MCP session id (Streamable HTTP, revisions up to 2025-11-25).
     McpSession,
+    /// What makes a browser known again that somebody signed in with.
+    Device,
     /// A password that we chose for somebody.
     Password,
 }
@@ -51,6 +53,7 @@ impl SecretKind {
             Self::Csrf => "pcl_xs_",
             Self::SetupLink => "pcl_su_",
             Self::McpSession => "pcl_ms_",
+            Self::Device => "pcl_dv_",
             Self::Password => "",
         }
     }

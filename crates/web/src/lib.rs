@@ -6,6 +6,7 @@
 pub mod assets;
 mod browser;
 pub mod csrf;
+pub mod device_cookie;
 pub mod error_page;
 mod form;
 mod headers;

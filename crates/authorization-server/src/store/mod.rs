@@ -5,12 +5,14 @@ mod clients;
 mod codes;
 mod devices;
 mod grants;
+mod known_browsers;
 mod machines;
 mod passwords;
 mod refresh_tokens;
 mod requests;
 mod resources;
 mod setup;
+mod sign_ins;
 mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
@@ -22,6 +24,7 @@ pub(crate) use devices::{
 };
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
+pub(crate) use known_browsers::KnownBrowsers;
 pub(crate) use machines::Machines;
 pub(crate) use passwords::{Credentials, Ending};
 pub(crate) use refresh_tokens::{
@@ -31,4 +34,6 @@ pub(crate) use refresh_tokens::{
 pub(crate) use requests::{NewRequest, Requests, decide_in as decide_request_in};
 pub use resources::{NewResource, RegisteredResource, ResourceError, ResourceScope, Resources};
 pub use setup::Setup;
+pub(crate) use sign_ins::{Bucket, Counted};
+pub use sign_ins::{SignInStanding, SignIns};
 pub use users::{NewUser, User, UserError, Users};

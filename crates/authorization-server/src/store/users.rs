@@ -265,7 +265,8 @@ pub(super) async fn end_sessions(
     transaction: &mut Transaction,
     id: &PrincipalId,
 ) -> Result<(), DatabaseError> {
-    portcullis_web::SessionStore::end_all_in(transaction, id).await
+    portcullis_web::SessionStore::end_all_in(transaction, id).await?;
+    super::sign_ins::forget_in(transaction, id).await
 }
 
 /// Addresses are compared without case; nothing else about them is changed.

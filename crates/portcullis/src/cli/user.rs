@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use portcullis_authorization_server::{NewUser, User, Users};
+use portcullis_authorization_server::{NewUser, SignInStanding, SignIns, User, Users};
 use portcullis_oauth::{SystemClock, Timestamp};
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ Examples:
     Disable(DisableArguments),
     /// Let somebody sign in again
     Enable(OneUser),
+    /// Forgive the failed tries at somebody's account, so that they can sign in from anywhere again
+    Unlock(OneUser),
     /// Set a new password
     Password(PasswordArguments),
     /// Make somebody choose another password at the next sign-in, and end what the old one opened
@@ -108,11 +110,8 @@ pub(super) async fn run(command: UserCommand, config: &Config) -> Result<(), Pro
     match command {
         UserCommand::Add(arguments) => add(arguments, config).await,
         UserCommand::List(format) => list(format, config).await,
-        UserCommand::Show(one) => {
-            let user = find(&existing(config).await?, one.who.email()).await?;
-            show(&user, one.format);
-            Ok(())
-        }
+        UserCommand::Show(one) => show_standing(&one, config, false).await,
+        UserCommand::Unlock(one) => show_standing(&one, config, true).await,
         UserCommand::Disable(arguments) => disable(&arguments, config).await,
         UserCommand::Enable(one) => enable(&one, config).await,
         UserCommand::Password(arguments) => set_password(&arguments, config).await,
@@ -187,6 +186,45 @@ async fn enable(one: &OneUser, config: &Config) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Shows a user with what strangers did at their account, forgiven first where that is asked for.
+async fn show_standing(one: &OneUser, config: &Config, unlock: bool) -> Result<(), Problem> {
+    let users = existing(config).await?;
+    let user = find(&users, one.who.email()).await?;
+    let sign_ins = SignIns::new(store::open_existing(config).await?, Arc::new(SystemClock));
+    if unlock {
+        sign_ins.unlock(&user.id).await.map_err(|error| Problem::caused(&error))?;
+    }
+    let standing = sign_ins.standing(&user.id).await.map_err(|error| Problem::caused(&error))?;
+    if one.format.json {
+        let mut described = describe(&user);
+        described["sign_in"] = json!({
+            "failures": standing.failures,
+            "wait_until": standing.wait_until.map(time),
+            "locked": standing.shut,
+            "known_browsers": standing.known_browsers,
+        });
+        print_json(&described);
+        return Ok(());
+    }
+    let mut fields = fields(&user);
+    fields.push(("failed sign-ins", told(&standing)));
+    fields.push(("known browsers", standing.known_browsers.to_string()));
+    print_fields(&fields);
+    Ok(())
+}
+
+fn told(standing: &SignInStanding) -> String {
+    let failures = format!("{} in a row from unknown browsers", standing.failures);
+    match standing.wait_until {
+        _ if standing.shut => {
+            format!("{failures}: locked for those; `portcullis user unlock` lets them in again")
+        }
+        Some(at) => format!("{failures}: those wait until {}", time(at)),
+        None if standing.failures == 0 => "none".to_owned(),
+        None => failures,
+    }
+}
+
 async fn set_password(arguments: &PasswordArguments, config: &Config) -> Result<(), Problem> {
     let users = existing(config).await?;
     let user = find(&users, arguments.who.email()).await?;
@@ -211,7 +249,11 @@ fn show(user: &User, format: Format) {
     if format.json {
         return print_json(&describe(user));
     }
-    print_fields(&[
+    print_fields(&fields(user));
+}
+
+fn fields(user: &User) -> Vec<(&'static str, String)> {
+    vec![
         ("e-mail", user.email.clone()),
         ("name", user.name.clone()),
         ("id", user.id.to_string()),
@@ -221,7 +263,7 @@ fn show(user: &User, format: Format) {
         ("password set", time(user.password_changed_at.unwrap_or(user.created_at))),
         ("password expired", since(user.password_expired_at)),
         ("disabled", since(user.disabled_at)),
-    ]);
+    ]
 }
 
 fn since(at: Option<Timestamp>) -> String {
