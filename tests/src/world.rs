@@ -109,6 +109,14 @@ impl World {
         count
     }
 
+    /// Each event's action and trace id.
+    pub async fn traces(&self) -> Vec<(String, Option<String>)> {
+        portcullis_database::on!(self.database.database.read(), |pool| {
+            sqlx::query_as("SELECT action, trace_id FROM audit_event ORDER BY at, id").fetch_all(pool).await
+        })
+        .expect("the paper trail")
+    }
+
     /// The actions, outcomes and reasons of the paper trail, in their order.
     pub async fn trail(&self) -> Vec<String> {
         let rows: Vec<(String, String, Option<String>)> =

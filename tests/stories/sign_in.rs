@@ -2,7 +2,7 @@
 
 use portcullis_authorization_server::NewUser;
 use portcullis_database::both_engines;
-use portcullis_tests::{Browser, PASSWORD, World};
+use portcullis_tests::{Browser, Client, PASSWORD, World};
 
 async fn sign_in_wrong(browser: &mut Browser<'_>) -> u16 {
     browser.sign_in("/login", "alice@example.com", "wrong wrong wrong").await.status.as_u16()
@@ -156,6 +156,21 @@ both_engines! {
         let trail = world.trail().await;
         for what in ["created", "disabled", "enabled"] {
             assert!(trail.contains(&format!("user.change done {what}")), "{what} in {trail:?}");
+        }
+    }
+
+    /// ASVS-16.2.5: an event carries the id that the answer and the log's lines carry, also when another task did the work
+    async fn events_carry_the_trace_id_of_their_request(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let refused = client.redeem(&world, "pcl_ac_unknown", "x", &[]).await;
+        let trace = refused.header("x-request-id").to_owned();
+        client.connect(&world).await;
+        let traces = world.traces().await;
+        assert!(traces.contains(&("token.request".to_owned(), Some(trace))), "{traces:?}");
+        for action in ["client.registration", "sign_in", "consent", "token.request"] {
+            let of = |(name, trace): &&(String, Option<String>)| name == action && trace.is_none();
+            assert_eq!(traces.iter().find(of), None);
         }
     }
 }

@@ -130,7 +130,7 @@ impl Event {
             client: None,
             connection: None,
             tool: None,
-            trace_id: None,
+            trace_id: crate::trace::current(),
             detail: Value::Null,
         }
     }

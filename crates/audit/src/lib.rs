@@ -7,6 +7,8 @@ mod event;
 mod redaction;
 mod trail;
 
+pub mod trace;
+
 pub use event::{Action, Event, Outcome};
 pub use redaction::redact;
 pub use trail::{Trail, record_in};

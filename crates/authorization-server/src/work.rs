@@ -1,5 +1,6 @@
 //! Work that must finish: it runs in a task that the server owns, not in the handler that a client's disconnect drops.
 
+use portcullis_audit::trace;
 use portcullis_oauth::Error;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -18,8 +19,9 @@ impl Work {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        // Its log lines stay under the request that began it.
-        self.0.spawn(job.in_current_span()).await.map_err(Error::internal)
+        // Its log lines and events stay under the request that began it.
+        let job = trace::carry(trace::current(), job.in_current_span());
+        self.0.spawn(job).await.map_err(Error::internal)
     }
 
     /// Waits until every job has ended; none may be begun afterwards.

@@ -8,6 +8,7 @@ use axum::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use portcullis_audit::trace;
 use portcullis_oauth::{PublicUrl, random_handle};
 use tracing::Instrument;
 
@@ -47,13 +48,13 @@ pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: N
     let path = request.uri().path().to_owned();
     // Never the query, headers or body: codes, tokens and passwords travel there.
     let span = tracing::info_span!("request", id, method = %request.method(), path);
-    let mut response = async {
+    let response = async {
         let response = next.run(request).await;
         tracing::debug!(status = response.status().as_u16(), "answered");
         response
     }
-    .instrument(span)
-    .await;
+    .instrument(span);
+    let mut response = trace::under(id.clone(), response).await;
     if let Some(fault) = response.extensions().get::<Fault>().copied() {
         response = fault.answer(&path, &id);
     }
