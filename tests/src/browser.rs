@@ -23,6 +23,12 @@ impl<'a> Browser<'a> {
         Self { app: &world.app, cookies: BTreeMap::new() }
     }
 
+    /// A fresh browser that visits one node.
+    #[must_use]
+    pub fn at(app: &'a App) -> Self {
+        Self { app, cookies: BTreeMap::new() }
+    }
+
     /// A fresh browser that signed in as Alice.
     pub async fn signed_in(world: &'a World) -> Self {
         let mut browser = Self::new(world);
@@ -40,6 +46,22 @@ impl<'a> Browser<'a> {
     /// Puts a session cookie into the jar.
     pub fn set_session(&mut self, value: &str) {
         self.cookies.insert("portcullis".to_owned(), value.to_owned());
+    }
+
+    /// The value of a cookie.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies.get(name).map(String::as_str)
+    }
+
+    /// Puts a cookie into the jar.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Ends the session as closing the browser does: what outlives it stays.
+    pub fn close_session(&mut self) {
+        self.cookies.remove("portcullis");
     }
 
     /// `GET path`

@@ -16,3 +16,4 @@ mod refresh;
 mod registration;
 mod revocation;
 mod sign_in;
+mod throttling;

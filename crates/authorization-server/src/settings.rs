@@ -39,6 +39,12 @@ pub struct Settings {
     pub refresh_grace: Seconds,
     /// Whether clients may register themselves (RFC 7591).
     pub open_registration: bool,
+    /// How often one address may register a client in a minute.
+    pub registrations_per_minute: u32,
+    /// How often one address may send somebody to the authorization endpoint in a minute.
+    pub authorizations_per_minute: u32,
+    /// How often one address may try to sign in in a minute, from browsers that are not known.
+    pub sign_ins_per_minute: u32,
 }
 
 impl Default for Settings {
@@ -49,6 +55,9 @@ impl Default for Settings {
             refresh_absolute: Seconds::days(90),
             refresh_grace: Seconds(120),
             open_registration: true,
+            registrations_per_minute: 120,
+            authorizations_per_minute: 300,
+            sign_ins_per_minute: 300,
         }
     }
 }

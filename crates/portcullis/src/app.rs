@@ -13,7 +13,7 @@ use portcullis_authorization_server::{AuthorizationServer, AuthorizationServerPa
 use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
-use portcullis_resource_server::{Connections, Gateway, GatewayParts};
+use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
 use portcullis_web::SessionStore;
 
 use self::directory::Directory;
@@ -85,6 +85,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,
+        rates: rates(&config),
     })
     .await
     .map_err(|error| Problem::caused(&error))?;
@@ -109,6 +110,14 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })
 }
 
+fn rates(config: &Config) -> Rates {
+    Rates {
+        calls: config.limits.user_calls_per_minute,
+        lists: config.limits.user_lists_per_minute,
+        calls_of_a_tool: config.limits.user_tool_calls_per_minute,
+    }
+}
+
 fn settings(config: &Config) -> Settings {
     Settings {
         access_token_life: config.access_token,
@@ -116,5 +125,8 @@ fn settings(config: &Config) -> Settings {
         refresh_absolute: config.refresh_absolute,
         refresh_grace: config.refresh_grace,
         open_registration: config.open_registration,
+        registrations_per_minute: config.limits.registrations_per_minute,
+        authorizations_per_minute: config.limits.authorizations_per_minute,
+        sign_ins_per_minute: config.limits.sign_ins_per_minute,
     }
 }

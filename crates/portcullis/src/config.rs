@@ -5,6 +5,7 @@
 
 mod draft;
 mod keys;
+mod limits;
 mod listen;
 mod network;
 mod shown;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use portcullis_oauth::{PublicUrl, Seconds};
 
 pub use keys::describe;
+pub use limits::Limits;
 pub use listen::ListenAddress;
 pub use network::Network;
 pub use shown::{Shown, show};
@@ -102,6 +104,8 @@ pub struct Config {
     pub refresh_grace: Seconds,
     /// Whether clients may register themselves (RFC 7591).
     pub open_registration: bool,
+    /// How much of what one address or one user gets.
+    pub limits: Limits,
     /// The log's filter.
     pub log: String,
     /// The log's form.

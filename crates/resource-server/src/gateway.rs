@@ -42,6 +42,25 @@ pub struct GatewayParts {
     pub sandbox_folder: PathBuf,
     /// The ports that the server listens on, for the `Host` names of this computer.
     pub listen_ports: Vec<u16>,
+    /// How much one user may ask for.
+    pub rates: Rates,
+}
+
+/// How much one user may ask for in a minute (TOOL-10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Tool calls.
+    pub calls: u32,
+    /// Lists and everything else.
+    pub lists: u32,
+    /// Calls of one tool.
+    pub calls_of_a_tool: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { calls: 60, lists: 120, calls_of_a_tool: 10 }
+    }
 }
 
 /// The gateway could not be made.
@@ -93,9 +112,9 @@ impl Gateway {
             connections: Connections::new(database, changes, Arc::clone(&parts.clock)),
             upstreams: Upstreams::new(sandbox),
             limits: Limits {
-                calls: Limiter::new(Quota::per_minute(60), BUCKETS),
-                lists: Limiter::new(Quota::per_minute(120), BUCKETS),
-                tools: Limiter::new(Quota::per_minute(10), BUCKETS),
+                calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
+                lists: Limiter::new(Quota::per_minute(parts.rates.lists), BUCKETS),
+                tools: Limiter::new(Quota::per_minute(parts.rates.calls_of_a_tool), BUCKETS),
             },
             registry: parts.registry,
             clock: parts.clock,

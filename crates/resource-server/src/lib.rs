@@ -63,7 +63,7 @@ mod upstream;
 #[cfg(feature = "gateway")]
 pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
 #[cfg(feature = "gateway")]
-pub use gateway::{Gateway, GatewayError, GatewayParts, tools_by_scope};
+pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 pub use layer::{RequireBearer, RequireBearerService};
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

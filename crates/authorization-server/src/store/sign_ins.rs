@@ -82,7 +82,7 @@ impl SignIns {
              ON CONFLICT (name) DO UPDATE SET failures = b.failures + 1, failed_at = $2, \
              principal_id = excluded.principal_id, \
              streak = CASE WHEN b.failed_at < $3 THEN 1 ELSE b.streak + 1 END, \
-             retry_at = $2 + 1000000 * CASE WHEN b.failed_at < $3 OR b.streak < 9 THEN 0 \
+             retry_at = $2 + CAST(1000000 AS BIGINT) * CASE WHEN b.failed_at < $3 OR b.streak < 9 THEN 0 \
              WHEN b.streak = 9 THEN 30 WHEN b.streak = 10 THEN 60 WHEN b.streak = 11 THEN 120 \
              WHEN b.streak = 12 THEN 240 WHEN b.streak = 13 THEN 480 WHEN b.streak = 14 THEN 960 \
              WHEN b.streak = 15 THEN 1920 ELSE 3600 END \

@@ -21,6 +21,13 @@ pub(super) struct Draft {
     pub(super) refresh_absolute_days: Option<i64>,
     pub(super) refresh_grace_seconds: Option<i64>,
     pub(super) registration: Option<String>,
+    pub(super) registrations_per_minute: Option<i64>,
+    pub(super) authorizations_per_minute: Option<i64>,
+    pub(super) sign_ins_per_minute: Option<i64>,
+    pub(super) user_calls_per_minute: Option<i64>,
+    pub(super) user_lists_per_minute: Option<i64>,
+    pub(super) user_tool_calls_per_minute: Option<i64>,
+    pub(super) max_connections: Option<i64>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

@@ -25,7 +25,7 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 16] = [
+pub(super) const KEYS: [Key; 23] = [
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
@@ -40,6 +40,13 @@ pub(super) const KEYS: [Key; 16] = [
     key("refresh_absolute_days", Shape::Number, "life of a grant's refresh tokens [90]"),
     key("refresh_grace_seconds", Shape::Number, "a repeated refresh gets the same answer for so long [120]"),
     key("registration", Shape::Text, "open: clients may register themselves; off: admins do [open]"),
+    key("registrations_per_minute", Shape::Number, "client registrations from one address [120]"),
+    key("authorizations_per_minute", Shape::Number, "authorization requests from one address [300]"),
+    key("sign_ins_per_minute", Shape::Number, "tries to sign in from one address [300]"),
+    key("user_calls_per_minute", Shape::Number, "tool calls of one user [60]"),
+    key("user_lists_per_minute", Shape::Number, "lists and other MCP requests of one user [120]"),
+    key("user_tool_calls_per_minute", Shape::Number, "calls of one user to one tool [10]"),
+    key("max_connections", Shape::Number, "open connections; half of them for one address at most [10000]"),
     key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
     key("log_format", Shape::Text, "text or json [text]"),
 ];
@@ -65,7 +72,7 @@ pub fn describe() -> String {
         "Settings come from portcullis.toml in the working directory (or --config FILE), then from\nPORTCULLIS_… variables, then from flags; none is needed:\n",
     );
     for key in KEYS {
-        let _ = write!(text, "\n  {:<22} {}", key.name, key.about);
+        let _ = write!(text, "\n  {:<26} {}", key.name, key.about);
     }
     text
 }

@@ -102,6 +102,8 @@ fn a_value_of_the_wrong_sort_is_told_by_its_setting() {
 fn a_value_that_cannot_be_is_told_with_what_could_be() {
     insta::assert_snapshot!(refusal("access_token_seconds = 0", &[]), @"access_token_seconds must be between 1 and 86400, not 0");
     insta::assert_snapshot!(refusal("refresh_absolute_days = 7", &[]), @"refresh_absolute_days must not be less than refresh_idle_days");
+    insta::assert_snapshot!(refusal("sign_ins_per_minute = 0", &[]), @"sign_ins_per_minute must be between 1 and 1000000, not 0");
+    insta::assert_snapshot!(refusal("max_connections = 1000001", &[]), @"max_connections must be between 1 and 1000000, not 1000001");
     insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open or off, not closed");
     insta::assert_snapshot!(refusal("listen = [\"8420\"]", &[]), @"cannot listen on 8420: write an address and a port, such as 127.0.0.1:8420, [::1]:8420 or localhost:8420");
     insta::assert_snapshot!(refusal("allowed_origins = [\"app\"]", &[]), @"each of allowed_origins must be an absolute http:// or https:// URL such as https://mcp.example.com, not app");
@@ -192,6 +194,13 @@ fn every_setting_is_shown_with_who_said_so() {
     refresh_absolute_days = 90 (default)
     refresh_grace_seconds = 120 (default)
     registration = "open" (default)
+    registrations_per_minute = 120 (default)
+    authorizations_per_minute = 300 (default)
+    sign_ins_per_minute = 300 (default)
+    user_calls_per_minute = 60 (default)
+    user_lists_per_minute = 120 (default)
+    user_tool_calls_per_minute = 10 (default)
+    max_connections = 10000 (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);

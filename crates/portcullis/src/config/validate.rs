@@ -7,11 +7,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::draft::Draft;
 use super::listen::DEFAULT_PORT;
-use super::{Config, DatabaseUrl, ListenAddress, LogFormat, Network, TlsFiles};
+use super::{Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles};
 use crate::Problem;
 
 /// The settings, checked and with their defaults.
 pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
+    let limits = Limits::check(&draft)?;
     let data_dir = draft.data_dir.filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
     let database_url = draft
         .database_url
@@ -46,6 +47,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         refresh_absolute: Seconds::days(refresh_absolute),
         refresh_grace: Seconds(refresh_grace),
         open_registration,
+        limits,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })
@@ -55,7 +57,12 @@ fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
     Err(Problem::configuration(sentence))
 }
 
-fn number(name: &str, given: Option<i64>, default: i64, range: RangeInclusive<i64>) -> Result<i64, Problem> {
+pub(super) fn number(
+    name: &str,
+    given: Option<i64>,
+    default: i64,
+    range: RangeInclusive<i64>,
+) -> Result<i64, Problem> {
     let value = given.unwrap_or(default);
     if range.contains(&value) {
         return Ok(value);

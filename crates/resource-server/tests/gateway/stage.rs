@@ -129,6 +129,7 @@ impl Stage {
             allowed_origins: vec!["https://inspector.example".to_owned()],
             sandbox_folder: folder.path().to_owned(),
             listen_ports: vec![8420],
+            rates: portcullis_resource_server::Rates::default(),
         })
         .await
         .unwrap();

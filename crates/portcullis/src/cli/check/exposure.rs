@@ -13,11 +13,20 @@ const LONG_ACCESS: Seconds = Seconds(3_600);
 /// A client that was not asked about for longer has been forgotten.
 const LONG_GRANT: Seconds = Seconds::days(180);
 
+/// More tries from one address than an office makes.
+const MANY_SIGN_INS: u32 = 3_000;
+
 /// Every point about it.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![https(config)];
     findings.extend(config.tls.as_ref().map(certificate));
-    findings.extend([client_addresses(config), origins(config), registration(config), token_lives(config)]);
+    findings.extend([
+        client_addresses(config),
+        origins(config),
+        registration(config),
+        token_lives(config),
+        limits(config),
+    ]);
     findings
 }
 
@@ -125,6 +134,32 @@ fn registration(config: &Config) -> Finding {
             "only admins register clients"
         },
     )
+}
+
+/// A limit that nobody reaches slows nobody down, and one that everybody reaches is an outage (ASVS-6.3.1, TOOL-10).
+fn limits(config: &Config) -> Finding {
+    const CHECK: &str = "limits";
+    let limits = &config.limits;
+    let found = format!(
+        "a minute: {} registrations, {} authorizations and {} sign-ins an address; {} calls, {} lists and {} calls of a tool a user",
+        limits.registrations_per_minute,
+        limits.authorizations_per_minute,
+        limits.sign_ins_per_minute,
+        limits.user_calls_per_minute,
+        limits.user_lists_per_minute,
+        limits.user_tool_calls_per_minute
+    );
+    if limits.sign_ins_per_minute > MANY_SIGN_INS {
+        let advice = format!(
+            "set sign_ins_per_minute to {MANY_SIGN_INS} or less: guessing is slow only if it is slowed"
+        );
+        return Finding::warn(CHECK, found, advice);
+    }
+    if limits.user_tool_calls_per_minute > limits.user_calls_per_minute {
+        let advice = "set user_tool_calls_per_minute below user_calls_per_minute, or it is never reached";
+        return Finding::warn(CHECK, found, advice);
+    }
+    Finding::ok(CHECK, found)
 }
 
 fn token_lives(config: &Config) -> Finding {

@@ -29,6 +29,7 @@ async fn a_fresh_folder_is_no_failure_and_stays_as_it_was() {
     ok allowed origins
     ok registration
     ok token lives
+    ok limits
     warn master key
     warn data folder
     warn database file
@@ -46,7 +47,7 @@ async fn what_a_careless_installation_opens_is_named() {
     std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::write(data.join("master.key"), "not a key").unwrap();
     let settings = "listen = [\"0.0.0.0:8420\"]\ntrusted_proxies = [\"0.0.0.0/0\"]\n\
-        allowed_origins = [\"http://app.example\"]\naccess_token_seconds = 86400\n\
+        allowed_origins = [\"http://app.example\"]\naccess_token_seconds = 86400\nsign_ins_per_minute = 100000\n\
         database_url = \"postgres://u:hunter2@127.0.0.1:1/d\"";
     insta::assert_snapshot!(verdicts(folder.path(), settings).await, @r"
     fail https
@@ -54,6 +55,7 @@ async fn what_a_careless_installation_opens_is_named() {
     fail allowed origins
     ok registration
     warn token lives
+    warn limits
     fail master key
     fail data folder
     fail database
