@@ -4,6 +4,7 @@ mod announce;
 mod background;
 mod connections;
 mod demo;
+pub(crate) mod files;
 pub mod folder;
 mod listeners;
 mod logging;
@@ -17,6 +18,7 @@ use portcullis_oauth::{Clock, PublicUrl, Secret, SystemClock};
 use tokio_rustls::TlsAcceptor;
 
 use self::announce::{Announcement, Next};
+use self::connections::Places;
 pub(crate) use self::demo::EMAIL as DEMO_EMAIL;
 use crate::Problem;
 use crate::app::{App, AppParts, assemble};
@@ -62,12 +64,13 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     } else {
         first_steps(&app, &public_url).await?
     };
+    let places = Places::new(files::make_room(config.limits.max_connections), &config);
     let signals = shutdown::Signals::install()?;
     let background = background::spawn(&app);
     let announcement =
         Announcement { public_url, engine: app.database.engine(), data_dir: config.data_dir, next };
     say(&announcement);
-    shutdown::serve(&app, listeners, acceptor, signals).await;
+    shutdown::serve(&app, listeners, (acceptor, places), signals).await;
     drop(background);
     shutdown::close(&app.database).await;
     Ok(())

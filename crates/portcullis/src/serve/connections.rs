@@ -3,6 +3,8 @@
 //! A stranger who is slow has a deadline at every step before a request is understood: the handshake, and the head of
 //! each request. From then on the middleware's own deadline counts.
 
+mod places;
+
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -24,6 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::places::Places;
 use crate::tls::HTTP_2;
 
 /// The two deadlines of a slow stranger.
@@ -48,13 +51,19 @@ pub(super) struct Connections {
     router: Router,
     tls: Option<TlsAcceptor>,
     patience: Patience,
+    places: Places,
     stop: CancellationToken,
 }
 
 impl Connections {
     /// Serves `router`, under TLS if there is an acceptor, until `stop`.
-    pub(super) fn new(router: Router, tls: Option<TlsAcceptor>, stop: CancellationToken) -> Self {
-        Self { router, tls, patience: PATIENCE, stop }
+    pub(super) fn new(
+        router: Router,
+        tls: Option<TlsAcceptor>,
+        places: Places,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { router, tls, patience: PATIENCE, places, stop }
     }
 
     /// Accepts until it is time to stop; ends when every connection has. Dropped earlier, it cuts them off.
@@ -67,7 +76,16 @@ impl Connections {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => drop(connections.spawn(self.clone().connection(stream, peer))),
+                Ok((stream, peer)) => match self.places.take(peer.ip()) {
+                    Some(place) => {
+                        let connection = self.clone().connection(stream, peer);
+                        connections.spawn(async move {
+                            connection.await;
+                            drop(place);
+                        });
+                    }
+                    None => self.places.refuse(stream, self.tls.is_some()),
+                },
                 Err(error) if is_theirs(error.kind()) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::Connections;
+use super::connections::{Connections, Places};
 use crate::Problem;
 use crate::app::App;
 
@@ -53,12 +53,12 @@ impl Signals {
 pub(super) async fn serve(
     app: &App,
     listeners: Vec<TcpListener>,
-    tls: Option<TlsAcceptor>,
+    (tls, places): (Option<TlsAcceptor>, Places),
     mut signals: Signals,
 ) {
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
-    let connections = Connections::new(app.router.clone(), tls, stop.clone());
+    let connections = Connections::new(app.router.clone(), tls, places, stop.clone());
     for listener in listeners {
         servers.spawn(connections.clone().accept(listener));
     }

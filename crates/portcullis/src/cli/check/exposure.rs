@@ -4,6 +4,7 @@ use portcullis_oauth::{Clock, Seconds, SystemClock};
 
 use super::Finding;
 use crate::config::{Config, TlsFiles};
+use crate::serve::files;
 use crate::tls::{self, Validity};
 
 /// A certificate that ends within this time should have been renewed.
@@ -26,6 +27,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         registration(config),
         token_lives(config),
         limits(config),
+        connections(config),
     ]);
     findings
 }
@@ -160,6 +162,21 @@ fn limits(config: &Config) -> Finding {
         return Finding::warn(CHECK, found, advice);
     }
     Finding::ok(CHECK, found)
+}
+
+/// Each connection is an open file, and a server that has none left answers nobody.
+fn connections(config: &Config) -> Finding {
+    const CHECK: &str = "connections";
+    let wanted = config.limits.max_connections;
+    let room = files::most_connections(wanted);
+    if room < wanted {
+        return Finding::warn(
+            CHECK,
+            format!("{wanted} at once, but the limit of open files leaves room for {room}"),
+            "raise the limit of open files where Portcullis is started (ulimit -n, LimitNOFILE=), or lower max_connections",
+        );
+    }
+    Finding::ok(CHECK, format!("{wanted} at once, half of them for one address that is no proxy's"))
 }
 
 fn token_lives(config: &Config) -> Finding {

@@ -16,7 +16,9 @@ async fn verdicts(folder: &Path, settings: &str) -> String {
     for finding in &findings {
         assert_eq!(finding.advice.is_none(), finding.verdict == Verdict::Ok, "{finding:?}");
     }
-    let lines = findings.iter().map(|finding| format!("{} {}", finding.verdict.word(), finding.check));
+    // How many files may be open is the machine's.
+    let findings = findings.iter().filter(|finding| finding.check != "connections");
+    let lines = findings.map(|finding| format!("{} {}", finding.verdict.word(), finding.check));
     lines.collect::<Vec<_>>().join("\n")
 }
 

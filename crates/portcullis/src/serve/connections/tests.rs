@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::config::TlsFiles;
+use crate::config::{Config, Flags, Sources, TlsFiles};
 use crate::tls;
 
 const HASTE: Patience = Patience { handshake: Duration::from_millis(50), head: Duration::from_millis(50) };
@@ -30,6 +30,13 @@ fn files() -> (TempDir, TlsFiles) {
     (folder, files)
 }
 
+/// So many places, with these settings.
+fn places(many: usize, settings: &[(&str, &str)]) -> Places {
+    let environment =
+        settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Places::new(many, &Config::load(&Sources { environment, flags: Flags::default() }).unwrap())
+}
+
 /// A running listener.
 struct Running {
     address: SocketAddr,
@@ -40,6 +47,10 @@ struct Running {
 
 impl Running {
     async fn start(files: Option<&TlsFiles>, patience: Patience) -> Self {
+        Self::with_places(files, patience, &places(1_000, &[])).await
+    }
+
+    async fn with_places(files: Option<&TlsFiles>, patience: Patience, places: &Places) -> Self {
         let stop = CancellationToken::new();
         let (entered, stopping) = (Arc::new(Notify::new()), stop.clone());
         let enter = entered.clone();
@@ -52,7 +63,8 @@ impl Running {
             .route("/peer", get(|peer: Peer| async move { peer.to_string() }))
             .route("/held", get(held));
         let acceptor = files.map(|files| TlsAcceptor::from(Arc::new(tls::server_config(files).unwrap())));
-        let connections = Connections { patience, ..Connections::new(router, acceptor, stop.clone()) };
+        let connections =
+            Connections { patience, ..Connections::new(router, acceptor, places.clone(), stop.clone()) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Self { address, stop, entered, accepting: tokio::spawn(connections.accept(listener)) }
@@ -136,4 +148,62 @@ async fn a_request_that_is_under_way_is_answered_and_idle_connections_end_at_onc
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     timeout(Duration::from_secs(2), running.accepting).await.unwrap().unwrap();
     assert!(TcpStream::connect(running.address).await.is_err(), "nothing new is accepted");
+}
+
+/// A connection from another address of this machine.
+async fn connect_from(running: &Running, address: [u8; 4]) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((address, 0))).unwrap();
+    socket.connect(running.address).await.unwrap()
+}
+
+/// A stranger who opens sockets gets a share, and an honest answer beyond it; others are served meanwhile.
+#[tokio::test]
+async fn one_address_gets_half_of_the_places_and_hears_when_to_come_again() {
+    let running = Running::with_places(None, PATIENCE, &places(8, &[])).await;
+    let mut hoarded = Vec::new();
+    for _ in 0..4 {
+        hoarded.push(running.connect().await);
+    }
+    let refused = exchange(running.connect().await, ASK).await;
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\r\nRetry-After: 5\r\n"), "{refused}");
+    let (head, body) = refused.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(&format!("Content-Length: {}", body.len())), "{refused}");
+    let other = exchange(connect_from(&running, [127, 0, 0, 2]).await, ASK).await;
+    assert!(other.starts_with("HTTP/1.1 200 "), "{other}");
+    drop(hoarded);
+    let mut tries = 0;
+    while exchange(running.connect().await, ASK).await.starts_with("HTTP/1.1 503 ") {
+        tries += 1;
+        assert!(tries < 1_000, "the places do not come back");
+    }
+}
+
+/// Behind a proxy everybody has one address, so there the share would be an outage; the whole is bounded all the same.
+#[tokio::test]
+async fn a_proxy_may_use_every_place_and_no_more() {
+    for settings in [
+        &[("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1")][..],
+        &[("PORTCULLIS_BEHIND_TLS_PROXY", "true"), ("PORTCULLIS_PUBLIC_URL", "https://mcp.example")],
+    ] {
+        let running = Running::with_places(None, PATIENCE, &places(4, settings)).await;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(running.connect().await);
+        }
+        let mut last = running.connect().await;
+        last.write_all(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        running.entered.notified().await;
+        assert!(exchange(running.connect().await, ASK).await.starts_with("HTTP/1.1 503 "));
+    }
+}
+
+#[tokio::test]
+async fn without_a_place_no_handshake_is_begun() {
+    let (_folder, files) = files();
+    let running = Running::with_places(Some(&files), PATIENCE, &places(1, &[])).await;
+    let _held = running.handshake(&files, &[b"http/1.1"]).await;
+    let mut rest = Vec::new();
+    let ended = timeout(Duration::from_secs(5), running.connect().await.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok() && rest.is_empty(), "closed without a word");
 }
