@@ -1,13 +1,14 @@
 //! How many connections are open at once: a stranger who opens sockets by the thousand uses up a share, not the server.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::io::Write;
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_web::Peer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -17,8 +18,8 @@ use crate::config::{Config, Network};
 /// What is said where there is no place, before a single byte of the request is looked at.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n\
     Content-Length: 56\r\nConnection: close\r\n\r\nToo many connections are open. Try again in 5 seconds.\r\n";
-/// So many are told so at once; beyond it a connection is closed without a word, which costs nothing.
-const TOLD_AT_ONCE: usize = 64;
+/// So many are waited for at once until they have heard it; beyond it the connection is closed on the spot.
+const HEARING: usize = 256;
 /// Whoever is told has so long to hear it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -29,7 +30,7 @@ pub(in crate::serve) struct Places(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     free: Arc<Semaphore>,
-    telling: Arc<Semaphore>,
+    lingering: Arc<Semaphore>,
     /// The share of one address, where an address is one peer's.
     most_of_one: Option<usize>,
     /// Behind these are many peers.
@@ -52,7 +53,7 @@ impl Places {
         let unlisted_proxy = config.behind_tls_proxy && config.trusted_proxies.is_empty();
         Self(Arc::new(Inner {
             free: Arc::new(Semaphore::new(places)),
-            telling: Arc::new(Semaphore::new(TOLD_AT_ONCE)),
+            lingering: Arc::new(Semaphore::new(HEARING)),
             most_of_one: (!unlisted_proxy).then(|| places.div_ceil(2)),
             proxies: config.trusted_proxies.clone(),
             held: Mutex::default(),
@@ -87,20 +88,29 @@ impl Places {
     /// Closes a connection for which there is no place; says so first if it would be understood.
     pub(super) fn refuse(&self, stream: TcpStream, is_tls: bool) {
         // Under TLS it would take the very handshake that there is no room for.
-        let Ok(permit) = Arc::clone(&self.0.telling).try_acquire_owned() else { return };
-        if !is_tls {
-            tokio::spawn(async move {
-                let _permit = permit;
-                let _ = timeout(PATIENCE, tell(stream)).await;
-            });
+        if is_tls {
+            return;
         }
+        let Ok(stream) = tell(stream) else { return };
+        let Ok(permit) = Arc::clone(&self.0.lingering).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _permit = permit;
+            let _ = timeout(PATIENCE, linger(stream)).await;
+        });
     }
 }
 
-/// Closing while the request still arrives would take the answer back (RFC 9112 §9.6), so a little is read first.
-async fn tell(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.write_all(FULL).await?;
-    stream.shutdown().await?;
+/// Says it at once: what nobody has written to yet takes so few bytes without waiting.
+fn tell(stream: TcpStream) -> std::io::Result<std::net::TcpStream> {
+    let mut stream = stream.into_std()?;
+    stream.write_all(FULL)?;
+    stream.shutdown(Shutdown::Write)?;
+    Ok(stream)
+}
+
+/// Closing while the request still arrives would take the answer back (RFC 9112 §9.6), so what arrives is read first.
+async fn linger(stream: std::net::TcpStream) -> std::io::Result<()> {
+    let mut stream = TcpStream::from_std(stream)?;
     let mut rest = [0; 4_096];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())
