@@ -12,6 +12,7 @@
 
 mod answer;
 mod browser;
+mod canaries;
 mod client;
 mod world;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::header::HOST;
 use axum::http::{Method, Request};
 use portcullis::app::{App, AppParts, assemble};
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::Answer;
+use crate::canaries::{self, Watch};
 
 /// Every user's password.
 pub const PASSWORD: &str = "seven green lorries parked";
@@ -32,6 +33,7 @@ pub struct World {
     pub alice: User,
     database: TestDatabase,
     folder: TempDir,
+    _log: Watch,
 }
 
 impl World {
@@ -42,11 +44,12 @@ impl World {
 
     /// A server with some settings changed.
     pub async fn configured(database: TestDatabase, settings: &[(&str, &str)]) -> Self {
+        let log = Watch::begin();
         let folder = TempDir::new().expect("a temporary folder");
         let clock = TestClock::at(START);
         let app = start(&database, &folder, &clock, settings).await;
         let alice = add_user(&app, "alice@example.com").await;
-        Self { app, clock, alice, database, folder }
+        Self { app, clock, alice, database, folder, _log: log }
     }
 
     /// A second node: the same database, caches of its own.
@@ -134,8 +137,13 @@ impl World {
 
 /// One request to one node.
 pub(crate) async fn send(app: &App, request: Request<Body>) -> Answer {
-    let response = app.router.clone().oneshot(request).await;
-    Answer::read(response.unwrap_or_else(|never| match never {})).await
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.expect("the body of a request");
+    canaries::presented(&parts.headers, &parts.uri.to_string(), &body);
+    let response = app.router.clone().oneshot(Request::from_parts(parts, Body::from(body))).await;
+    let answer = Answer::read(response.unwrap_or_else(|never| match never {})).await;
+    canaries::issued(&answer);
+    answer
 }
 
 /// A request to our host.

@@ -1,6 +1,7 @@
 //! How a client finds its way: the 401, the two metadata documents, the error shapes of the edges.
 
 use portcullis_database::both_engines;
+use portcullis_oauth::{Clock, SystemClock};
 use portcullis_tests::World;
 use serde_json::json;
 
@@ -80,5 +81,18 @@ both_engines! {
         assert_eq!(header("x-frame-options"), "DENY");
         assert_eq!(header("referrer-policy"), "no-referrer");
         assert_eq!(header("cache-control"), "no-store");
+    }
+
+    /// A node whose clock is not the database's would end codes and tokens at the wrong time: it is not ready
+    async fn readiness_asks_for_one_time(database: TestDatabase) {
+        let world = World::on(database).await;
+        let has_a_clock = world.app.database.engine() == "PostgreSQL";
+        let ready = world.get("/readyz").await;
+        assert_eq!(ready.status.as_u16() == 503, has_a_clock, "{}", ready.body);
+        let behind = SystemClock.now().micros() - world.clock.now().micros();
+        world.advance(behind / 1_000_000 + 5);
+        assert_eq!(world.get("/readyz").await.body, "ready");
+        world.advance(10);
+        assert_eq!(world.get("/readyz").await.status.as_u16() == 503, has_a_clock);
     }
 }

@@ -12,6 +12,11 @@ use tokio::time::timeout;
 
 use crate::{Backend, DatabaseError, OpenError, on};
 
+/// Clocks that are so many milliseconds apart end codes, tokens and sessions at the wrong time.
+pub const HARMFUL_SKEW: u64 = 10_000;
+/// What PostgreSQL's own clock says, in microseconds.
+pub(crate) const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
 /// A database that does not answer within this time is not there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -93,8 +98,7 @@ impl Inspection {
     pub async fn clock(&mut self) -> Result<Option<Timestamp>, DatabaseError> {
         // A true difference: SQLite has no clock of its own.
         let Backend::Postgres(connection) = &mut self.0 else { return Ok(None) };
-        let micros = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-        Ok(Some(sqlx::query_scalar(micros).fetch_one(connection).await?))
+        Ok(Some(sqlx::query_scalar(CLOCK).fetch_one(connection).await?))
     }
 
     /// Ends it in order. What the other side thinks of that changes nothing any more.

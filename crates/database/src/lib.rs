@@ -18,6 +18,6 @@ pub use backend::Backend;
 pub use change::{Change, ChangeKind};
 pub use error::{DatabaseError, OpenError};
 pub use feed::{ChangeFeed, ChangeListener, Stamp};
-pub use inspection::{Inspection, Step};
+pub use inspection::{HARMFUL_SKEW, Inspection, Step};
 pub use open::Database;
 pub use transaction::Transaction;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use portcullis_oauth::Timestamp;
+use portcullis_oauth::{Clock, Timestamp};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -53,6 +53,18 @@ impl Database {
     #[must_use]
     pub fn engine(&self) -> &'static str {
         self.0.engine()
+    }
+
+    /// How many milliseconds `clock` and the database's own are apart; 0 where it has none of its own.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn skew(&self, clock: &dyn Clock) -> Result<u64, DatabaseError> {
+        // A true difference: SQLite has no clock of its own.
+        let Backend::Postgres(pool) = &self.0 else { return Ok(0) };
+        let asked = clock.now().micros();
+        let theirs: Timestamp = sqlx::query_scalar(inspection::CLOCK).fetch_one(pool).await?;
+        Ok(theirs.micros().abs_diff(i64::midpoint(asked, clock.now().micros())) / 1_000)
     }
 
     /// An executor for reads.

@@ -17,6 +17,7 @@ use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
 use portcullis_web::SessionStore;
 
 use self::directory::Directory;
+use self::health::Health;
 use crate::Problem;
 use crate::config::Config;
 use crate::serve::middleware::{self, Edge};
@@ -100,11 +101,12 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         clock: clock.clone(),
     });
     let pages = authorization.router().merge(console.router()).layer(sessions);
+    let health = Health { changes: changes.clone(), database: database.clone(), clock: clock.clone() };
     let routes = Router::new()
         .merge(pages)
         .merge(gateway.router())
         .merge(portcullis_web::assets::routes())
-        .merge(health::routes(changes.clone()));
+        .merge(health::routes(health));
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
     Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })

@@ -7,7 +7,7 @@ mod demo;
 pub(crate) mod files;
 pub mod folder;
 mod listeners;
-mod logging;
+pub mod logging;
 pub mod middleware;
 mod shutdown;
 

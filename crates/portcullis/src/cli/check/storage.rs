@@ -1,15 +1,14 @@
 //! The database: whether it answers, whether its clock is ours, and whether the demo's account is in it.
 
-use portcullis_database::{Inspection, on};
+use portcullis_database::{HARMFUL_SKEW, Inspection, on};
 use portcullis_oauth::{Clock, SystemClock};
 
 use super::Finding;
 use crate::config::Config;
 use crate::serve::DEMO_EMAIL;
 
-/// Clocks may differ by so many milliseconds before it is worth a word, and before sessions end at the wrong time.
+/// Clocks may differ by so many milliseconds before it is worth a word.
 const NOTABLE: u64 = 1_000;
-const HARMFUL: u64 = 10_000;
 
 /// Every point about it.
 pub(super) async fn findings(config: &Config) -> Vec<Finding> {
@@ -64,7 +63,7 @@ async fn clock(connection: &mut Inspection) -> Finding {
         Ok(Some(apart)) => {
             let found = format!("PostgreSQL's clock is {apart} ms from ours");
             let advice = "let both machines follow the same time service (NTP)";
-            if apart < HARMFUL {
+            if apart < HARMFUL_SKEW {
                 Finding::warn(CHECK, found, advice)
             } else {
                 Finding::fail(CHECK, found, advice)
