@@ -6,6 +6,7 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
+import { keep } from './canaries.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
 const SCREENSHOTS = process.env.PORTCULLIS_SCREENSHOTS;
@@ -86,6 +87,7 @@ export class Person {
   }
 
   async standUp() {
+    keep(...(await this.context.cookies()).map(({ value }) => value));
     await this.context.close();
   }
 }

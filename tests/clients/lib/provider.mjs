@@ -2,6 +2,7 @@
 // both SDKs: their `OAuthClientProvider` interfaces agree on everything used here.
 
 import { randomBytes } from 'node:crypto';
+import { keep } from './canaries.mjs';
 
 export class MemoryProvider {
   #client;
@@ -62,6 +63,7 @@ export class MemoryProvider {
   }
 
   saveCodeVerifier(verifier) {
+    keep(verifier);
     this.#verifier = verifier;
   }
 

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { keep } from './canaries.mjs';
 import { ask, post } from './wire.mjs';
 
 const REDIRECT_URI = 'http://127.0.0.1:51004/callback';
@@ -60,6 +61,7 @@ export class Requester {
   }
 
   redeem({ code, verifier }) {
+    keep(code, verifier);
     return this.#token({ grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: REDIRECT_URI });
   }
 

@@ -1,4 +1,5 @@
-// Owns the life of one real portcullis process: a temporary data directory, a free port, start, stop.
+// Owns the life of one real portcullis process: a temporary data directory, a free port, start, stop, and a log at its
+// most talkative that must hold no secret.
 // Knows nothing of browsers or MCP.
 
 import { spawn } from 'node:child_process';
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { keep, leaks } from './canaries.mjs';
 
 const DEFAULT_BINARY = fileURLToPath(new URL('../../../target/debug/portcullis', import.meta.url));
 const BINARY = path.resolve(process.env.PORTCULLIS_BIN ?? DEFAULT_BINARY);
@@ -40,6 +42,7 @@ export class Server {
   #child;
   #ended;
   #log = '';
+  #printed = '';
 
   /** `database`: what `engine.fresh()` gave. `settings`: configuration keys, for example `{ access_token_seconds: 2 }`. */
   static async start({ database, settings = {} }) {
@@ -55,7 +58,7 @@ export class Server {
 
   /** Starts the process on the same data, address and database; again after `stop()`. */
   async launch() {
-    const settings = Object.entries(this.settings).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
+    const settings = Object.entries({ log: 'trace', ...this.settings }).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
     const database = this.database.url ? ['--database-url', this.database.url] : [];
     const serve = ['serve', '--demo', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin];
     this.#child = spawn(BINARY, ['--data-dir', this.directory, ...database, ...serve], {
@@ -69,11 +72,12 @@ export class Server {
       child.once('error', (error) => resolve({ error }));
       child.once('exit', (code, signal) => resolve({ code, signal }));
     }).finally(() => running.delete(child));
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => (this.#log += text));
-    }
+    // What it prints is for the person who started it, and tells the demo's password; what it logs is kept by machines.
+    this.#child.stdout.setEncoding('utf8').on('data', (text) => (this.#printed += text));
+    this.#child.stderr.setEncoding('utf8').on('data', (text) => (this.#log += text));
     try {
       this.demo = await this.#untilReady();
+      keep(this.demo.password);
     } catch (error) {
       await this.close();
       throw error;
@@ -123,13 +127,16 @@ export class Server {
 
   /** What the process printed and logged, for the message of a failed test. */
   get log() {
-    return this.#log;
+    return this.#printed + this.#log;
   }
 
-  /** Ends the process, whatever state it is in, and removes everything it left. */
+  /** Ends the process, whatever state it is in, removes everything it left, and looks for secrets in its log. */
   async close() {
     await this.stop('SIGKILL');
     await rm(this.directory, { recursive: true, force: true });
     await this.database.drop();
+    const found = leaks(this.#log);
+    if (found.length > 0) throw new Error(`secrets stand in the log:\n${found.join('\n')}`);
+    if (this.demo && !/ (?:DEBUG|TRACE) /.test(this.#log)) throw new Error('the server did not log what it was asked to');
   }
 }

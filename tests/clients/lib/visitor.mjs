@@ -2,6 +2,7 @@
 // the real forms and with the headers that a browser adds.
 
 import assert from 'node:assert/strict';
+import { keep } from './canaries.mjs';
 import { ask, formFields, post } from './wire.mjs';
 
 const FROM_OUR_PAGE = { 'sec-fetch-site': 'same-origin', origin: 'null' };
@@ -28,6 +29,7 @@ export class Visitor {
     const { text: page } = await this.#open(url);
     const login = formFields(page, '/login');
     login.append('email', this.server.demo.email);
+    keep(login.get('csrf'));
     login.append('password', this.server.demo.password);
     return this.#location(await this.#send('/login', login));
   }
@@ -55,6 +57,7 @@ export class Visitor {
     for (const cookie of answer.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie);
       this.#cookies.set(name, value);
+      keep(value);
     }
     return answer;
   }

@@ -1,7 +1,9 @@
-"""Owns the life of one real portcullis process: a temporary data directory, a free port, start, stop."""
+"""Owns the life of one real portcullis process: a temporary data directory, a free port, start, stop, and a log at its most
+talkative that must hold no secret (R9700-4.9.3-1, ASVS-16.2.5)."""
 
 import json
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -18,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("PORTCULLIS_BIN", REPOSITORY / "target/debug/portcullis")).resolve()
 START_SECONDS = 30
 STOP_SECONDS = 5
+# What is shaped like a secret of the server.
+SECRET = re.compile(r"pcl_(?:at|rt|ac|cs|ar|xs|su|ms|dv)_[\w-]{40,}")
 
 
 def _free_port() -> int:
@@ -55,7 +59,13 @@ class Server:
     @property
     def log(self) -> str:
         """What the process printed and logged."""
-        return (self._directory / "log").read_text()
+        return (self._directory / "printed").read_text() + (self._directory / "log").read_text()
+
+    def leaks(self) -> list[str]:
+        """The lines of the log that hold a secret."""
+        password = self.demo["password"]
+        lines = (self._directory / "log").read_text().splitlines()
+        return [line for line in lines if SECRET.search(line) or password in line]
 
     def metadata(self) -> dict:
         """The authorization server's metadata, as clients see it."""
@@ -80,19 +90,22 @@ def running(database: list[str], settings: dict[str, int]) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="portcullis-python-") as name:
         directory, port = Path(name), _free_port()
         serve = ["serve", "--demo", "--listen", f"127.0.0.1:{port}", "--public-url", f"http://localhost:{port}"]
-        variables = {f"PORTCULLIS_{key.upper()}": str(value) for key, value in settings.items()}
-        with open(directory / "log", "wb") as log:
+        variables = {f"PORTCULLIS_{key.upper()}": str(value) for key, value in ({"log": "trace"} | settings).items()}
+        with open(directory / "log", "wb") as log, open(directory / "printed", "wb") as printed:
             process = subprocess.Popen(
                 [BINARY, "--data-dir", directory, *database, *serve],
                 cwd=directory,
                 env=_clean_environment() | variables,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=printed,
+                stderr=log,
             )
         try:
-            yield Server(process, directory, port)
+            server = Server(process, directory, port)
+            yield server
         finally:
             _stop(process)
+        if found := server.leaks():
+            raise AssertionError("secrets stand in the log:\n" + "\n".join(found))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
