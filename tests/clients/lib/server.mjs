@@ -55,14 +55,8 @@ export class Server {
 
   /** Starts the process on the same data, address and database; again after `stop()`. */
   async launch() {
-    const settings = Object.entries(this.settings).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
-    const database = this.database.url ? ['--database-url', this.database.url] : [];
     const serve = ['serve', '--demo', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin];
-    this.#child = spawn(BINARY, ['--data-dir', this.directory, ...database, ...serve], {
-      cwd: this.directory,
-      env: { ...cleanEnvironment(), ...Object.fromEntries(settings) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    this.#child = this.#spawn(serve, 'ignore');
     const child = this.#child;
     running.add(child);
     this.#ended = new Promise((resolve) => {
@@ -78,6 +72,26 @@ export class Server {
       await this.close();
       throw error;
     }
+  }
+
+  /** Runs a command of the program on the same data, as an admin does. `input`: what it reads. */
+  async run(command, input = '') {
+    const child = this.#spawn(command, 'pipe');
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (printed += text));
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    if (code !== 0) throw new Error(`portcullis ${command.join(' ')} ended with ${code}: ${printed}`);
+  }
+
+  #spawn(command, stdin) {
+    const settings = Object.entries(this.settings).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
+    const database = this.database.url ? ['--database-url', this.database.url] : [];
+    return spawn(BINARY, ['--data-dir', this.directory, ...database, ...command], {
+      cwd: this.directory,
+      env: { ...cleanEnvironment(), ...Object.fromEntries(settings) },
+      stdio: [stdin, 'pipe', 'pipe'],
+    });
   }
 
   async #untilReady() {

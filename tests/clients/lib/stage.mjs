@@ -11,10 +11,11 @@ import { Server } from './server.mjs';
 const STORY_MS = 90_000;
 let browser;
 
-/** Opens one browser for all stories of a file. */
+/** Opens one browser for all stories of a file; what is given tells which. */
 export function withBrowser() {
   before(async () => (browser = await launchBrowser()));
   after(() => browser?.close());
+  return () => browser;
 }
 
 class Stage {
@@ -43,7 +44,8 @@ class Stage {
   }
 }
 
-async function play({ engine, settings, person, kind }, body) {
+/** Sets the stage, tells a story on it, and clears it away. */
+export async function play({ engine, settings, person, kind }, body) {
   const stage = new Stage();
   try {
     await stage.serve(engine, settings);
