@@ -16,7 +16,7 @@ const anyPort = () => 49_152 + (randomBytes(2).readUInt16BE() % 16_000);
 export class Player {
   /** `visitor`: the person behind the client; `headers`: what a proxy in front of the server adds to each request. */
   constructor(profile, server, visitor, headers = {}) {
-    Object.assign(this, { profile, server, visitor, headers });
+    Object.assign(this, { profile: { ...profile }, server, visitor, headers });
     const { origin } = server;
     this.places = { origin, mcp: server.demo.mcp_url, port: anyPort(), id: randomBytes(9).toString('base64url') };
   }
@@ -215,12 +215,26 @@ export class Player {
     return this.redeem(await this.authorize());
   }
 
-  /** Uses what a token opens: lists the tools and calls one. */
+  /** The tools that a token opens. */
+  async list(access) {
+    return this.#toolsOf(await this.#open(access));
+  }
+
+  /** The same, and calls one; the server lets a user call each tool ten times a minute. */
   async use(access) {
-    const speaker = await new Speaker(this.places.mcp, access, this.profile, this.headers).open();
+    const speaker = await this.#open(access);
+    const tools = await this.#toolsOf(speaker);
+    assert.match(await speaker.call(ECHO, { message: 'hello' }), /hello/);
+    return tools;
+  }
+
+  #open(access) {
+    return new Speaker(this.places.mcp, access, this.profile, this.headers).open();
+  }
+
+  async #toolsOf(speaker) {
     const tools = await speaker.list();
     assert.ok(tools.some((tool) => tool.name === ECHO), JSON.stringify(tools));
-    assert.match(await speaker.call(ECHO, { message: 'hello' }), /hello/);
     return tools;
   }
 
@@ -230,7 +244,7 @@ export class Player {
     await this.use(first.access_token);
     const second = await this.refresh(first.refresh_token);
     assert.notEqual(second.refresh_token, first.refresh_token);
-    await this.use(second.access_token);
+    await this.list(second.access_token);
     return second;
   }
 }

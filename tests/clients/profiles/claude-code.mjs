@@ -92,7 +92,7 @@ export default {
         }
         await player.use(first.access_token);
         const next = await player.refresh(first.refresh_token);
-        await player.use(next.access_token);
+        await player.list(next.access_token);
       },
     },
     {
@@ -118,7 +118,7 @@ export default {
       says: `finds tool names that fit its prefix within ${LONGEST_TOOL_NAME} characters`,
       async play(scene) {
         const player = scene.player();
-        const tools = await player.use((await player.connect()).access_token);
+        const tools = await player.list((await player.connect()).access_token);
         for (const { name } of tools) assert.ok(`mcp__portcullis__${name}`.length <= LONGEST_TOOL_NAME, name);
       },
     },
