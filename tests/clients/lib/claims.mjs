@@ -25,7 +25,7 @@ class Scene {
 
   /** A fresh installation of the client; `changes` to its profile. */
   player(changes = {}, visitor = this.visitor) {
-    return new Player({ ...this.profile, ...changes }, this.server, visitor, this.profile.headers);
+    return new Player({ ...this.profile, ...changes }, this.server, visitor);
   }
 
   /** Lets a person use a browser, and closes it afterwards. */
@@ -43,7 +43,7 @@ class Scene {
 export function tell(profile, browser) {
   for (const engine of engines) {
     test(`${profile.client} (${engine.name})`, { timeout: CLIENT_MS }, (told) =>
-      play({ engine, settings: profile.settings }, async ({ server }) => {
+      play({ engine, settings: profile.settings, publicUrl: profile.publicUrl }, async ({ server }) => {
         const scene = new Scene(profile, server, browser);
         scene.metadata = await server.metadata();
         for (const claim of profile.claims) await tellOne(told, scene, claim, engine);

@@ -8,15 +8,15 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { Speaker } from './speaker.mjs';
-import { ask, post } from './wire.mjs';
+import { ask, form } from './wire.mjs';
 
 const ECHO = 'sandbox__echo';
 const anyPort = () => 49_152 + (randomBytes(2).readUInt16BE() % 16_000);
 
 export class Player {
-  /** `visitor`: the person behind the client; `headers`: what a proxy in front of the server adds to each request. */
-  constructor(profile, server, visitor, headers = {}) {
-    Object.assign(this, { profile: { ...profile }, server, visitor, headers });
+  /** `visitor`: the person behind the client. `profile.headers`: what a proxy in front of the server adds to each request. */
+  constructor(profile, server, visitor) {
+    Object.assign(this, { profile: { ...profile }, server, visitor, headers: profile.headers ?? {} });
     const { origin } = server;
     this.places = { origin, mcp: server.demo.mcp_url, port: anyPort(), id: randomBytes(9).toString('base64url') };
   }
@@ -30,6 +30,9 @@ export class Player {
     return Object.fromEntries(members.map(([name, member]) => [name, this.fill(member)]));
   }
 
+  /** How a request of this client travels. */
+  send = (url, init) => ask(this.server.reach(url), { ...init, headers: { ...init.headers, ...this.headers } });
+
   // --- discovery -------------------------------------------------------------------------------------------------------
 
   /** Finds the server's endpoints by the steps that the profile names. */
@@ -40,13 +43,13 @@ export class Player {
 
   /** The 401 that begins it all, at a POST. */
   async challenge() {
-    const speaker = new Speaker(this.places.mcp, undefined, this.profile, this.headers);
+    const speaker = this.speaker(undefined);
     this.#challenged(await speaker.request(this.profile.revision === '2026-07-28' ? 'tools/list' : 'initialize'));
   }
 
   /** The same at a GET, as some clients probe (DC-4, DC-21). */
   async probe() {
-    this.#challenged(await ask(this.places.mcp, { headers: { accept: 'text/event-stream', ...this.headers } }));
+    this.#challenged(await this.send(this.places.mcp, { headers: { accept: 'text/event-stream' } }));
   }
 
   #challenged(answer) {
@@ -94,9 +97,10 @@ export class Player {
 
   async document(url) {
     const revision = this.profile.revision;
-    const answer = await ask(url, { headers: { accept: 'application/json', 'mcp-protocol-version': revision, ...this.headers } });
+    const answer = await this.send(url, { headers: { accept: 'application/json', 'mcp-protocol-version': revision } });
     assert.equal(answer.status, 200, `${url}: ${answer.text}`);
-    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff', url);
+    // A page may not read this header of another origin.
+    if (!this.profile.page) assert.equal(answer.headers.get('x-content-type-options'), 'nosniff', url);
     return JSON.parse(answer.text);
   }
 
@@ -114,8 +118,8 @@ export class Player {
 
   tryToRegister(changes = {}) {
     const body = JSON.stringify(this.fill({ ...this.profile.registration, ...changes }));
-    const headers = { 'content-type': 'application/json', accept: 'application/json', ...this.headers };
-    return ask(this.metadata.registration_endpoint, { method: 'POST', body, headers });
+    const headers = { 'content-type': 'application/json', accept: 'application/json' };
+    return this.send(this.metadata.registration_endpoint, { method: 'POST', body, headers });
   }
 
   // --- authorization ---------------------------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ export class Player {
     assert.equal(answer.get('state'), state);
     if (this.metadata.authorization_response_iss_parameter_supported) assert.equal(answer.get('iss'), this.metadata.issuer);
     this.redirect = asked.get('redirect_uri');
-    assert.ok(this.delivered.href.startsWith(this.redirect ?? ''), this.delivered.href);
+    assert.ok(this.delivered.href.startsWith(this.redirect), this.delivered.href);
     return answer.get('code');
   }
 
@@ -162,7 +166,7 @@ export class Player {
   // --- tokens ----------------------------------------------------------------------------------------------------------
 
   async redeem(code, changes = {}) {
-    const fields = { code, code_verifier: this.verifier, redirect_uri: this.redirect ?? undefined };
+    const fields = { code, code_verifier: this.verifier, redirect_uri: this.redirect };
     return this.#tokens(await this.token({ grant_type: 'authorization_code', ...fields, ...this.profile.redemption, ...changes }));
   }
 
@@ -172,9 +176,8 @@ export class Player {
 
   /** A raw token request, with the client's own way to say who it is. */
   token(fields) {
-    const { metadata, headers } = this;
     const authentication = this.authentication?.() ?? { client_id: this.client, client_secret: this.secret };
-    return post(metadata.token_endpoint, this.#parameters({ ...fields, ...authentication }), headers);
+    return this.send(this.metadata.token_endpoint, form(this.#parameters({ ...fields, ...authentication })));
   }
 
   /** What every client reads in a token answer: a known life, the granted scope, and that nobody may keep it. */
@@ -228,8 +231,13 @@ export class Player {
     return tools;
   }
 
+  /** What speaks MCP for this client. */
+  speaker(access) {
+    return new Speaker(this.places.mcp, access, this.profile, this.send);
+  }
+
   #open(access) {
-    return new Speaker(this.places.mcp, access, this.profile, this.headers).open();
+    return this.speaker(access).open();
   }
 
   async #toolsOf(speaker) {

@@ -41,14 +41,18 @@ export class Server {
   #ended;
   #log = '';
 
-  /** `database`: what `engine.fresh()` gave. `settings`: configuration keys, for example `{ access_token_seconds: 2 }`. */
-  static async start({ database, settings = {} }) {
+  /**
+   * `database`: what `engine.fresh()` gave. `settings`: configuration keys, for example `{ access_token_seconds: 2 }`.
+   * `publicUrl`: the origin that clients know, if it is not where the server listens.
+   */
+  static async start({ database, settings = {}, publicUrl }) {
     const server = new Server();
     server.database = database;
     server.settings = settings;
     server.directory = await mkdtemp(path.join(tmpdir(), 'portcullis-client-'));
     server.port = await freePort();
-    server.origin = `http://localhost:${server.port}`;
+    server.address = `http://localhost:${server.port}`;
+    server.origin = publicUrl ?? server.address;
     await server.launch();
     return server;
   }
@@ -108,7 +112,7 @@ export class Server {
   }
 
   async #answers() {
-    return fetch(`${this.origin}/.well-known/oauth-authorization-server`).then(
+    return fetch(this.reach(`${this.origin}/.well-known/oauth-authorization-server`)).then(
       (response) => response.ok,
       () => false,
     );
@@ -116,7 +120,13 @@ export class Server {
 
   /** The authorization server's metadata, as clients see it. */
   async metadata() {
-    return (await fetch(`${this.origin}/.well-known/oauth-authorization-server`)).json();
+    return (await fetch(this.reach(`${this.origin}/.well-known/oauth-authorization-server`))).json();
+  }
+
+  /** Where a request to this URL arrives. */
+  reach(url) {
+    const { href, origin } = new URL(url);
+    return origin === this.origin ? this.address + href.slice(origin.length) : href;
   }
 
   /** RFC 7009, as a public client does it. */

@@ -13,9 +13,9 @@ export class Speaker {
   #id = 0;
   #session;
 
-  /** `profile`: its `revision` and `capabilities`; `headers`: what every request carries besides. */
-  constructor(url, token, { revision, capabilities = {} }, headers = {}) {
-    Object.assign(this, { url, token, revision, capabilities, headers });
+  /** `profile`: its `revision` and `capabilities`; `send`: how a request travels. */
+  constructor(url, token, { revision, capabilities = {} }, send = ask) {
+    Object.assign(this, { url, token, revision, capabilities, send });
   }
 
   get #stateless() {
@@ -69,7 +69,7 @@ export class Speaker {
   }
 
   post(message) {
-    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...this.headers };
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
     if (this.token) headers.authorization = `Bearer ${this.token}`;
     if (this.#session) headers['mcp-session-id'] = this.#session;
     if (this.#stateless || (this.#session && this.revision >= FIRST_WITH_HEADER)) {
@@ -79,6 +79,6 @@ export class Speaker {
       headers['mcp-method'] = message.method;
       if (message.params?.name) headers['mcp-name'] = message.params.name;
     }
-    return ask(this.url, { method: 'POST', body: JSON.stringify(message), headers });
+    return this.send(this.url, { method: 'POST', body: JSON.stringify(message), headers });
   }
 }

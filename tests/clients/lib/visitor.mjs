@@ -56,11 +56,11 @@ export class Visitor {
 
   /** Opens an address and goes no further. */
   async open(url) {
-    return this.#keep(await ask(url, { headers: this.#headers() }));
+    return this.#keep(await ask(this.server.reach(url), { headers: this.#headers() }));
   }
 
   async #send(path, fields) {
-    return this.#keep(await post(this.server.origin + path, fields, { ...FROM_OUR_PAGE, ...this.#headers() }));
+    return this.#keep(await post(this.server.address + path, fields, { ...FROM_OUR_PAGE, ...this.#headers() }));
   }
 
   #headers() {

@@ -80,13 +80,14 @@ export default {
       // A36, A52
       says: `connects ${USERS} users at once from one address, and throttles none of them`,
       async play(scene) {
-        const numbers = Array.from({ length: USERS }, (_, index) => index + 1);
-        const accounts = await Promise.all(numbers.map((number) => hire(scene.server, number)));
+        const accounts = await hire(scene.server, USERS);
         const visitor = (account, index) => new Visitor(scene.server, account, home(index + 2));
         await Promise.all(
           accounts.map(async (account, index) => {
             const player = scene.player({}, visitor(account, index));
-            await player.use((await player.connect()).access_token);
+            const { access_token: access } = await player.connect();
+            // These users have no connection yet, so there is nothing in the list; that it is answered is what counts.
+            assert.ok(Array.isArray(await (await player.speaker(access).open()).list()));
           }),
         );
       },
@@ -128,9 +129,15 @@ export default {
   ],
 };
 
-/** An account of their own for one of many users. */
-async function hire(server, number) {
-  const email = `user${number}@example.com`;
-  await server.run(['user', 'add', '--email', email, '--password-stdin'], PASSWORD);
-  return { email, password: PASSWORD };
+/** An account of their own for each of so many users, added a few at a time. */
+async function hire(server, count) {
+  const emails = Array.from({ length: count }, (_, index) => `user${index + 1}@example.com`);
+  const left = [...emails];
+  const add = async () => {
+    for (let email = left.pop(); email; email = left.pop()) {
+      await server.run(['user', 'add', '--email', email, '--password-stdin'], PASSWORD);
+    }
+  };
+  await Promise.all([add(), add(), add()]);
+  return emails.map((email) => ({ email, password: PASSWORD }));
 }

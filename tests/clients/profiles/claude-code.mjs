@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { documentPlayer, withDocument } from '../lib/document.mjs';
 import { refreshTogether } from '../lib/together.mjs';
-import { Speaker } from '../lib/speaker.mjs';
 
 const LONGEST_TOOL_NAME = 64;
 const PROCESSES = 6;
@@ -104,7 +103,7 @@ export default {
         await player.use(full.access_token);
 
         const narrow = await player.redeem(await player.authorize({}, { untick: ['mcp.tools.execute'] }));
-        const speaker = new Speaker(player.places.mcp, narrow.access_token, player.profile);
+        const speaker = player.speaker(narrow.access_token);
         const refused = await speaker.request('tools/call', { name: 'sandbox__echo', arguments: { message: 'x' } });
         assert.equal(refused.status, 403);
         const challenge = refused.headers.get('www-authenticate');

@@ -9,6 +9,25 @@ const PATHS = ['/callback', '/oauth/callback', '/mcp/oauth/callback'];
 /** The URL of the MCP endpoint with another spelling of scheme and host. */
 const shouted = ({ mcp }) => mcp.replace(/^http:\/\/localhost/, 'HTTP://LOCALHOST');
 
+/** A server at the default port, which some spell out. */
+export const atDefaultPort = (profile) => ({
+  ...profile,
+  client: 'The same, at a default port',
+  publicUrl: 'http://localhost',
+  claims: [
+    {
+      // MCP-AUTH-18, DC-1
+      says: 'spells `resource` with the default port and without, and means the same',
+      async play(scene) {
+        const spelled = { resource: ['http://localhost:80/mcp', '{mcp}'] };
+        const player = scene.player({ authorization: spelled, redemption: spelled, refreshing: spelled });
+        assert.equal(player.places.mcp, 'http://localhost/mcp');
+        await player.live();
+      },
+    },
+  ],
+});
+
 /** Asks with these values of `resource` and gives what came of it. */
 async function outcome(player, resource) {
   const { answer } = await player.answered({ resource });
