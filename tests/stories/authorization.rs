@@ -53,7 +53,8 @@ both_engines! {
             (("response_type", "token"), "unsupported_response_type"),
             (("response_mode", "web_message"), "invalid_request"),
             (("request_uri", "https://evil.example/"), "invalid_request"),
-            (("scope", "openid"), "invalid_scope"),
+            (("scope", "nonsense"), "invalid_scope"),
+            (("scope", "openid nonsense"), "invalid_scope"),
             (("scope", "a\"b"), "invalid_scope"),
             (("resource", "http://localhost:8420/other"), "invalid_target"),
             (("resource", "not a uri"), "invalid_target"),
@@ -91,11 +92,16 @@ both_engines! {
         assert_eq!(victim.get(&format!("/oauth/consent?request={handle}")).await.status.as_u16(), 400);
     }
 
-    /// OA21-1.4.1-3: nothing asked is the default set, not everything
+    /// OA21-1.4.1-3, DC-5: nothing asked is the default set, not everything; so is what only a sign-in elsewhere would ask
     async fn without_scope_the_working_set_is_offered(database: TestDatabase) {
         let world = World::on(database).await;
         let client = Client::public(&world).await;
-        let page = Browser::new(&world).reach_consent(&client.authorize(&Pkce::new(), &[])).await;
-        assert_eq!(page.boxes("scope"), ["mcp.tools.read", "mcp.tools.execute", "mcp.resources.read"]);
+        let mut browser = Browser::signed_in(&world).await;
+        for scope in ["", "openid email profile", "openid"] {
+            let page = browser.reach_consent(&client.authorize(&Pkce::new(), &[("scope", scope)])).await;
+            assert_eq!(page.boxes("scope"), ["mcp.tools.read", "mcp.tools.execute", "mcp.resources.read"], "{scope}");
+        }
+        let mixed = browser.reach_consent(&client.authorize(&Pkce::new(), &[("scope", "openid mcp.tools.read")])).await;
+        assert_eq!(mixed.boxes("scope"), ["mcp.tools.read"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use portcullis_database::both_engines;
 use portcullis_oauth::{Clock, SystemClock};
-use portcullis_tests::World;
+use portcullis_tests::{Browser, Client, Pkce, Tokens, World};
 use serde_json::json;
 
 both_engines! {
@@ -50,9 +50,34 @@ both_engines! {
         let world = World::configured(database, &[("registration", "off")]).await;
         let document = world.get("/.well-known/oauth-authorization-server").await.json();
         assert_eq!(document.get("registration_endpoint"), None);
-        let answer = world.post_json("/oauth/register", &json!({"redirect_uris": ["https://a.example/"]})).await;
-        assert_eq!(answer.status.as_u16(), 404);
-        assert!(answer.json().is_object(), "{}", answer.body);
+        for path in ["/oauth/register", "/register"] {
+            let answer = world.post_json(path, &json!({"redirect_uris": ["https://a.example/"]})).await;
+            assert_eq!(answer.status.as_u16(), 404, "{path}");
+            assert!(answer.json().is_object(), "{}", answer.body);
+        }
+    }
+
+    /// MCP-AUTH-27, DC-2, DC-14: a client of 2025-03-26 reads no metadata, uses the default paths and names no resource
+    async fn the_default_paths_of_2025_03_26_are_the_same_endpoints(database: TestDatabase) {
+        let world = World::on(database).await;
+        let registered = world.post_json("/register", &json!({
+            "redirect_uris": ["http://127.0.0.1:51004/callback"], "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code", "refresh_token"],
+        })).await;
+        assert_eq!(registered.status.as_u16(), 201, "{}", registered.body);
+        assert_eq!(registered.header("access-control-allow-origin"), "*");
+        let id = registered.json()["client_id"].as_str().unwrap().to_owned();
+        let client = Client { id, secret: None, redirect_uri: "http://127.0.0.1:51004/callback".to_owned() };
+        let (mut browser, pkce) = (Browser::new(&world), Pkce::new());
+        let code = browser.approve(&client.authorize(&pkce, &[("resource", "")]).replace("/oauth/authorize", "/authorize")).await;
+        let redeem = [
+            ("grant_type", "authorization_code"), ("client_id", &client.id), ("code", &code),
+            ("code_verifier", &pkce.verifier), ("redirect_uri", &client.redirect_uri),
+        ];
+        let tokens = Tokens::of(&world.post_form("/token", &redeem).await);
+        assert_eq!(world.mcp(&tokens.access, "tools/list", json!({})).await.status.as_u16(), 200);
+        assert_eq!(world.get("/authorize").await.header("access-control-allow-origin"), "", "a page, never readable from elsewhere");
+        assert!(!world.get("/.well-known/oauth-authorization-server").await.body.contains(":8420/token"));
     }
 
     /// OA21-3.2-1, OA21-3.2-3, OA21-3.1-6

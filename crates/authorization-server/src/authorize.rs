@@ -196,14 +196,16 @@ pub(crate) fn resource(core: &Core, client: &Client, form: &Form) -> Result<Reso
     }
 }
 
-/// DC-5: what is unknown is dropped, and only what is wholly unknown is refused; nothing asked means the client's
-/// registered default or the working set, never everything (OA21-1.4.1-3).
+/// DC-5: what is unknown is dropped, and only what is wholly unknown is refused; nothing asked, or nothing but what a
+/// sign-in elsewhere would ask, means the client's registered default or the working set, never everything
+/// (OA21-1.4.1-3).
 pub(crate) fn scope(client: &Client, text: &str) -> Result<ScopeSet, Error> {
     let asked =
         ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
     let known = asked.intersection(&scopes::ALL.into_iter().collect());
-    match (asked.is_empty(), known.is_empty()) {
-        (false, false) => Ok(known),
+    let only_identity = asked.is_subset(&scopes::OPENID.into_iter().collect());
+    match (only_identity, known.is_empty()) {
+        (_, false) => Ok(known),
         (false, true) => Err(Error::new(ErrorCode::InvalidScope, "this server knows none of these scopes")),
         (true, _) if !client.metadata.scope.is_empty() => Ok(client.metadata.scope.clone()),
         (true, _) => Ok(scopes::WORKING_SET.into_iter().collect()),

@@ -26,6 +26,12 @@ use crate::{
 /// No request of these endpoints is larger.
 const BODY_LIMIT: usize = 64 * 1_024;
 
+// Where a client of MCP 2025-03-26 that reads no metadata looks (MCP-AUTH-27). The issuer is the MCP server's own origin,
+// so these are other names of the same endpoints; no document tells them.
+const DEFAULT_AUTHORIZE: &str = "/authorize";
+const DEFAULT_TOKEN: &str = "/token";
+const DEFAULT_REGISTER: &str = "/register";
+
 /// The authorization server. Cheap to clone.
 #[derive(Clone)]
 pub struct AuthorizationServer(Arc<Core>);
@@ -54,10 +60,13 @@ impl AuthorizationServer {
             .route("/.well-known/oauth-authorization-server", get(metadata::document))
             .route("/.well-known/openid-configuration", get(metadata::document))
             .route("/oauth/token", post(token::endpoint))
+            .route(DEFAULT_TOKEN, post(token::endpoint))
             .route("/oauth/revoke", post(revoke::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
         if self.0.settings.open_registration {
-            router = router.route("/oauth/register", post(register::endpoint));
+            router = router
+                .route("/oauth/register", post(register::endpoint))
+                .route(DEFAULT_REGISTER, post(register::endpoint));
         }
         router.layer(cors())
     }
@@ -166,6 +175,7 @@ impl AuthorizationServer {
 fn pages() -> Router<Arc<Core>> {
     Router::new()
         .route("/oauth/authorize", get(authorize::by_get).post(authorize::by_post))
+        .route(DEFAULT_AUTHORIZE, get(authorize::by_get).post(authorize::by_post))
         .route("/oauth/consent", get(consent::show).post(consent::decide))
         .route("/device", get(device::show).post(device::enter))
         .route("/login", get(login::show).post(login::sign_in))

@@ -23,11 +23,13 @@ pub mod scopes {
     /// Every scope that a client may ask for, in the order in which people understand them.
     pub const ALL: [&str; 5] =
         [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ, CONNECTIONS_MANAGE, OFFLINE_ACCESS];
+    /// What clients that sign people in ask for, and some others out of habit: dropped, never a reason to refuse (DC-5).
+    pub const OPENID: [&str; 3] = ["openid", "profile", "email"];
     /// Whether a name means something on this server, so that no other resource may give it another meaning.
     #[must_use]
     pub fn is_reserved(name: &str) -> bool {
         let own = ["mcp.", "admin."].iter().any(|prefix| name.starts_with(prefix));
-        own || [OFFLINE_ACCESS, "openid", "profile", "email"].contains(&name)
+        own || name == OFFLINE_ACCESS || OPENID.contains(&name)
     }
 
     /// What the 401 challenge and the metadata of a resource name (profile `working_set`, MCP-AUTH-12).

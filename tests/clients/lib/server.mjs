@@ -44,28 +44,26 @@ export class Server {
   #log = '';
   #printed = '';
 
-  /** `database`: what `engine.fresh()` gave. `settings`: configuration keys, for example `{ access_token_seconds: 2 }`. */
-  static async start({ database, settings = {} }) {
+  /**
+   * `database`: what `engine.fresh()` gave. `settings`: configuration keys, for example `{ access_token_seconds: 2 }`.
+   * `publicUrl`: the origin that clients know, if it is not where the server listens.
+   */
+  static async start({ database, settings = {}, publicUrl }) {
     const server = new Server();
     server.database = database;
     server.settings = settings;
     server.directory = await mkdtemp(path.join(tmpdir(), 'portcullis-client-'));
     server.port = await freePort();
-    server.origin = `http://localhost:${server.port}`;
+    server.address = `http://localhost:${server.port}`;
+    server.origin = publicUrl ?? server.address;
     await server.launch();
     return server;
   }
 
   /** Starts the process on the same data, address and database; again after `stop()`. */
   async launch() {
-    const settings = Object.entries({ log: 'trace', ...this.settings }).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
-    const database = this.database.url ? ['--database-url', this.database.url] : [];
     const serve = ['serve', '--demo', '--listen', `127.0.0.1:${this.port}`, '--public-url', this.origin];
-    this.#child = spawn(BINARY, ['--data-dir', this.directory, ...database, ...serve], {
-      cwd: this.directory,
-      env: { ...cleanEnvironment(), ...Object.fromEntries(settings) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    this.#child = this.#spawn(serve, 'ignore');
     const child = this.#child;
     running.add(child);
     this.#ended = new Promise((resolve) => {
@@ -84,6 +82,26 @@ export class Server {
     }
   }
 
+  /** Runs a command of the program on the same data, as an admin does. `input`: what it reads. */
+  async run(command, input = '') {
+    const child = this.#spawn(command, 'pipe');
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (printed += text));
+    child.stdin.end(input);
+    const [code] = await once(child, 'close');
+    if (code !== 0) throw new Error(`portcullis ${command.join(' ')} ended with ${code}: ${printed}`);
+  }
+
+  #spawn(command, stdin) {
+    const settings = Object.entries({ log: 'trace', ...this.settings }).map(([key, value]) => [`PORTCULLIS_${key.toUpperCase()}`, `${value}`]);
+    const database = this.database.url ? ['--database-url', this.database.url] : [];
+    return spawn(BINARY, ['--data-dir', this.directory, ...database, ...command], {
+      cwd: this.directory,
+      env: { ...cleanEnvironment(), ...Object.fromEntries(settings) },
+      stdio: [stdin, 'pipe', 'pipe'],
+    });
+  }
+
   async #untilReady() {
     let ended;
     this.#ended.then((how) => (ended = how));
@@ -98,7 +116,7 @@ export class Server {
   }
 
   async #answers() {
-    return fetch(`${this.origin}/.well-known/oauth-authorization-server`).then(
+    return fetch(this.reach(`${this.origin}/.well-known/oauth-authorization-server`)).then(
       (response) => response.ok,
       () => false,
     );
@@ -106,7 +124,13 @@ export class Server {
 
   /** The authorization server's metadata, as clients see it. */
   async metadata() {
-    return (await fetch(`${this.origin}/.well-known/oauth-authorization-server`)).json();
+    return (await fetch(this.reach(`${this.origin}/.well-known/oauth-authorization-server`))).json();
+  }
+
+  /** Where a request to this URL arrives. */
+  reach(url) {
+    const { href, origin } = new URL(url);
+    return origin === this.origin ? this.address + href.slice(origin.length) : href;
   }
 
   /** RFC 7009, as a public client does it. */

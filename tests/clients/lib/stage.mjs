@@ -11,10 +11,11 @@ import { Server } from './server.mjs';
 const STORY_MS = 90_000;
 let browser;
 
-/** Opens one browser for all stories of a file. */
+/** Opens one browser for all stories of a file; what is given tells which. */
 export function withBrowser() {
   before(async () => (browser = await launchBrowser()));
   after(() => browser?.close());
+  return () => browser;
 }
 
 class Stage {
@@ -26,8 +27,8 @@ class Stage {
     if (failures.length > 0) throw failures[0];
   }
 
-  async serve(engine, settings) {
-    this.server = await Server.start({ database: await engine.fresh(), settings });
+  async serve(engine, settings, publicUrl) {
+    this.server = await Server.start({ database: await engine.fresh(), settings, publicUrl });
     this.#cleanups.push(() => this.server.close());
   }
 
@@ -43,10 +44,11 @@ class Stage {
   }
 }
 
-async function play({ engine, settings, person, kind }, body) {
+/** Sets the stage, tells a story on it, and clears it away. */
+export async function play({ engine, settings, publicUrl, person, kind }, body) {
   const stage = new Stage();
   try {
-    await stage.serve(engine, settings);
+    await stage.serve(engine, settings, publicUrl);
     if (person) await stage.sitDown(person);
     const application = kind ? await stage.install(kind) : undefined;
     await body({ stage, application, server: stage.server, person: stage.person });

@@ -10,47 +10,63 @@ const FROM_OUR_PAGE = { 'sec-fetch-site': 'same-origin', origin: 'null' };
 export class Visitor {
   #cookies = new Map();
 
-  /** `server`: where the person signs in, with the demo account. */
-  constructor(server) {
-    this.server = server;
+  /**
+   * `server`: where the person signs in; `account`: with which `email` and `password`, the demo's by default;
+   * `headers`: what a proxy in front of the server adds to each request.
+   */
+  constructor(server, account = server.demo, headers = {}) {
+    Object.assign(this, { server, account, headers });
   }
 
   /** Opens an authorization URL, signs in if asked, allows what is ticked, and gives what the client is answered. */
   async allow(url) {
-    let next = this.#location(await this.#open(url));
+    return (await this.visit(url)).location.searchParams;
+  }
+
+  /**
+   * The same, with the consent page (none if there was no question) and the address to which the browser goes in the
+   * end. `untick`: scopes not to grant.
+   */
+  async visit(url, { untick = [] } = {}) {
+    let next = this.#location(await this.open(url));
     if (next.pathname === '/login') next = await this.#signIn(next);
-    const { text: page } = await this.#open(next);
+    // What is refused to a client that nobody vouches for is refused once somebody is signed in.
+    if (next.pathname.endsWith('/authorize')) next = this.#location(await this.open(next));
+    if (next.origin !== this.server.origin) return { page: undefined, location: next };
+    const { text: page } = await this.open(next);
     const consent = formFields(page, '/oauth/consent');
+    for (const scope of untick) consent.delete('scope', scope);
     consent.append('decision', 'approve');
-    return this.#location(await this.#send('/oauth/consent', consent)).searchParams;
+    return { page, location: this.#location(await this.#send('/oauth/consent', consent)) };
   }
 
   async #signIn(url) {
-    const { text: page } = await this.#open(url);
+    const { text: page } = await this.open(url);
     const login = formFields(page, '/login');
-    login.append('email', this.server.demo.email);
+    login.append('email', this.account.email);
     keep(login.get('csrf'));
-    login.append('password', this.server.demo.password);
+    login.append('password', this.account.password);
     return this.#location(await this.#send('/login', login));
   }
 
   /** How many clients the start page offers to disconnect: those with a live grant that gave something. */
   async connectedClients() {
-    const { status, text } = await this.#open(this.server.origin);
+    const { status, text } = await this.open(this.server.origin);
     assert.equal(status, 200);
     return text.split('name="grant"').length - 1;
   }
 
-  async #open(url) {
-    return this.#keep(await ask(url, { headers: this.#cookieHeader() }));
+  /** Opens an address and goes no further. */
+  async open(url) {
+    return this.#keep(await ask(this.server.reach(url), { headers: this.#headers() }));
   }
 
   async #send(path, fields) {
-    return this.#keep(await post(this.server.origin + path, fields, { ...FROM_OUR_PAGE, ...this.#cookieHeader() }));
+    return this.#keep(await post(this.server.address + path, fields, { ...FROM_OUR_PAGE, ...this.#headers() }));
   }
 
-  #cookieHeader() {
-    return { cookie: [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ') };
+  #headers() {
+    return { cookie: [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; '), ...this.headers };
   }
 
   #keep(answer) {

@@ -18,11 +18,17 @@ export async function ask(url, init = {}) {
 }
 
 export function post(url, fields, headers = {}) {
-  return ask(url, { method: 'POST', body: new URLSearchParams(fields), headers });
+  return ask(url, form(fields, headers));
+}
+
+/** What makes a request carry a form. */
+export function form(fields, headers = {}) {
+  const type = { 'content-type': 'application/x-www-form-urlencoded' };
+  return { method: 'POST', body: `${new URLSearchParams(fields)}`, headers: { ...type, ...headers } };
 }
 
 /** The status and, for an OAuth error, its code: `400 invalid_grant`. */
-function verdict(status, text) {
+export function verdict(status, text) {
   const [, code = ''] = /^\{.*"error":"(\w+)"/s.exec(text) ?? [];
   return `${status} ${code}`.trim();
 }

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use portcullis_oauth::{Error, ErrorCode};
 use portcullis_web::ErrorPage;
 
-/// Programs ask under these paths.
-const PROGRAMS: [&str; 4] = ["/oauth", "/.well-known", "/mcp", "/api"];
+/// Programs ask under these paths; the last two are where clients of MCP 2025-03-26 look by default (MCP-AUTH-27).
+const PROGRAMS: [&str; 6] = ["/oauth", "/.well-known", "/mcp", "/api", "/register", "/token"];
 /// Seconds after which overload may be over.
 const COME_AGAIN: HeaderValue = HeaderValue::from_static("2");
 
