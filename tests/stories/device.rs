@@ -238,7 +238,7 @@ both_engines! {
         assert_eq!(poll(&world, &public, "x").await.verdict(), "400 unauthorized_client");
         assert_eq!(begin(&world, &bound, &[("resource", "http://localhost:8420/mcp")]).await.verdict(), "400 invalid_target");
         assert_eq!(begin(&world, &client, &[("resource", "https://elsewhere.example")]).await.verdict(), "400 invalid_target");
-        assert_eq!(begin(&world, &client, &[("scope", "openid")]).await.verdict(), "400 invalid_scope");
+        assert_eq!(begin(&world, &client, &[("scope", "teapot")]).await.verdict(), "400 invalid_scope");
         assert_eq!(begin(&world, &client, &[("scope", "a"), ("scope", "b")]).await.verdict(), "400 invalid_request");
         assert_eq!(begin(&world, &machine, &[]).await.verdict(), "401 invalid_client", "a confidential client proves itself here as well");
         assert_eq!(world.post_form("/oauth/device_authorization", &[("client_id", "client_unknown")]).await.verdict(), "401 invalid_client");
