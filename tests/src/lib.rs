@@ -14,9 +14,11 @@ mod answer;
 mod browser;
 mod canaries;
 mod client;
+mod resource;
 mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
 pub use client::{Client, Pkce, Tokens};
+pub use resource::ResourceServer;
 pub use world::{PASSWORD, World};

@@ -206,7 +206,7 @@ both_engines! {
         let actor = [("actor_token", subject.as_str()), ("actor_token_type", TokenType::AccessToken.as_str())];
         let second = Tokens::of(&exchange(&world, &client, &first, &actor).await).access;
         let bearer = bearer(&world, &second).await;
-        let told = serde_json::to_value(Introspection::of(&bearer, world.clock.now())).unwrap();
+        let told = serde_json::to_value(Introspection::of(&bearer, world.clock.now(), &portcullis_oauth::PublicUrl::parse("http://localhost:8420").unwrap())).unwrap();
         assert_eq!(told["act"], json!({"sub": told["sub"], "act": {"sub": client.id}}));
         assert_eq!(told["client_id"], json!(client.id));
         let mut token = second;

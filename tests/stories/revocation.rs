@@ -1,5 +1,6 @@
 //! Everything that ends access, and that it ends at once.
 
+use portcullis_authorization_server::{Ended, Revocations};
 use portcullis_database::both_engines;
 use portcullis_oauth::Secret;
 use portcullis_tests::{Browser, Client, Tokens, World};
@@ -96,5 +97,43 @@ both_engines! {
         assert_eq!(browser.get("/").await.status.as_u16(), 303);
         assert_eq!(status(&world, &tokens).await, 401);
         assert_eq!(client.refresh(&world, &tokens.refresh, &[]).await.verdict(), "400 invalid_grant");
+    }
+
+    /// ASVS-7.4.1, R7662-2.2-3: what an admin's command ends is refused by a running node that holds the token in its cache
+    async fn an_admins_command_ends_a_token_a_grant_a_user_and_a_client(database: TestDatabase) {
+        let world = World::on(database).await;
+        let clock = std::sync::Arc::new(world.clock.clone());
+        let command = Revocations::new(world.second_node().await.database.clone(), clock);
+        let client = Client::public(&world).await;
+        let connected = async || {
+            let tokens = client.connect(&world).await;
+            assert_eq!(status(&world, &tokens).await, 200);
+            tokens
+        };
+        let tokens = connected().await;
+        let secret = |text: &str| Secret::presented(text);
+        assert_eq!(command.end_token(&secret(&tokens.access)).await.unwrap(), Some(Ended::AccessToken));
+        world.app.changes.read().await.unwrap();
+        assert_eq!(status(&world, &tokens).await, 401);
+        assert_eq!(command.end_token(&secret(&tokens.access)).await.unwrap(), None, "it is dead already");
+        let tokens = Tokens::of(&client.refresh(&world, &tokens.refresh, &[]).await);
+        assert_eq!(status(&world, &tokens).await, 200, "the grant went on");
+        assert_eq!(command.end_token(&secret(&tokens.refresh)).await.unwrap(), Some(Ended::Grants(1)));
+        world.app.changes.read().await.unwrap();
+        assert_eq!(status(&world, &tokens).await, 401);
+        assert_eq!(client.refresh(&world, &tokens.refresh, &[]).await.verdict(), "400 invalid_grant");
+        let tokens = [connected().await, connected().await];
+        assert_eq!(command.end_user(&world.alice.id).await.unwrap(), Ended::Grants(2));
+        world.app.changes.read().await.unwrap();
+        for tokens in tokens {
+            assert_eq!(status(&world, &tokens).await, 401);
+        }
+        let tokens = connected().await;
+        assert_eq!(command.end_client(&client.id.clone().into()).await.unwrap(), Ended::Grants(1));
+        world.app.changes.read().await.unwrap();
+        assert_eq!(status(&world, &tokens).await, 401);
+        assert_eq!(command.end_client(&client.id.clone().into()).await.unwrap(), Ended::Grants(0));
+        let told = world.trail().await.into_iter().filter(|line| line == "token.revocation done admin_revoked").count();
+        assert_eq!(told, 4, "one event each, none for what was dead");
     }
 }

@@ -9,10 +9,11 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
+use portcullis_database::DatabaseError;
 use portcullis_limits::Verdict;
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, ResourceUri,
-    SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, Resource,
+    ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 use portcullis_web::{Browser, Peer, form};
 
@@ -66,7 +67,8 @@ async fn authorize(
     let form = Form::parse(encoded).map_err(unreadable)?;
     let (client, destination) = prove_destination(core, &form).await?;
     let signed_in = browser.signed_in().await?.is_some();
-    let request = match judge(core, &client, &form, signed_in) {
+    let resource = resource(core, &client, &form).await?;
+    let request = match judge(&client, &form, (signed_in, resource)) {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
         Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
@@ -132,7 +134,11 @@ struct Judged {
     scope: ScopeSet,
 }
 
-fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<Judged, Error> {
+fn judge(
+    client: &Client,
+    form: &Form,
+    (signed_in, resource): (bool, Result<Resource, Error>),
+) -> Result<Judged, Error> {
     let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
     form.once_each(&SINGLE_AUTHORIZATION_PARAMETERS).map_err(|error| invalid(error.to_string()))?;
     match form.one("response_type") {
@@ -160,25 +166,32 @@ fn judge(core: &Core, client: &Client, form: &Form, signed_in: bool) -> Result<J
     }
     let one = |name| form.one(name).ok().flatten();
     let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
-    let resource = resource(core, client, form)?;
-    let scope = scope(client, one("scope").unwrap_or_default())?;
+    let resource = resource?;
+    let scope = scope(client, &resource, one("scope").unwrap_or_default())?;
     // OIDC-C-3-1: consent is asked every time, so silence is never enough.
     if one("prompt").is_some_and(|prompt| prompt.split(' ').any(|word| word == "none")) {
         let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
         return Err(Error::new(code, "this server always asks the user"));
     }
-    Ok(Judged { code_challenge, resource, scope })
+    Ok(Judged { code_challenge, resource: resource.uri, scope })
 }
 
 /// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound
 /// to, else the default (DC-2).
-pub(crate) fn resource(core: &Core, client: &Client, form: &Form) -> Result<ResourceUri, Error> {
+pub(crate) async fn resource(
+    core: &Core,
+    client: &Client,
+    form: &Form,
+) -> Result<Result<Resource, Error>, DatabaseError> {
+    let invalid = |text: String| Ok(Err(Error::new(ErrorCode::InvalidTarget, text)));
     let mut named: Option<ResourceUri> = None;
     for value in form.all("resource") {
-        let uri = ResourceUri::parse(value)
-            .map_err(|error| Error::new(ErrorCode::InvalidTarget, error.to_string()))?;
+        let uri = match ResourceUri::parse(value) {
+            Ok(uri) => uri,
+            Err(error) => return invalid(error.to_string()),
+        };
         if named.as_ref().is_some_and(|first| *first != uri) {
-            return Err(Error::new(ErrorCode::InvalidTarget, "a request is for one resource: name one"));
+            return invalid("a request is for one resource: name one".to_owned());
         }
         named = Some(uri);
     }
@@ -187,28 +200,31 @@ pub(crate) fn resource(core: &Core, client: &Client, form: &Form) -> Result<Reso
         _ => core.registry.aggregate().uri,
     };
     let uri = named.unwrap_or_else(default);
-    match core.registry.find(&uri) {
-        Some(resource) if client.may_reach(&resource.uri) => Ok(resource.uri),
-        _ => Err(Error::new(
-            ErrorCode::InvalidTarget,
-            "this server protects no such resource, or not for this client",
-        )),
+    match core.resources.find(&uri).await? {
+        Some(resource) if client.may_reach(&resource.uri) => Ok(Ok(resource)),
+        _ => invalid("this server protects no such resource, or not for this client".to_owned()),
     }
 }
 
-/// DC-5: what is unknown is dropped, and only what is wholly unknown is refused; nothing asked, or nothing but what a
-/// sign-in elsewhere would ask, means the client's registered default or the working set, never everything
-/// (OA21-1.4.1-3).
-pub(crate) fn scope(client: &Client, text: &str) -> Result<ScopeSet, Error> {
+/// DC-5: what has no meaning at this resource is dropped, so that scopes of two never mix (R9068-3-1), and only what is
+/// wholly unknown is refused; nothing asked, or nothing but what a sign-in elsewhere would ask, means the client's
+/// registered default or the resource's, never everything (OA21-1.4.1-3).
+pub(crate) fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
+    let invalid = |text| Error::new(ErrorCode::InvalidScope, text);
     let asked =
         ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
-    let known = asked.intersection(&scopes::ALL.into_iter().collect());
+    let meant = resource.scopes.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
+    let known = asked.intersection(&meant);
+    let registered = client.metadata.scope.intersection(&meant);
     let only_identity = asked.is_subset(&scopes::OPENID.into_iter().collect());
     match (only_identity, known.is_empty()) {
         (_, false) => Ok(known),
-        (false, true) => Err(Error::new(ErrorCode::InvalidScope, "this server knows none of these scopes")),
-        (true, _) if !client.metadata.scope.is_empty() => Ok(client.metadata.scope.clone()),
-        (true, _) => Ok(scopes::WORKING_SET.into_iter().collect()),
+        (false, true) => Err(invalid("none of these scopes has a meaning at this resource")),
+        (true, _) if registered.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) => Ok(registered),
+        (true, _) if resource.default_scopes.is_empty() => {
+            Err(invalid("this resource gives nothing by default: name the scopes"))
+        }
+        (true, _) => Ok(resource.default_scopes.union(&registered)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_audit::{Event, Trail};
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
-use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Seconds, Timestamp};
+use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, ResourceUri, Seconds, Timestamp};
 
 use crate::directory::ConnectionDirectory;
 use crate::guard::Guard;
@@ -71,6 +71,8 @@ pub(crate) struct Core {
     /// Guesses at user codes: by person, and by source.
     pub(crate) user_code_guard: Guard,
     pub(crate) user_code_source_guard: Guard,
+    /// Unknown tokens, by the resource server that asks for them.
+    pub(crate) introspection_guard: Guard,
     pub(crate) registrations: Limiter,
     pub(crate) authorizations: Limiter,
     pub(crate) device_authorizations: Limiter,
@@ -103,6 +105,7 @@ impl Core {
             device_authorizations: Limiter::new(Quota::per_minute(60), 10_000),
             registrations: Limiter::new(Quota::per_minute(parts.settings.registrations_per_minute), 10_000),
             authorizations: Limiter::new(Quota::per_minute(parts.settings.authorizations_per_minute), 10_000),
+            introspection_guard: Guard::new(Quota::per_minute(120)),
             work: Work::default(),
             trail: parts.trail,
             changes: parts.changes,
@@ -117,6 +120,15 @@ impl Core {
     /// The issuer and the base of every link.
     pub(crate) fn public_url(&self) -> &PublicUrl {
         self.registry.public_url()
+    }
+
+    /// How long an access token for `resource` lives; `None` when it is no resource of ours any more.
+    pub(crate) async fn access_token_life(
+        &self,
+        resource: &ResourceUri,
+    ) -> Result<Option<Seconds>, DatabaseError> {
+        let found = self.resources.find(resource).await?;
+        Ok(found.map(|resource| resource.access_token_life.unwrap_or(self.settings.access_token_life)))
     }
 
     /// Revokes a grant and tells this process's caches before anybody is answered.

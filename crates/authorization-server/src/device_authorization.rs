@@ -70,10 +70,10 @@ async fn begin(
         let text = "the client is not registered for the device grant";
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, text));
     }
-    let resource = authorize::resource(core, client, form)?;
-    let scope = authorize::scope(client, form.one("scope")?.unwrap_or_default())?;
+    let resource = authorize::resource(core, client, form).await??;
+    let scope = authorize::scope(client, &resource, form.one("scope")?.unwrap_or_default())?;
     let peer = peer.to_string();
-    let new = NewDevice { client: &client.id, resource: &resource, scope: &scope, peer: &peer };
+    let new = NewDevice { client: &client.id, resource: &resource.uri, scope: &scope, peer: &peer };
     let wait = u64::try_from(DEVICE_LIFE.0).unwrap_or(60);
     let kept = core.devices.create(&new, now).await?;
     kept.ok_or_else(|| Error::too_many_requests(wait / 3).into())

@@ -13,6 +13,7 @@ mod device;
 mod device_authorization;
 mod directory;
 mod guard;
+mod introspect;
 mod login;
 mod logout;
 mod metadata;
@@ -41,7 +42,8 @@ pub use password::{MINIMUM_LENGTH as MINIMUM_PASSWORD_LENGTH, PasswordError};
 pub use server::AuthorizationServer;
 pub use settings::Settings;
 pub use store::{
-    Client, ClientOrigin, Clients, GrantSummary, Grants, NewClient, NewResource, NewUser, RegisteredResource,
-    ResourceError, ResourceScope, Resources, Setup, SignInStanding, SignIns, User, UserError, Users,
+    Client, ClientOrigin, Clients, Ended, GrantSummary, Grants, NewClient, NewResource, NewUser,
+    RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup, SignInStanding, SignIns,
+    User, UserError, Users,
 };
 pub use work::Work;

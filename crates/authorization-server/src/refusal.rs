@@ -15,6 +15,8 @@ pub(crate) struct Refusal {
     error: Error,
     /// The client tried Basic, so a 401 names that scheme (OA21-3.2.4-2).
     basic: bool,
+    /// Where the endpoint's own specification wants another status than the code's.
+    status: Option<StatusCode>,
 }
 
 impl Refusal {
@@ -32,6 +34,12 @@ impl Refusal {
         matches!(self.error.code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown)
     }
 
+    /// The caller is known and may not ask here at all.
+    pub(crate) fn forbidden(mut self) -> Self {
+        self.status = Some(StatusCode::FORBIDDEN);
+        self
+    }
+
     pub(crate) fn challenge_basic(mut self) -> Self {
         self.basic = true;
         self
@@ -40,7 +48,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, basic: false }
+        Self { error, basic: false, status: None }
     }
 }
 
@@ -65,7 +73,8 @@ impl IntoResponse for Refusal {
         if let Some(cause) = &self.error.cause {
             tracing::error!(cause = ?cause, "a request failed");
         }
-        let status = StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let named = StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status.unwrap_or(named);
         let mut response = (status, no_store(), Json(self.error.body())).into_response();
         if let Some(seconds) = self.error.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -29,6 +29,11 @@ impl KnownResources {
         Self { own, store, changes, snapshot }
     }
 
+    /// Where the registered ones are kept.
+    pub(crate) fn store(&self) -> &Resources {
+        &self.store
+    }
+
     /// The resource with this identifier. Our own come first: nobody can register over them.
     pub(crate) async fn find(&self, uri: &ResourceUri) -> Result<Option<Resource>, DatabaseError> {
         if let Some(own) = self.own.find(uri) {
@@ -48,12 +53,13 @@ impl KnownResources {
         Ok(self.all().await?.iter().find(|resource| resource.what.uri == *uri).cloned())
     }
 
-    /// The resource whose server is this client.
+    /// The resource whose server is this client; never one of our own, whatever was registered over it.
     pub(crate) async fn of_client(
         &self,
         client: &ClientId,
     ) -> Result<Option<RegisteredResource>, DatabaseError> {
-        Ok(self.all().await?.iter().find(|resource| resource.client_id == *client).cloned())
+        let found = self.all().await?.iter().find(|resource| resource.client_id == *client).cloned();
+        Ok(found.filter(|resource| self.own.find(&resource.what.uri).is_none()))
     }
 
     async fn all(&self) -> Result<Snapshot, DatabaseError> {

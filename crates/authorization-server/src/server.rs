@@ -16,11 +16,11 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::QUARANTINE;
-use crate::store::{Clients, Grants, Revoked, Setup, Users};
+use crate::store::{Clients, Grants, Resources, Revoked, Setup, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
-    authorize, consent, device, device_authorization, login, logout, metadata, password_change, register,
-    revoke, setup, token,
+    authorize, consent, device, device_authorization, introspect, login, logout, metadata, password_change,
+    register, revoke, setup, token,
 };
 
 /// No request of these endpoints is larger.
@@ -62,6 +62,7 @@ impl AuthorizationServer {
             .route("/oauth/token", post(token::endpoint))
             .route(DEFAULT_TOKEN, post(token::endpoint))
             .route("/oauth/revoke", post(revoke::endpoint))
+            .route("/oauth/introspect", post(introspect::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
         if self.0.settings.open_registration {
             router = router
@@ -93,6 +94,12 @@ impl AuthorizationServer {
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.0.grants
+    }
+
+    /// The resources beyond our own gateway. What is changed here reaches every cache through the change table.
+    #[must_use]
+    pub fn resources(&self) -> &Resources {
+        self.0.resources.store()
     }
 
     /// The links for the first admin.

@@ -21,45 +21,46 @@ impl Verifier for InProcessVerifier {
         resource: &'a ResourceUri,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
-        Box::pin(self.look_up(token, resource, now))
+        Box::pin(async move { Ok(look_up(&self.0, token, resource, now).await?.0) })
     }
 }
 
-impl InProcessVerifier {
-    async fn look_up(
-        &self,
-        token: &Secret,
-        resource: &ResourceUri,
-        now: Timestamp,
-    ) -> Result<VerifiedBearer, VerifyError> {
-        // A refresh token, a code or noise is never looked up as an access token (T06).
-        if !token.expose().starts_with(SecretKind::AccessToken.prefix()) {
-            return Err(VerifyError::Invalid("unknown_token"));
-        }
-        let hash = token.hash();
-        let row = self.0.access_tokens.find(&hash).await.map_err(unavailable)?;
-        let row = row.ok_or(VerifyError::Invalid("unknown_token"))?;
-        judge(&row, resource, now)?;
-        if row.used_at.is_none() {
-            self.0.access_tokens.mark_used(&hash, now).await.map_err(unavailable)?;
-        }
-        let connections = if row.all_connections {
-            GrantedConnections::All
-        } else {
-            GrantedConnections::Named(
-                self.0.access_tokens.connections_of(&row.grant_id).await.map_err(unavailable)?,
-            )
-        };
-        let actor = row.actor().map_err(unavailable)?;
-        let principal = Principal {
-            id: row.principal_id,
-            permissions: row.permissions.unwrap_or_default(),
-            groups: Vec::new(),
-        };
-        let holder = (principal, row.client_id, row.grant_id);
-        let reach = (row.scope, connections);
-        Ok(VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, reach).through(actor))
+/// What a token is to `resource`, and when it was issued.
+pub(crate) async fn look_up(
+    core: &Core,
+    token: &Secret,
+    resource: &ResourceUri,
+    now: Timestamp,
+) -> Result<(VerifiedBearer, Timestamp), VerifyError> {
+    // A refresh token, a code or noise is never looked up as an access token (T06).
+    if !token.expose().starts_with(SecretKind::AccessToken.prefix()) {
+        return Err(VerifyError::Invalid("unknown_token"));
     }
+    let hash = token.hash();
+    let row = core.access_tokens.find(&hash).await.map_err(unavailable)?;
+    let row = row.ok_or(VerifyError::Invalid("unknown_token"))?;
+    judge(&row, resource, now)?;
+    if row.used_at.is_none() {
+        core.access_tokens.mark_used(&hash, now).await.map_err(unavailable)?;
+    }
+    let connections = if row.all_connections {
+        GrantedConnections::All
+    } else {
+        GrantedConnections::Named(
+            core.access_tokens.connections_of(&row.grant_id).await.map_err(unavailable)?,
+        )
+    };
+    // A user's permissions are those of our own resources (SBP-10). What somebody may do at another server is that
+    // server's business, so there the token's scopes, to which the user consented, are the bound.
+    let (actor, issued_at) = (row.actor().map_err(unavailable)?, row.issued_at);
+    let permissions = match core.resources.registered(&row.resource).await.map_err(unavailable)? {
+        Some(_) => row.scope.clone(),
+        None => row.permissions.unwrap_or_default(),
+    };
+    let principal = Principal { id: row.principal_id, permissions, groups: Vec::new() };
+    let holder = (principal, row.client_id, row.grant_id);
+    let bearer = VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, (row.scope, connections));
+    Ok((bearer.through(actor), issued_at))
 }
 
 /// Live, and for exactly this resource (OA21-5-1, MCP-AUTH-6, R7662-2.2-3).

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, ClientId, PrincipalId, PrincipalKind, ResourceUri, ScopeSet, Timestamp, VerifiedBearer};
+use crate::{
+    Actor, ClientId, PrincipalId, PrincipalKind, PublicUrl, ResourceUri, ScopeSet, Timestamp, VerifiedBearer,
+};
 
 /// An introspection answer. An inactive one says `active: false` and nothing more (R7662-2.2-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct Introspection {
     /// Issue, seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
+    /// Who issued it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<PublicUrl>,
     /// `Bearer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<String>,
@@ -42,10 +47,9 @@ impl Introspection {
     /// What is said of every token that is not good here, whatever the reason.
     #[must_use]
     pub const fn inactive() -> Self {
-        let none = None;
         Self {
             active: false,
-            scope: none,
+            scope: None,
             client_id: None,
             sub: None,
             principal_kind: None,
@@ -53,16 +57,17 @@ impl Introspection {
             aud: None,
             exp: None,
             iat: None,
+            iss: None,
             token_type: None,
         }
     }
 
     /// What is said of a live token.
     #[must_use]
-    pub fn of(bearer: &VerifiedBearer, issued_at: Timestamp) -> Self {
+    pub fn of(bearer: &VerifiedBearer, issued_at: Timestamp, issuer: &PublicUrl) -> Self {
         Self {
             active: true,
-            scope: Some(bearer.scope().clone()),
+            scope: Some(bearer.effective_scope()),
             client_id: Some(bearer.client_id().clone()),
             sub: Some(bearer.principal().id.clone()),
             principal_kind: Some(bearer.principal().id.kind()),
@@ -70,6 +75,7 @@ impl Introspection {
             aud: Some(bearer.resource().clone()),
             exp: Some(bearer.expires_at().seconds()),
             iat: Some(issued_at.seconds()),
+            iss: Some(issuer.clone()),
             token_type: Some("Bearer".to_owned()),
         }
     }

@@ -34,6 +34,10 @@ pub struct AuthorizationServerMetadata {
     pub token_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
     /// The same methods at revocation.
     pub revocation_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// RFC 7662 §2.
+    pub introspection_endpoint: String,
+    /// How a resource server's own client authenticates there; nobody else may ask (R7662-2.1-1).
+    pub introspection_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
     /// `S256` alone; its absence would make MCP clients refuse (MCP-AUTH-5).
     pub code_challenge_methods_supported: Vec<String>,
     /// RFC 9207 §3.
@@ -58,6 +62,8 @@ impl AuthorizationServerMetadata {
             grant_types_supported: GrantType::ALL.to_vec(),
             token_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
             revocation_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            introspection_endpoint: issuer.join("/oauth/introspect"),
+            introspection_endpoint_auth_methods_supported: vec![ClientAuthMethod::ClientSecretBasic],
             code_challenge_methods_supported: only("S256"),
             authorization_response_iss_parameter_supported: true,
         }

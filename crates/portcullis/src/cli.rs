@@ -10,9 +10,11 @@ mod healthcheck;
 mod migrate;
 mod output;
 mod password;
+mod resource;
 mod settings;
 mod setup;
 mod store;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -23,7 +25,9 @@ use clap_complete::Shell;
 use self::client::ClientCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
+use self::resource::ResourceCommand;
 use self::settings::ConfigCommand;
+use self::token::TokenCommand;
 use self::user::UserCommand;
 use crate::config::{Config, Flags, Sources, describe};
 use crate::{Problem, serve};
@@ -85,6 +89,12 @@ enum Command {
     /// Register and list OAuth clients
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Register and list other MCP servers whose tokens this server issues
+    #[command(subcommand)]
+    Resource(ResourceCommand),
+    /// End tokens and grants
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -152,6 +162,8 @@ impl Cli {
             Command::Setup { .. } => setup::run(&config).await,
             Command::User(command) => user::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
+            Command::Resource(command) => resource::run(command, &config).await,
+            Command::Token(command) => token::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
             // Answered above, without a configuration.

@@ -16,6 +16,8 @@
 //! # Ok(app) }
 //! ```
 //!
+//! With the feature `introspection`: a verifier that asks the authorization server (RFC 7662), as in `examples/notes`.
+//!
 //! With the feature `gateway`: the endpoint `/mcp` in both of its eras, strict JSON, the pipeline that every operation
 //! passes, the policy gate, connections, and the built-in sandbox server.
 //!
@@ -24,6 +26,8 @@
 
 pub mod bearer;
 pub mod challenge;
+#[cfg(feature = "introspection")]
+mod introspection;
 mod layer;
 pub mod metadata;
 
@@ -64,6 +68,8 @@ mod upstream;
 pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
+#[cfg(feature = "introspection")]
+pub use introspection::{IntrospectionError, IntrospectionVerifier};
 pub use layer::{RequireBearer, RequireBearerService};
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

@@ -51,7 +51,7 @@ impl Pending {
                     grant,
                     redirect_uri: redirect.destination.uri().as_str(),
                     code_challenge: &redirect.code_challenge,
-                    resource: &self.resource,
+                    resource: &self.resource.uri,
                 };
                 store::create_code_in(transaction, &code, now).await.map(Given::Code)
             }

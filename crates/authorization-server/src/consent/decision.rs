@@ -59,8 +59,10 @@ async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Tick
         return Ok(Err(Problem::NothingTicked("Tick at least one permission, or deny.")));
     }
     let owned = question::connections(core, pending).await?;
-    let connections = match question::resource(core, pending).alias {
-        Some(alias) => match owned.into_iter().find(|connection| connection.alias == alias) {
+    let connections = match &pending.resource.alias {
+        // Connections are the gateway's; another server's tokens reach none.
+        _ if pending.registered.is_some() => Some(Vec::new()),
+        Some(alias) => match owned.into_iter().find(|connection| connection.alias == *alias) {
             Some(connection) => Some(vec![connection.id]),
             None => return Ok(Err(Problem::NoSuchConnection)),
         },
@@ -96,7 +98,7 @@ async fn grant(
         principal: &pending.user.id,
         client: &pending.client.id,
         redirect_host: pending.given_to(),
-        resource: &pending.resource,
+        resource: &pending.resource.uri,
         scopes: &ticked.scopes,
         connections: ticked.connections.as_deref(),
         may_refresh: ticked.may_refresh,
@@ -106,7 +108,7 @@ async fn grant(
     let event =
         Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);
     let detail = serde_json::json!({
-        "requested": pending.scope, "granted": ticked.scopes, "resource": pending.resource,
+        "requested": pending.scope, "granted": ticked.scopes, "resource": pending.resource.uri,
         "given_to": pending.given_to(),
     });
     portcullis_audit::record_in(&mut transaction, event.with(detail)).await?;

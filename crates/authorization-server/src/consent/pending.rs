@@ -1,8 +1,8 @@
 //! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
 
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Form, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp,
-    UserCode,
+    ClientId, CodeChallenge, Destination, Form, Resource, ResourceUri, ScopeSet, Secret, SecretKind,
+    Timestamp, UserCode,
 };
 use portcullis_web::{Browser, Peer};
 
@@ -10,7 +10,7 @@ use super::gone;
 use crate::Core;
 use crate::page_error::PageError;
 use crate::signed_in::signed_in;
-use crate::store::{Client, User};
+use crate::store::{Client, RegisteredResource, User};
 
 /// A request that waits.
 pub(super) struct Pending {
@@ -18,7 +18,9 @@ pub(super) struct Pending {
     pub(super) mark: String,
     pub(super) client: Client,
     pub(super) user: User,
-    pub(super) resource: ResourceUri,
+    pub(super) resource: Resource,
+    /// How its server is registered; `None` for our own gateway.
+    pub(super) registered: Option<RegisteredResource>,
     pub(super) scope: ScopeSet,
     pub(super) way: Way,
 }
@@ -86,8 +88,8 @@ pub(super) async fn find(
     };
     let way =
         Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
-    let (resource, scope) = (request.resource, request.scope);
-    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, scope, way })))
+    let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
+    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
 }
 
 async fn find_device(
@@ -108,8 +110,17 @@ async fn find_device(
         peer: claimed.peer,
         asked_at: claimed.created_at,
     });
-    let (resource, scope) = (claimed.resource, claimed.scope);
-    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, scope, way })))
+    let ((resource, registered), scope) = (resource(core, &claimed.resource).await?, claimed.scope);
+    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
+}
+
+/// A resource that was removed meanwhile is nothing that could be allowed, and never another one.
+async fn resource(
+    core: &Core,
+    uri: &ResourceUri,
+) -> Result<(Resource, Option<RegisteredResource>), PageError> {
+    let resource = core.resources.find(uri).await?.ok_or_else(gone)?;
+    Ok((resource, core.resources.registered(uri).await?))
 }
 
 async fn client(core: &Core, id: &ClientId) -> Result<Client, PageError> {

@@ -21,20 +21,29 @@ pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<Co
     core.connections.connections_of(&pending.user.id).await.map_err(PageError::Internal)
 }
 
-/// The registered entry of the request's resource.
-pub(super) fn resource(core: &Core, pending: &Pending) -> Resource {
-    core.registry.find(&pending.resource).unwrap_or_else(|| core.registry.aggregate())
-}
-
-/// What can be ticked: what was asked for, as far as the user may give it.
+/// What can be ticked: what was asked for, as far as it has a meaning at the resource and the user may give it. The
+/// user's permissions are those of our own gateway; another server's scopes are its own business.
 pub(super) fn offered(pending: &Pending) -> ScopeSet {
-    let may = pending.user.permissions.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
-    pending.scope.intersection(&may)
+    let may = match &pending.registered {
+        Some(_) => &pending.resource.scopes,
+        None => &pending.user.permissions,
+    };
+    pending.scope.intersection(&may.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS])))
 }
 
-/// The scopes in the order in which people understand them: from seeing to managing.
-fn in_order(offered: &ScopeSet) -> impl Iterator<Item = &'static str> {
-    scopes::ALL.into_iter().filter(|scope| offered.contains(scope))
+/// The tick boxes in the order in which people understand them: ours from seeing to managing, another server's as
+/// registered.
+fn choices(core: &Core, pending: &Pending, reached: &[&ConnectionSummary]) -> Vec<ScopeChoice> {
+    let offered = offered(pending);
+    let own = |scope: &'static str| offered.contains(scope).then(|| choice(core, scope, reached));
+    let Some(registered) = &pending.registered else {
+        return scopes::ALL.into_iter().filter_map(own).collect();
+    };
+    let theirs = registered.what.scopes.iter().filter(|scope| offered.contains(&scope.name));
+    theirs
+        .map(|scope| ScopeChoice::described(&scope.name, &scope.about))
+        .chain(own(scopes::OFFLINE_ACCESS))
+        .collect()
 }
 
 /// Shows the question, or shows it again with what was wrong with the last answer.
@@ -49,12 +58,15 @@ pub(super) async fn show(
         |name: &str, value: &str| last.is_none_or(|(form, _)| form.all(name).any(|posted| posted == value));
     let csrf = browser.csrf_token().await?;
     let owned = connections(core, pending).await?;
-    let target = resource(core, pending);
+    let target = &pending.resource;
     let reached =
         |summary: &&ConnectionSummary| target.alias.as_ref().is_none_or(|alias| *alias == summary.alias);
     let reached: Vec<&ConnectionSummary> = owned.iter().filter(reached).collect();
     let missing = target.alias.as_ref().filter(|_| reached.is_empty());
-    let offered = offered(pending);
+    let mut scopes = choices(core, pending, &reached);
+    for choice in &mut scopes {
+        choice.ticked = ticked("scope", &choice.value);
+    }
     let question = ConsentPage {
         chrome: Chrome::signed_in("Allow access?", &pending.user.email, &csrf),
         csrf,
@@ -63,10 +75,8 @@ pub(super) async fn show(
         client: client(&pending.client),
         sends_to: sends_to(core, pending),
         account: pending.user.email.clone(),
-        scopes: in_order(&offered)
-            .map(|scope| ScopeChoice { ticked: ticked("scope", scope), ..choice(core, scope, &reached) })
-            .collect(),
-        connections: target.alias.is_none().then(|| {
+        scopes,
+        connections: (target.alias.is_none() && pending.registered.is_none()).then(|| {
             let boxed =
                 |summary: &ConnectionSummary| connection(summary, ticked("connection", summary.id.as_str()));
             owned.iter().map(boxed).collect()
@@ -77,12 +87,20 @@ pub(super) async fn show(
             missing
                 .map(|alias| format!("You have no connection named {alias}, so nothing can be allowed here."))
         }),
-        resource: TargetResource {
-            name: target.alias.map_or_else(|| "your connections".to_owned(), String::from),
-            uri: target.uri.to_string(),
-        },
+        resource: target_resource(pending),
     };
     Ok(page(status, &question))
+}
+
+/// R8707-2.1-3: what access is asked for; for another server its name and its host, which its name cannot belie.
+fn target_resource(pending: &Pending) -> TargetResource {
+    let Resource { uri, alias, name, .. } = &pending.resource;
+    let (name, host) = match (&pending.registered, alias) {
+        (Some(_), _) => (name.clone(), Some(uri.authority().to_owned())),
+        (None, Some(alias)) => (alias.to_string(), None),
+        (None, None) => ("your connections".to_owned(), None),
+    };
+    TargetResource { name, host, uri: uri.to_string() }
 }
 
 fn client(client: &Client) -> RequestingClient {
@@ -159,6 +177,7 @@ fn lifetime(core: &Core, pending: &Pending) -> Lifetime {
             absolute: seconds(core.settings.refresh_absolute),
         }
     } else {
-        Lifetime::Once { access: seconds(core.settings.access_token_life) }
+        let life = pending.resource.access_token_life.unwrap_or(core.settings.access_token_life);
+        Lifetime::Once { access: seconds(life) }
     }
 }

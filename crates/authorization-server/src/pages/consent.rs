@@ -118,6 +118,8 @@ impl ReturnAddress {
 pub struct TargetResource {
     /// Its name for people, such as "all your connections" or the alias of one.
     pub name: String,
+    /// The host of a server that is not this one; `None` for our own.
+    pub host: Option<String>,
     /// Its canonical URI.
     pub uri: String,
 }
@@ -176,6 +178,12 @@ impl ScopeChoice {
         };
         let (title, explanation) = (title.to_owned(), explanation.to_owned());
         Self { value, title, explanation, tools, ticked: true }
+    }
+
+    /// A ticked box for a scope of another server, in the words with which an administrator registered it.
+    pub fn described(value: &str, about: &str) -> Self {
+        let (title, explanation) = (value.to_owned(), about.to_owned());
+        Self { value: value.to_owned(), title, explanation, tools: Vec::new(), ticked: true }
     }
 
     fn tools_summary(&self) -> String {

@@ -14,6 +14,7 @@ pub(crate) struct TokenRow {
     pub(crate) principal_id: PrincipalId,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) used_at: Option<Timestamp>,
     pub(crate) revoked_at: Option<Timestamp>,
@@ -75,8 +76,8 @@ impl AccessTokens {
     pub(crate) async fn find(&self, token: &SecretHash) -> Result<Option<TokenRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT t.grant_id, c.id AS client_id, g.principal_id, t.resource, t.scope, t.expires_at, t.used_at, \
-             t.revoked_at, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
+            "SELECT t.grant_id, c.id AS client_id, g.principal_id, t.resource, t.scope, t.issued_at, t.expires_at, \
+             t.used_at, t.revoked_at, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
              c.removed_at AS client_removed_at, c.disabled_at AS client_disabled_at, u.disabled_at AS user_disabled_at, \
              COALESCE(u.permissions, m.permissions) AS permissions FROM access_token t \
              JOIN oauth_grant g ON g.id = t.grant_id JOIN oauth_client c ON c.id = COALESCE(t.client_id, g.client_id) \

@@ -11,6 +11,7 @@ mod passwords;
 mod refresh_tokens;
 mod requests;
 mod resources;
+mod revocations;
 mod setup;
 mod sign_ins;
 mod users;
@@ -33,6 +34,7 @@ pub(crate) use refresh_tokens::{
 };
 pub(crate) use requests::{NewRequest, Requests, decide_in as decide_request_in};
 pub use resources::{NewResource, RegisteredResource, ResourceError, ResourceScope, Resources};
+pub use revocations::{Ended, Revocations};
 pub use setup::Setup;
 pub(crate) use sign_ins::{Bucket, Counted};
 pub use sign_ins::{SignInStanding, SignIns};

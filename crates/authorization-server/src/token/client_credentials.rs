@@ -14,10 +14,10 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
     let machine = client.machine.as_ref().ok_or_else(|| {
         Refusal::new(ErrorCode::UnauthorizedClient, "this client was not registered to act for itself")
     })?;
-    let resource = authorize::resource(core, client, request.form)?;
-    let meant = core.resources.find(&resource).await?.map(|entry| entry.scopes).unwrap_or_default();
-    let scope = scope(client, &meant, request.form.one("scope")?.unwrap_or_default())?;
-    let life = (request.now, request.now.plus(core.settings.access_token_life));
+    let resource = authorize::resource(core, client, request.form).await??;
+    let scope = scope(client, &resource.scopes, request.form.one("scope")?.unwrap_or_default())?;
+    let seconds = resource.access_token_life.unwrap_or(core.settings.access_token_life);
+    let (resource, life) = (resource.uri, (request.now, request.now.plus(seconds)));
     let access_token = match core.machines.mint(machine, (&resource, &scope), life).await? {
         Some(token) => token,
         None => first(core, (client, machine), (&resource, &scope), life).await?,

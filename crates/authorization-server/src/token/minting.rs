@@ -26,7 +26,10 @@ pub(super) async fn mint_in(
     gift: &Gift<'_>,
 ) -> Result<Issued, Refusal> {
     let (now, settings) = (request.now, &core.settings);
-    let expires_at = now.plus(settings.access_token_life);
+    let life = core.access_token_life(gift.resource).await?.ok_or_else(|| {
+        Refusal::new(ErrorCode::InvalidTarget, "this server protects the resource no longer")
+    })?;
+    let expires_at = now.plus(life);
     let reach = (gift.resource, gift.scopes);
     let access_token = store::mint_access_token_in(transaction, gift.grant, reach, (now, expires_at)).await?;
     let renewable = gift.may_refresh && request.client.client().may_use(GrantType::RefreshToken);

@@ -1,7 +1,7 @@
 //! `grant_type=refresh_token` (OAuth 2.1 §4.3): rotation in families, idempotent for a client that asks twice (DC-15).
 
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, Timestamp};
+use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Seconds, Secret, Timestamp};
 use portcullis_vault::SealingKey;
 
 use super::minting::within_limits;
@@ -27,6 +27,8 @@ enum Rotation {
 struct Reach {
     resource: ResourceUri,
     scope: ScopeSet,
+    /// How long an access token for it lives.
+    life: Seconds,
 }
 
 pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
@@ -36,14 +38,14 @@ pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<I
     let presented = Secret::presented(presented);
     let row = find(core, request, &presented).await?;
     let reach = reach(core, request, &row).await?;
-    if let Rotation::Fresh = judge(core, &row, request.now)
+    if let Rotation::Fresh = judge(core, &row, reach.life, request.now)
         && let Some(issued) = rotate(core, request, (&presented, &row), &reach).await?
     {
         return Ok(issued);
     }
     // Rotated before, or by somebody who was faster just now: read again what stands there.
     let row = find(core, request, &presented).await?;
-    match judge(core, &row, request.now) {
+    match judge(core, &row, reach.life, request.now) {
         Rotation::Repeated => repeat(core, request, (&presented, &row), reach).await,
         Rotation::Replayed => Err(replayed(core, request, &row).await?),
         Rotation::Fresh => {
@@ -75,6 +77,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
         resource = named;
     }
     within_limits(request, &resource)?;
+    let life = core.access_token_life(&resource).await?.ok_or_else(target)?;
     let granted = core.refresh_tokens.granted(&row.grant_id, &resource).await?.ok_or_else(target)?;
     let scope = match request.form.one("scope")? {
         None => granted,
@@ -83,7 +86,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
                 .map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
             if asked.is_empty() {
                 // White space alone asks for nothing in particular (OA21-3.1-5).
-                return Ok(Reach { resource, scope: granted });
+                return Ok(Reach { resource, scope: granted, life });
             }
             if !asked.is_subset(&granted) {
                 return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
@@ -91,13 +94,13 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
             asked
         }
     };
-    Ok(Reach { resource, scope })
+    Ok(Reach { resource, scope, life })
 }
 
-fn judge(core: &Core, row: &RefreshRow, now: Timestamp) -> Rotation {
+fn judge(core: &Core, row: &RefreshRow, life: Seconds, now: Timestamp) -> Rotation {
     let Some(rotated_at) = row.rotated_at else { return Rotation::Fresh };
     let unused = row.successor_rotated_at.is_none() && row.access_used_at.is_none();
-    let lost = unused && now < rotated_at.plus(core.settings.access_token_life);
+    let lost = unused && now < rotated_at.plus(life);
     // A grace of 0 is strict: then every second presentation is a replay.
     let strict = core.settings.refresh_grace.0 == 0;
     if !strict && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
@@ -116,7 +119,7 @@ async fn rotate(
     reach: &Reach,
 ) -> Result<Option<Issued>, Refusal> {
     let now = request.now;
-    let expires_at = now.plus(core.settings.access_token_life);
+    let expires_at = now.plus(reach.life);
     let mut transaction = core.database.begin().await?;
     let new = NewRefreshToken {
         grant: &row.grant_id,
@@ -158,7 +161,7 @@ async fn repeat(
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
         return Ok(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) });
     }
-    let expires_at = request.now.plus(core.settings.access_token_life);
+    let expires_at = request.now.plus(reach.life);
     let minted = (&reach.resource, &reach.scope);
     let access_token = core.access_tokens.mint(&row.grant_id, minted, (request.now, expires_at)).await?;
     Ok(Issued { refresh_token, ..Issued::access((principal, access_token), scope, expires_at) })

@@ -15,7 +15,8 @@ pub(super) async fn exchange(core: &Core, request: &TokenRequest<'_>) -> Result<
     let actor = actor(core, request, &asked, &subject).await?;
     let resource = target(core, request, &subject).await?;
     let scope = scope(request.form, &subject)?;
-    let expires_at = request.now.plus(core.settings.access_token_life).min(subject.expires_at);
+    let life = core.access_token_life(&resource).await?.ok_or_else(unacceptable)?;
+    let expires_at = request.now.plus(life).min(subject.expires_at);
     let client = &request.client.client().id;
     let new = Exchange {
         subject: &asked.subject.hash(),

@@ -39,6 +39,17 @@ fn every_line_of_the_manual_is_understood() {
         "client show client_1",
         "client rotate-secret client_1 --json",
         "client remove client_1 --yes",
+        "resource add --uri https://n.example/mcp --name N --scope a=A --default-scope b=B --token-format jwt \
+         --access-token-seconds 300 --json",
+        "resource list --json",
+        "resource show https://n.example/mcp --json",
+        "resource rotate-secret https://n.example/mcp --json",
+        "resource remove https://n.example/mcp --yes --json",
+        "token revoke",
+        "token revoke --token-stdin --yes",
+        "token revoke --grant grant_1",
+        "token revoke --user a@b.example --json",
+        "token revoke --client client_1",
         "healthcheck",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -53,6 +64,9 @@ fn what_cannot_be_meant_is_refused() {
         ("client add --name C --public --confidential", ErrorKind::ArgumentConflict),
         ("client add --redirect-uri https://h/cb", ErrorKind::MissingRequiredArgument),
         ("client add --name C --grant implicit", ErrorKind::InvalidValue),
+        ("resource add --uri https://n.example/mcp --name N --scope a", ErrorKind::ValueValidation),
+        ("resource add --uri https://n.example/mcp --name N --token-format x", ErrorKind::InvalidValue),
+        ("token revoke --grant g --user a@b.example", ErrorKind::ArgumentConflict),
         ("serve --deom", ErrorKind::UnknownArgument),
         ("sevre", ErrorKind::InvalidSubcommand),
     ] {

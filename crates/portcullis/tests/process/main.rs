@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told fails here")]
 
 mod commands;
+mod resources;
 mod serving;
 mod shell;

@@ -22,7 +22,7 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
         return_to: text.into(),
         client: RequestingClient { name: text.into(), id: text.into(), origin, site: Some(text.into()) },
         sends_to: ReturnAddress { uri, place },
-        resource: TargetResource { name: text.into(), uri: text.into() },
+        resource: TargetResource { name: text.into(), host: Some(text.into()), uri: text.into() },
         account: text.into(),
         scopes: vec![scope, ScopeChoice::new("offline_access", vec![])],
         connections: Some(vec![ConnectionChoice {

@@ -1,0 +1,221 @@
+//! A [`Verifier`] for servers that run apart: asks the authorization server what a token is (RFC 7662) and remembers the
+//! answer for a minute at most. Fails closed: what could not be asked is not let in.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+use portcullis_oauth::{
+    BoxFuture, ClientId, GrantId, GrantedConnections, Principal, PrincipalId, PublicUrl, ResourceUri,
+    ScopeSet, Seconds, Secret, SecretHash, Timestamp, VerifiedBearer, Verifier, VerifyError,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// An answer is trusted no longer (R7662-4-1): a revocation acts here within this time.
+const TRUSTED: Seconds = Seconds(60);
+/// So many tokens are remembered.
+const CAPACITY: u64 = 20_000;
+/// The whole exchange takes no longer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// No answer is larger.
+const LARGEST: usize = 64 * 1_024;
+
+/// Why a verifier cannot be made, or an answer not had.
+#[derive(Debug, thiserror::Error)]
+pub enum IntrospectionError {
+    /// Tokens and the secret would travel in clear.
+    #[error("the authorization server must be https://, or on this computer")]
+    Insecure,
+    /// No connection, no answer in time, or no TLS.
+    #[error("the authorization server does not answer")]
+    Unreachable(#[from] reqwest::Error),
+    /// It refused to say; 401 and 403 mean that `client_id` and secret are not those of this resource.
+    #[error("the authorization server answered with status {0}")]
+    Status(StatusCode),
+    /// It said something else than RFC 7662 has.
+    #[error("the authorization server's answer cannot be read")]
+    Answer,
+}
+
+/// A token of one resource, by hash: nothing here holds a token.
+type Key = (SecretHash, ResourceUri);
+
+/// Asks the authorization server that issued the tokens. Cheap to clone; clones share what they remember.
+#[derive(Clone)]
+pub struct IntrospectionVerifier {
+    http: Client,
+    endpoint: String,
+    issuer: PublicUrl,
+    client_id: ClientId,
+    secret: Secret,
+    answers: Cache<Key, Remembered>,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    bearer: VerifiedBearer,
+    until: Timestamp,
+}
+
+impl std::fmt::Debug for IntrospectionVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IntrospectionVerifier").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// The members of RFC 7662 §2.2 that decide.
+#[derive(Deserialize)]
+struct Answer {
+    active: bool,
+    scope: Option<ScopeSet>,
+    client_id: Option<ClientId>,
+    sub: Option<PrincipalId>,
+    aud: Option<Audience>,
+    iss: Option<String>,
+    exp: Option<i64>,
+    token_type: Option<String>,
+    cnf: Option<IgnoredAny>,
+}
+
+/// `aud` as a string or as an array.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl IntrospectionVerifier {
+    /// A verifier of the tokens that `issuer` issued, asking as the resource's own client: the credentials that
+    /// `portcullis resource add` printed.
+    ///
+    /// # Errors
+    /// When `issuer` is neither https nor this computer, or TLS cannot be set up.
+    pub fn new(
+        issuer: &PublicUrl,
+        client_id: impl Into<String>,
+        client_secret: impl Into<String>,
+    ) -> Result<Self, IntrospectionError> {
+        if !issuer.is_https() && !issuer.is_loopback() {
+            return Err(IntrospectionError::Insecure);
+        }
+        Ok(Self {
+            // A redirect would carry the secret and the token to somebody else.
+            http: Client::builder().redirect(Policy::none()).timeout(DEADLINE).build()?,
+            endpoint: issuer.join("/oauth/introspect"),
+            issuer: issuer.clone(),
+            client_id: ClientId::from(client_id.into()),
+            secret: Secret::presented(client_secret),
+            // The injected clock judges; this bound holds also when that clock was set back.
+            answers: Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(Duration::from_secs(TRUSTED.0.unsigned_abs()))
+                .build(),
+        })
+    }
+
+    async fn look_up(
+        &self,
+        token: &Secret,
+        resource: &ResourceUri,
+        now: Timestamp,
+    ) -> Result<VerifiedBearer, VerifyError> {
+        let key = (token.hash(), resource.clone());
+        if let Some(remembered) = self.answers.get(&key).filter(|remembered| now < remembered.until) {
+            return Ok(remembered.bearer);
+        }
+        let answer = self.ask(token).await.map_err(|error| VerifyError::Unavailable(Box::new(error)))?;
+        let bearer = self.judge(answer, (token.hash(), resource), now)?;
+        let until = bearer.expires_at().min(now.plus(TRUSTED));
+        self.answers.insert(key, Remembered { bearer: bearer.clone(), until });
+        Ok(bearer)
+    }
+
+    async fn ask(&self, token: &Secret) -> Result<Answer, IntrospectionError> {
+        let response = self
+            .http
+            .post(&self.endpoint)
+            .basic_auth(self.client_id.as_str(), Some(self.secret.expose()))
+            .form(&[("token", token.expose())])
+            .send()
+            .await?;
+        if response.status() != StatusCode::OK {
+            return Err(IntrospectionError::Status(response.status()));
+        }
+        serde_json::from_slice(&read(response).await?).map_err(|_| IntrospectionError::Answer)
+    }
+
+    /// Active, for exactly this resource, of this issuer, and bound to no key that nobody proved to hold here.
+    fn judge(
+        &self,
+        answer: Answer,
+        (token, resource): (SecretHash, &ResourceUri),
+        now: Timestamp,
+    ) -> Result<VerifiedBearer, VerifyError> {
+        let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("Bearer"));
+        let refusals = [
+            (!answer.active, "the token is unknown, expired or revoked, or for another resource"),
+            (!answer.aud.as_ref().is_some_and(|aud| aud.is(resource)), "the token is for another resource"),
+            (answer.iss.is_some_and(|iss| iss != self.issuer.as_str()), "the token is of another issuer"),
+            // A62: bearer use of a bound token
+            (answer.cnf.is_some() || !bearer, "the token is bound to a key"),
+        ];
+        if let Some((_, why)) = refusals.into_iter().find(|(refused, _)| *refused) {
+            return Err(VerifyError::Invalid(why));
+        }
+        let (Some(sub), Some(client_id), Some(exp)) = (answer.sub, answer.client_id, answer.exp) else {
+            return Err(VerifyError::Unavailable(Box::new(IntrospectionError::Answer)));
+        };
+        let expires_at = Timestamp::from_micros(exp.saturating_mul(1_000_000));
+        if now >= expires_at {
+            return Err(VerifyError::Invalid("the token expired"));
+        }
+        let scope = answer.scope.unwrap_or_default();
+        // The issuer answers with what holds; what the principal may do beyond it is not told.
+        let principal = Principal { id: sub, permissions: scope.clone(), groups: Vec::new() };
+        // Neither the grant nor any connection is: those are the issuer's own.
+        let holder = (principal, client_id, GrantId::from(String::new()));
+        let reach = (scope, GrantedConnections::Named(Vec::new()));
+        Ok(VerifiedBearer::attest(token, resource.clone(), expires_at, holder, reach))
+    }
+}
+
+impl Audience {
+    /// A26: the one value is this resource; an array of several is refused, whatever it holds.
+    fn is(&self, resource: &ResourceUri) -> bool {
+        let one = match self {
+            Self::One(one) => one,
+            Self::Several(several) => match several.as_slice() {
+                [one] => one,
+                _ => return false,
+            },
+        };
+        // DC-1: the issuer's spelling passes the same canonicaliser as ours.
+        ResourceUri::parse(one).is_ok_and(|uri| uri == *resource)
+    }
+}
+
+impl Verifier for IntrospectionVerifier {
+    fn verify<'a>(
+        &'a self,
+        token: &'a Secret,
+        resource: &'a ResourceUri,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
+        Box::pin(self.look_up(token, resource, now))
+    }
+}
+
+/// The body, as far as any answer goes.
+async fn read(mut response: Response) -> Result<Vec<u8>, IntrospectionError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LARGEST {
+            return Err(IntrospectionError::Answer);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
