@@ -1,0 +1,138 @@
+//! The client's side of HTTP/1.1: one keep-alive connection, one request at a time, as cheap as it can be, so that the
+//! load is not what is measured. Only loopback is ever spoken to.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::Outcome;
+
+/// An answer larger than this is a mistake.
+const LARGEST: usize = 1024 * 1024;
+
+/// A connection that is used again and again.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// An answer, in the connection's buffer until the next request.
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    head: &'a [u8],
+    pub(crate) body: &'a [u8],
+}
+
+struct Head {
+    status: u16,
+    length: usize,
+    body: usize,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Outcome<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(32 * 1024) })
+    }
+
+    /// Sends a request and reads its answer whole.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer<'_>> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        let head = loop {
+            self.fill().await?;
+            if let Some(head) = head(&self.buffer)? {
+                break head;
+            }
+        };
+        let end = head.body + head.length;
+        while self.buffer.len() < end {
+            self.fill().await?;
+        }
+        let part = |range: Range<usize>| self.buffer.get(range).unwrap_or_default();
+        Ok(Answer { status: head.status, head: part(0..head.body), body: part(head.body..end) })
+    }
+
+    async fn fill(&mut self) -> Outcome<()> {
+        let read = self.stream.read_buf(&mut self.buffer).await?;
+        if read == 0 || self.buffer.len() > LARGEST {
+            return Err("the server closed the connection, or its answer has no end".into());
+        }
+        Ok(())
+    }
+}
+
+fn head(buffer: &[u8]) -> Outcome<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; 48];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(body) = response.parse(buffer)? else { return Ok(None) };
+    let value = |name: &str| {
+        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    };
+    let length = match value("content-length") {
+        Some(length) => length.parse()?,
+        None if value("transfer-encoding").is_some() => {
+            return Err("a chunked answer was not expected".into());
+        }
+        None => 0,
+    };
+    Ok(Some(Head { status: response.code.unwrap_or_default(), length, body }))
+}
+
+impl Answer<'_> {
+    /// The text of the body.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(self.body).unwrap_or_default()
+    }
+
+    /// A header's first value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).next()
+    }
+
+    /// A header's values.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let text = std::str::from_utf8(self.head).unwrap_or_default();
+        text.lines().skip(1).filter_map(move |line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// Fails unless the status is this one.
+    pub(crate) fn expect_status(&self, status: u16) -> Outcome<()> {
+        if self.status == status {
+            return Ok(());
+        }
+        let body: String = self.text().chars().take(300).collect();
+        Err(format!("the answer was {} and not {status}: {body}", self.status).into())
+    }
+}
+
+/// A request as it stands on the wire.
+pub(crate) fn request(line: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut text = format!("{line} HTTP/1.1\r\n");
+    for (name, value) in headers {
+        text.push_str(name);
+        text.push_str(": ");
+        text.push_str(value);
+        text.push_str("\r\n");
+    }
+    if !body.is_empty() || line.starts_with("POST") {
+        text.push_str("content-length: ");
+        text.push_str(&body.len().to_string());
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    text.into_bytes()
+}
+
+/// A form as a body or a query holds it.
+pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}

@@ -1,0 +1,29 @@
+//! What callers do: against the floor, and against the server as its users and clients do it.
+
+mod browser;
+mod calls;
+mod floor;
+mod flow;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde::Deserialize;
+
+pub(crate) use self::browser::{Browser, Site};
+pub(crate) use self::calls::{Bearers, Call, Check, SharedBearers};
+pub(crate) use self::floor::{
+    Call as FloorCall, Code as FloorCode, Exchange as FloorExchange, Flow as FloorFlow, Get as FloorGet,
+    Mint as FloorMint, Refresh as FloorRefresh,
+};
+pub(crate) use self::flow::{Code, Exchange, Flow, Refresh};
+
+/// Codes that wait to be redeemed, each with its verifier.
+pub(crate) type Stock = Rc<RefCell<Vec<(String, String)>>>;
+
+/// What a token endpoint answers, as far as the next request needs it.
+#[derive(Deserialize)]
+struct Tokens<'a> {
+    #[serde(default)]
+    refresh_token: &'a str,
+}

@@ -1,0 +1,152 @@
+//! One run: starts what is needed, measures everything in interleaved rounds, and reports.
+
+mod stage;
+mod start;
+mod works;
+
+use std::time::Duration;
+
+use self::stage::Stage;
+pub(crate) use self::start::Start;
+use crate::lanes::Stock;
+use crate::load::{Round, Seat, load};
+use crate::report::{Report, Row, Side};
+use crate::storage::Storage;
+use crate::{Engine, Extent, Options, Outcome, cpu};
+
+/// No preparation of a round takes longer: what is prepared are codes, and a code lives for a minute.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is measured on one side of a comparison.
+pub(crate) struct Lane {
+    /// The limit's name, or ours.
+    pub(crate) name: &'static str,
+    pub(crate) seats: Vec<Seat>,
+    /// Those that fill the stock before a round, for work that uses something up.
+    pub(crate) supply: Vec<Seat>,
+    /// Whose processor time counts.
+    pub(crate) processes: Vec<u32>,
+    done: Vec<(Round, Duration)>,
+}
+
+/// One line of the table: what is done, at the limit and by us.
+pub(crate) struct Work {
+    pub(crate) title: &'static str,
+    pub(crate) limit: Lane,
+    pub(crate) ours: Option<Lane>,
+    /// The share of the limit to reach.
+    pub(crate) reach: Option<f64>,
+}
+
+impl Lane {
+    pub(crate) const fn new(name: &'static str, seats: Vec<Seat>, processes: Vec<u32>) -> Self {
+        Self { name, seats, supply: Vec::new(), processes, done: Vec::new() }
+    }
+
+    async fn measure(&mut self, length: Duration) -> Outcome<(Round, Duration)> {
+        // A supplier stops by itself when the stock is full.
+        load(&mut self.supply, PATIENCE).await?;
+        let before = cpu::used(&self.processes);
+        let round = load(&mut self.seats, length).await?;
+        Ok((round, cpu::used(&self.processes).saturating_sub(before)))
+    }
+
+    async fn round(&mut self, length: Duration, title: &str) -> Outcome<()> {
+        let measured =
+            self.measure(length).await.map_err(|error| format!("{title}, {}: {error}", self.name))?;
+        self.done.push(measured);
+        Ok(())
+    }
+
+    fn side(&self) -> Side {
+        Side::of(self.name, &self.done)
+    }
+}
+
+impl Work {
+    async fn round(&mut self, length: Duration) -> Outcome<()> {
+        self.limit.round(length, self.title).await?;
+        if let Some(ours) = &mut self.ours {
+            ours.round(length, self.title).await?;
+        }
+        Ok(())
+    }
+
+    /// Pools and caches are warm before anything counts.
+    fn forget(&mut self) {
+        self.limit.done.clear();
+        if let Some(ours) = &mut self.ours {
+            ours.done.clear();
+        }
+    }
+
+    fn row(&self, engine: Engine) -> Row {
+        let ours = self.ours.as_ref().map(Lane::side);
+        Row { engine: engine.name(), title: self.title, limit: self.limit.side(), ours, reach: self.reach }
+    }
+}
+
+/// Runs and prints.
+pub(crate) async fn run(options: &Options) -> Outcome<()> {
+    let extent = options.extent()?;
+    let mut report = Report::new(extent);
+    if crate::children::cores().is_none() {
+        report.remark("one core, or no taskset: servers and load share it, and the figures show that");
+    }
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        if options.engine.is_some_and(|only| only != engine) {
+            continue;
+        }
+        // A smoke run asks for no second engine.
+        if engine == Engine::Postgres && options.quick && options.engine.is_none() {
+            continue;
+        }
+        match storage(engine).await {
+            Ok(storage) => on(storage, options, extent, &mut report).await?,
+            Err(error) if options.engine.is_none() => {
+                report.remark(&format!("no {}: {error}", engine.name()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    report.print(options.json)
+}
+
+async fn storage(engine: Engine) -> Outcome<Storage> {
+    match engine {
+        Engine::Sqlite => Storage::sqlite(),
+        Engine::Postgres => Storage::postgres().await,
+    }
+}
+
+async fn on(storage: Storage, options: &Options, extent: Extent, report: &mut Report) -> Outcome<()> {
+    let engine = storage.engine;
+    if let Some(remark) = storage.remark() {
+        report.remark(remark);
+    }
+    let (stage, start) = Stage::set(&storage, options, extent).await?;
+    let mut works = works::all(&stage, extent, options.only.as_deref()).await?;
+    let warm = extent.length / 5;
+    for work in &mut works {
+        work.round(warm).await?;
+        work.forget();
+    }
+    for number in 1..=extent.rounds {
+        eprintln!("{}: round {number} of {}", engine.name(), extent.rounds);
+        for work in &mut works {
+            work.round(extent.length).await?;
+        }
+    }
+    for work in &works {
+        report.row(work.row(engine));
+    }
+    report.start(start.loaded(&stage));
+    drop(works);
+    drop(stage);
+    storage.close().await
+}
+
+/// An empty stock.
+pub(crate) fn stock() -> Stock {
+    Stock::default()
+}
