@@ -4,6 +4,7 @@
 //! decide what happened; an event is written before the answer that depends on it leaves.
 
 mod event;
+mod group;
 mod redaction;
 mod trail;
 

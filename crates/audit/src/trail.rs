@@ -7,6 +7,7 @@ use portcullis_limits::{Limiter, Quota, Verdict};
 use portcullis_oauth::{Seconds, Timestamp, random_handle};
 
 use crate::Event;
+use crate::group::{self, Group};
 
 /// Events are kept so long.
 const KEPT: Seconds = Seconds::days(90);
@@ -16,44 +17,20 @@ const CUT_OFF: Seconds = Seconds::minutes(2);
 /// who knocks all day does not fill the disk.
 const ANONYMOUS: Quota = Quota::per_minute(600);
 
-/// Writes an event's row through an executor of either engine.
-macro_rules! insert {
-    ($event:ident, $executor:ident) => {
-        sqlx::query(
-            "INSERT INTO audit_event (id, at, action, outcome, reason, principal_id, client_id, connection_id, tool, \
-             trace_id, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(random_handle("evt_"))
-        .bind($event.at)
-        .bind($event.action.as_str())
-        .bind($event.outcome.as_str())
-        .bind($event.reason)
-        .bind(&$event.principal)
-        .bind(&$event.client)
-        .bind(&$event.connection)
-        .bind(&$event.tool)
-        .bind(&$event.trace_id)
-        .bind($event.kept_detail())
-        .execute($executor)
-        .await
-        .map(drop)
-    };
-}
-
 /// Commits an event with the change that it tells of: both or neither.
 ///
 /// # Errors
 /// When the row cannot be written.
 pub async fn record_in(transaction: &mut Transaction, event: Event) -> Result<(), DatabaseError> {
     tell_log(&event);
-    on!(transaction.on(), |connection| insert!(event, connection))?;
-    Ok(())
+    group::insert_in(transaction, &event).await
 }
 
 /// The paper trail. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Trail {
     database: Database,
+    group: Group,
     anonymous: Arc<Limiter>,
 }
 
@@ -61,10 +38,14 @@ impl Trail {
     /// The trail kept in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, anonymous: Arc::new(Limiter::new(ANONYMOUS, 64)) }
+        Self {
+            group: Group::over(database.clone()),
+            database,
+            anonymous: Arc::new(Limiter::new(ANONYMOUS, 64)),
+        }
     }
 
-    /// Commits an event.
+    /// Commits an event, together with others that wait at the same moment.
     ///
     /// # Errors
     /// When it could not be committed; what needs an event to be allowed must then not happen.
@@ -75,8 +56,7 @@ impl Trail {
         {
             return Ok(());
         }
-        on!(self.database.write(), |pool| insert!(event, pool))?;
-        Ok(())
+        self.group.commit(event).await
     }
 
     /// Commits an event whose answer must leave in any case; a failure is told to the log.

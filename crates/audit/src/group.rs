@@ -1,0 +1,202 @@
+//! Events that are committed together: what arrives while a commit is under way goes into the next one, in one statement.
+//! Nobody is told before the commit that holds their event. Knows rows; whether an event is kept is the trail's to say.
+
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_oauth::random_handle;
+use tokio::sync::oneshot;
+
+use crate::Event;
+
+/// The sizes of a statement, largest first: few, since every connection prepares each and keeps it.
+const SIZES: [usize; 8] = [32, 24, 16, 8, 4, 3, 2, 1];
+
+/// The statement for each of the [`SIZES`].
+static STATEMENTS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| SIZES.map(insert));
+
+/// Binds an event's row, column by column as [`insert`] names them.
+macro_rules! bind {
+    ($query:expr, $event:expr) => {
+        $query
+            .bind(random_handle("evt_"))
+            .bind($event.at)
+            .bind($event.action.as_str())
+            .bind($event.outcome.as_str())
+            .bind($event.reason)
+            .bind(&$event.principal)
+            .bind(&$event.client)
+            .bind(&$event.connection)
+            .bind(&$event.tool)
+            .bind(&$event.trace_id)
+            .bind($event.kept_detail())
+    };
+}
+
+/// Writes an event inside a transaction.
+pub(crate) async fn insert_in(transaction: &mut Transaction, event: &Event) -> Result<(), DatabaseError> {
+    let statement = one();
+    on!(transaction.on(), |connection| bind!(sqlx::query(statement), event)
+        .execute(connection)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+async fn insert_all(
+    database: &Database,
+    statement: &'static str,
+    batch: &[Waiting],
+) -> Result<(), DatabaseError> {
+    on!(database.write(), |pool| {
+        let mut query = sqlx::query(statement);
+        for Waiting { event, .. } in batch {
+            query = bind!(query, event);
+        }
+        query.execute(pool).await.map(drop)
+    })?;
+    Ok(())
+}
+
+/// The statement of a single row.
+fn one() -> &'static str {
+    &STATEMENTS[SIZES.len() - 1]
+}
+
+/// A statement of so many rows.
+fn insert(rows: usize) -> String {
+    const COLUMNS: [&str; 11] = [
+        "id",
+        "at",
+        "action",
+        "outcome",
+        "reason",
+        "principal_id",
+        "client_id",
+        "connection_id",
+        "tool",
+        "trace_id",
+        "detail",
+    ];
+    let row = |row: usize| {
+        let places: Vec<String> =
+            (1..=COLUMNS.len()).map(|place| format!("${}", row * COLUMNS.len() + place)).collect();
+        format!("({})", places.join(", "))
+    };
+    let values: Vec<String> = (0..rows).map(row).collect();
+    format!("INSERT INTO audit_event ({}) VALUES {}", COLUMNS.join(", "), values.join(", "))
+}
+
+/// The events that wait, and the one writer of them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Group(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    /// Whether somebody writes already, and will take what waits.
+    writing: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    event: Event,
+    told: oneshot::Sender<Result<(), DatabaseError>>,
+}
+
+impl Group {
+    pub(crate) fn over(database: Database) -> Self {
+        Self(Arc::new(Inner { database, queue: Mutex::default() }))
+    }
+
+    /// Commits an event, with others that wait at the same moment. Once begun it is written even if the caller goes away.
+    pub(crate) async fn commit(&self, event: Event) -> Result<(), DatabaseError> {
+        let (told, committed) = oneshot::channel();
+        let idle = {
+            let mut queue = self.0.queue();
+            queue.waiting.push(Waiting { event, told });
+            !std::mem::replace(&mut queue.writing, true)
+        };
+        if idle {
+            // Not in the caller's own future: that may be dropped half-way, and others wait for what it began.
+            tokio::spawn(Writer { inner: Arc::clone(&self.0), over: false }.run());
+        }
+        committed.await.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+    }
+}
+
+impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes into the next commit; `None` when nothing waits, and then nobody writes any more.
+    fn next(&self) -> Option<(&'static str, Vec<Waiting>)> {
+        let mut queue = self.queue();
+        let fits = SIZES.iter().zip(STATEMENTS.iter()).find(|(size, _)| **size <= queue.waiting.len());
+        let Some((size, statement)) = fits else {
+            queue.writing = false;
+            return None;
+        };
+        Some((statement, queue.waiting.drain(..*size).collect()))
+    }
+}
+
+/// The task that writes.
+struct Writer {
+    inner: Arc<Inner>,
+    /// Over in order: by now another may write.
+    over: bool,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        while let Some((statement, batch)) = self.inner.next() {
+            self.write(statement, batch).await;
+        }
+        self.over = true;
+    }
+
+    async fn write(&self, statement: &'static str, batch: Vec<Waiting>) {
+        let written = insert_all(&self.inner.database, statement, &batch).await;
+        if let (Err(_), true) = (&written, batch.len() > 1) {
+            // A row that the engine refuses must not take its neighbours with it.
+            for waiting in batch {
+                let alone = insert_all(&self.inner.database, one(), std::slice::from_ref(&waiting)).await;
+                waiting.tell(alone);
+            }
+            return;
+        }
+        let mut written = Some(written);
+        for waiting in batch {
+            waiting.tell(written.take().unwrap_or(Ok(())));
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Cut off, by a panic or with its runtime: nobody waits in vain for a writer that has gone.
+    fn drop(&mut self) {
+        if !self.over {
+            let mut queue = self.inner.queue();
+            queue.waiting.clear();
+            queue.writing = false;
+        }
+    }
+}
+
+impl Waiting {
+    /// Tells the caller; one that has gone needs no answer.
+    fn tell(self, result: Result<(), DatabaseError>) {
+        let _ = self.told.send(result);
+    }
+}
+
+#[cfg(test)]
+mod tests;
