@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use portcullis_database::testing::TestDatabase;
 use portcullis_database::{Database, both_engines, on};
 use portcullis_oauth::{PrincipalId, Timestamp};
 
