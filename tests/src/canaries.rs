@@ -28,7 +28,7 @@ const KINDS: [SecretKind; 9] = [
     SecretKind::Csrf,
     SecretKind::SetupLink,
     SecretKind::McpSession,
-    SecretKind::Device,
+    SecretKind::KnownBrowser,
 ];
 /// The form fields whose values are secrets of whatever shape.
 const FIELDS: [&str; 9] = [

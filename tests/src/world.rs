@@ -82,6 +82,15 @@ impl World {
         self.send(request(Method::GET, path).body(Body::empty()).expect("a request")).await
     }
 
+    /// What a browser asks before a page of `origin` may call `path` with these headers.
+    pub async fn preflight(&self, path: &str, origin: &str, headers: &str) -> Answer {
+        let request = request(Method::OPTIONS, path)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", headers);
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
     /// `POST path` with a JSON body.
     pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
         let request = request(Method::POST, path).header("content-type", "application/json");

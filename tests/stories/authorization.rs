@@ -1,7 +1,8 @@
 //! The authorization endpoint: what becomes a page, what becomes a redirect, and what is remembered.
 
 use portcullis_database::both_engines;
-use portcullis_tests::{Browser, Client, Pkce, World};
+use portcullis_tests::{Browser, Client, PASSWORD, Pkce, Tokens, World};
+use serde_json::json;
 
 both_engines! {
     /// OA21-4.1.2.1-1, OA21-2.3.1-1, OA21-8.4.2-1, A01, OA21-7.12-1
@@ -39,7 +40,7 @@ both_engines! {
         assert!(same.see_other().starts_with("/oauth/consent"), "one resource, spelled twice (OA21-3.1-3, MCP-AUTH-18)");
     }
 
-    /// OA21-4.1.2.1-3, OA21-4.1.1-1, OA21-4.1.2.1-2, OA21-4.1.1-3, R8707-2-3, OA21-4.1.2-2, R9207-2-1, A13
+    /// OA21-4.1.2.1-3, OA21-4.1.1-1, OA21-4.1.2.1-2, OA21-4.1.1-3, R8707-2-3, R9700-4.17-1, OA21-4.1.2-2, R9207-2-1, A13
     async fn every_other_error_goes_to_the_client_with_state_and_iss(database: TestDatabase) {
         let world = World::on(database).await;
         let client = Client::public(&world).await;
@@ -103,5 +104,35 @@ both_engines! {
         }
         let mixed = browser.reach_consent(&client.authorize(&Pkce::new(), &[("scope", "openid mcp.tools.read")])).await;
         assert_eq!(mixed.boxes("scope"), ["mcp.tools.read"]);
+    }
+
+    /// OA21-3.1-3, R8707-2.1-1, DC-2: what nobody knows changes nothing, and no resource is the default one
+    async fn unknown_parameters_change_nothing(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let (mut browser, pkce) = (Browser::signed_in(&world).await, Pkce::new());
+        let code = browser.approve(&client.authorize(&pkce, &[("resource", ""), ("foo", "bar"), ("audience", "else")])).await;
+        let answer = client.redeem(&world, &code, &pkce.verifier, &[("foo", "bar")]).await;
+        let tokens = Tokens::of(&answer);
+        assert_eq!(world.mcp(&tokens.access, "tools/list", json!({})).await.status.as_u16(), 200);
+    }
+
+    /// OA21-7.5.3-1: no answer to a form makes a browser send the form again somewhere else
+    async fn a_form_with_a_password_is_answered_by_see_other_alone(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let mut browser = Browser::new(&world);
+        let login = browser.get(&client.authorize(&Pkce::new(), &[])).await.see_other().to_owned();
+        let signed_in = browser.sign_in(&login, "alice@example.com", PASSWORD).await;
+        assert_eq!(signed_in.status.as_u16(), 303);
+        let page = browser.get(signed_in.header("location")).await;
+        for decision in ["deny", "approve"] {
+            let page = if decision == "deny" { page.clone() } else { browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await };
+            let decided = browser.answer_consent(&page, decision, &page.boxes("scope")).await;
+            assert_eq!(decided.status.as_u16(), 303, "{decision}");
+            assert!(decided.header("location").starts_with("http://127.0.0.1:51004/callback?"), "{decision}");
+        }
+        let csrf = browser.get("/").await.field("csrf").unwrap();
+        assert_eq!(browser.post("/logout", &[("csrf", &csrf)]).await.status.as_u16(), 303);
     }
 }

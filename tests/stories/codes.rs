@@ -98,7 +98,7 @@ both_engines! {
         assert_eq!(answer.verdict(), "400 invalid_request");
     }
 
-    /// MCP-AUTH-6, T05, A26: a token is for one resource, exactly
+    /// MCP-AUTH-6, R9700-2.3-1, T05, A26: a token is for one resource, exactly
     async fn a_token_opens_the_resource_that_it_is_for_and_no_other(database: TestDatabase) {
         let world = World::on(database).await;
         let client = Client::public(&world).await;
@@ -112,5 +112,23 @@ both_engines! {
         assert!(listed.body.contains(r#""name":"echo""#), "{}", listed.body);
         assert_eq!(world.mcp(&narrow.access, "tools/list", json!({})).await.status.as_u16(), 401);
         assert_eq!(world.mcp(&tokens.refresh, "tools/list", json!({})).await.status.as_u16(), 401, "a refresh token is no bearer (T06)");
+    }
+
+    /// OA21-3.2.4-4, R9700-2.4-1, R9700-4.14-1, OA21-3.2.2-1: a grant that is not offered, one that this client may not use, and nobody
+    async fn a_grant_is_offered_to_those_who_registered_for_it(database: TestDatabase) {
+        let world = World::on(database).await;
+        let metadata = json!({"redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none"});
+        let client = Client::registered(&world, &metadata).await;
+        let (code, pkce) = Browser::new(&world).code_for(&client).await;
+        for (grant, verdict) in [
+            ("password", "400 unsupported_grant_type"), ("implicit", "400 unsupported_grant_type"),
+            ("refresh_token", "400 unauthorized_client"), ("client_credentials", "400 unauthorized_client"), ("", "400 invalid_request"),
+        ] {
+            let answer = client.redeem(&world, &code, &pkce.verifier, &[("grant_type", grant), ("username", "alice@example.com"), ("password", "x")]).await;
+            assert_eq!(answer.verdict(), verdict, "{grant}");
+        }
+        assert_eq!(client.redeem(&world, &code, &pkce.verifier, &[("client_id", "")]).await.verdict(), "400 invalid_request");
+        let answer = client.redeem(&world, &code, &pkce.verifier, &[]).await;
+        assert_eq!(answer.json().get("refresh_token"), None, "{}", answer.body);
     }
 }

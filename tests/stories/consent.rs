@@ -99,4 +99,19 @@ both_engines! {
         let answer = browser.answer_consent(&page, "approve", &page.boxes("scope")).await;
         assert_eq!(answer.redirect_parameter("error").as_deref(), Some("access_denied"));
     }
+
+    /// OA21-8.1-1, OA21-7.3-1: a secret in an application that anybody can take apart vouches for nobody
+    async fn a_native_client_with_a_secret_is_asked_about_every_time_too(database: TestDatabase) {
+        let world = World::on(database).await;
+        let metadata = json!({"redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "client_secret_post"});
+        let registered = world.post_json("/oauth/register", &metadata).await.json();
+        assert_eq!(registered["application_type"], "native");
+        let client = Client::registered(&world, &metadata).await;
+        assert!(client.secret.is_some());
+        let mut browser = Browser::new(&world);
+        let (code, pkce) = browser.code_for(&client).await;
+        assert_eq!(client.redeem(&world, &code, &pkce.verifier, &[]).await.verdict(), "200");
+        let again = browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
+        assert_eq!(again.boxes("scope").len(), 3);
+    }
 }

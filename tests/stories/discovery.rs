@@ -120,4 +120,40 @@ both_engines! {
         world.advance(10);
         assert_eq!(world.get("/readyz").await.status.as_u16() == 503, has_a_clock);
     }
+
+    /// R8414-2-2, R8414-3.2-1, MCP-AUTH-13, R9700-2.4-1: every member says something, and nothing says what is not offered
+    async fn the_metadata_is_complete_and_has_no_empty_members(database: TestDatabase) {
+        let world = World::on(database).await;
+        let answer = world.get("/.well-known/oauth-authorization-server").await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
+        let document = answer.json();
+        for (member, path) in [("authorization_endpoint", "authorize"), ("token_endpoint", "token"), ("registration_endpoint", "register")] {
+            assert_eq!(document[member], format!("http://localhost:8420/oauth/{path}"));
+        }
+        for (member, value) in document.as_object().unwrap() {
+            assert!(!value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()), "{member} is empty");
+        }
+        assert!(document["scopes_supported"].as_array().unwrap().contains(&json!("mcp.tools.read")));
+        assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+        let grants = document["grant_types_supported"].to_string();
+        assert!(!grants.contains("password") && !grants.contains("implicit"), "{grants}");
+    }
+
+    /// OA21-3.1-6, OA21-3.2-3, MCP-AUTH-28: a page of another origin may ask before it calls us as a program, and never as a person
+    async fn a_preflight_is_answered_where_programs_call_and_nowhere_else(database: TestDatabase) {
+        let world = World::on(database).await;
+        let asked = ["authorization", "content-type", "dpop", "mcp-protocol-version"];
+        for (path, may) in [
+            ("/oauth/token", true), ("/oauth/register", true), ("/oauth/revoke", true),
+            ("/.well-known/oauth-authorization-server", true), ("/.well-known/oauth-protected-resource/mcp", true),
+            ("/oauth/authorize", false), ("/oauth/consent", false), ("/login", false), ("/logout", false), ("/setup", false),
+            ("/", false), ("/account", false),
+        ] {
+            let preflight = world.preflight(path, "https://evil.example", &asked.join(",")).await;
+            let allowed = preflight.header("access-control-allow-headers").to_owned();
+            assert_eq!(preflight.header("access-control-allow-origin"), if may { "*" } else { "" }, "{path}");
+            assert_eq!(asked.iter().all(|name| allowed.contains(name)), may, "{path}: {allowed}");
+            assert_eq!(preflight.header("access-control-allow-credentials"), "", "{path}");
+        }
+    }
 }

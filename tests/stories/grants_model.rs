@@ -405,7 +405,7 @@ fn tell(cases: u32, database: impl Fn() -> std::pin::Pin<Box<dyn Future<Output =
     // PROPTEST_CASES tells more of them, for a night.
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let cases = asked.unwrap_or(cases);
-    let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+    let config = Config { cases, max_shrink_iters: 50, failure_persistence: None, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let histories = prop::collection::vec(step(), 5..40);
     let told = TestRunner::new(config).run(&histories, |steps| {

@@ -105,7 +105,7 @@ both_engines! {
         assert_eq!(full.scope, first.scope);
     }
 
-    /// OA21-4.3.3-1, ASVS-10.4.8: idle and absolute expiry
+    /// OA21-4.3.3-1, OA21-2.4-2, ASVS-10.4.8: idle and absolute expiry
     async fn a_family_ends_when_it_idles_and_in_any_case_at_its_absolute_end(database: TestDatabase) {
         let world = World::on(database).await;
         let client = Client::public(&world).await;

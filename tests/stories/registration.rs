@@ -105,4 +105,34 @@ both_engines! {
         let fields = [("grant_type", "authorization_code"), ("client_secret", "x")];
         assert_eq!(world.post_form_with("/oauth/token", &fields, &headers).await.verdict(), "400 invalid_request");
     }
+
+    /// R7591-2-4, R7591-2.3-1, R7591-2.1-1, R7591-3.2.1-2: what is not understood is ignored, a claim that nobody signed counts for nothing
+    async fn unknown_members_and_unsigned_claims_change_nothing(database: TestDatabase) {
+        let world = World::on(database).await;
+        let answer = world.post_json("/oauth/register", &json!({
+            "redirect_uris": ["https://app.example/cb"], "client_name": "App", "client_name#de": "Anwendung", "x_custom": {"a": [1]},
+            "grant_types": ["authorization_code", "password"], "response_types": ["code", "token"], "scope": "mcp.tools.read admin.write",
+            "software_statement": "eyJhbGciOiJub25lIn0.eyJjbGllbnRfbmFtZSI6IkJhbmsiLCJzY29wZSI6ImFkbWluIn0.",
+        })).await;
+        let body = answer.json();
+        assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
+        assert_eq!((&body["client_name"], &body["scope"]), (&json!("App"), &json!("mcp.tools.read")));
+        assert_eq!((&body["grant_types"], &body["response_types"]), (&json!(["authorization_code"]), &json!(["code"])));
+        assert_eq!((body.get("x_custom"), body.get("software_statement")), (None, None));
+        let machine = json!({"redirect_uris": ["https://app.example/cb"], "grant_types": ["password"], "response_types": ["code"]});
+        assert_eq!(world.post_json("/oauth/register", &machine).await.verdict(), "400 invalid_client_metadata");
+    }
+
+    /// R7591-5-3, R7591-2-1: the secret is shown once and kept as its hash
+    async fn the_secret_is_not_in_the_database(database: TestDatabase) {
+        let store = database.database.clone();
+        let world = World::on(database).await;
+        let answer = world.post_json("/oauth/register", &json!({"redirect_uris": ["https://app.example/cb"]})).await.json();
+        let secret = answer["client_secret"].as_str().unwrap();
+        let kept: Vec<(Option<String>,)> = portcullis_database::on!(store.read(), |pool| {
+            sqlx::query_as("SELECT secret_hash FROM oauth_client").fetch_all(pool).await
+        }).unwrap();
+        assert!(kept.iter().any(|(hash,)| hash.is_some()) && kept.iter().all(|(hash,)| hash.as_deref() != Some(secret)));
+        assert_eq!(world.post_json("/oauth/register", &json!({"client_name": "No address"})).await.verdict(), "400 invalid_redirect_uri");
+    }
 }

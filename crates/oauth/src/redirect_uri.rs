@@ -240,7 +240,7 @@ mod tests {
         RedirectUri::parse(text).unwrap()
     }
 
-    /// OA21-2.3-1, OA21-2.3.1-2, R9700-2.6-1, DC-9, A05
+    /// OA21-2.3-1, OA21-2.3.1-2, R9700-2.6-1, MCP-AUTH-23, DC-9, A05
     #[test]
     fn what_may_be_registered() {
         for good in [

@@ -33,7 +33,7 @@ pub enum SecretKind {
     /// An MCP session id (Streamable HTTP, revisions up to 2025-11-25).
     McpSession,
     /// What makes a browser known again that somebody signed in with.
-    Device,
+    KnownBrowser,
     /// A password that we chose for somebody.
     Password,
 }
@@ -53,7 +53,7 @@ impl SecretKind {
             Self::Csrf => "pcl_xs_",
             Self::SetupLink => "pcl_su_",
             Self::McpSession => "pcl_ms_",
-            Self::Device => "pcl_dv_",
+            Self::KnownBrowser => "pcl_dv_",
             Self::Password => "",
         }
     }

@@ -16,7 +16,7 @@ pub fn read(headers: &HeaderMap, public_url: &PublicUrl) -> Option<Secret> {
     let sent = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut cookies = sent.flat_map(Cookie::split_parse).filter_map(Result::ok);
     let found = cookies.find(|cookie| cookie.name() == name(public_url))?;
-    let is_ours = found.value().starts_with(SecretKind::Device.prefix()) && found.value().len() <= 100;
+    let is_ours = found.value().starts_with(SecretKind::KnownBrowser.prefix()) && found.value().len() <= 100;
     is_ours.then(|| Secret::presented(found.value()))
 }
 
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn on_https_the_cookie_is_bound_to_the_host_and_closed() {
         let https = PublicUrl::parse("https://mcp.example").unwrap();
-        let device = Secret::generate(SecretKind::Device);
+        let device = Secret::generate(SecretKind::KnownBrowser);
         let cookie = write(&device, &https).unwrap();
         let cookie = cookie.to_str().unwrap();
         assert!(cookie.starts_with("__Host-portcullis-device=pcl_dv_"), "{cookie}");

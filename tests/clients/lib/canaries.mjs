@@ -1,7 +1,7 @@
 // Owns the secrets that went over the wire, and the question whether one of them stands in a log
 // (R9700-4.9.3-1, ASVS-16.2.5). What is shaped like a secret of the server is found without being kept here.
 
-const SHAPE = /pcl_(?:at|rt|ac|cs|ar|xs|su|ms|dv)_[\w-]{40,}/;
+const SHAPE = /pcl_(?:at|rt|ac|cs|ar|dc|dr|xs|su|ms|dv)_[\w-]{40,}/;
 const LEAST = 12;
 const kept = new Set();
 

@@ -21,7 +21,7 @@ BINARY = Path(os.environ.get("PORTCULLIS_BIN", REPOSITORY / "target/debug/portcu
 START_SECONDS = 30
 STOP_SECONDS = 5
 # What is shaped like a secret of the server.
-SECRET = re.compile(r"pcl_(?:at|rt|ac|cs|ar|xs|su|ms|dv)_[\w-]{40,}")
+SECRET = re.compile(r"pcl_(?:at|rt|ac|cs|ar|dc|dr|xs|su|ms|dv)_[\w-]{40,}")
 
 
 def _free_port() -> int:

@@ -51,7 +51,7 @@ impl KnownBrowsers {
     ) -> Result<Secret, DatabaseError> {
         let device = match presented {
             Some(device) if self.is_ours(&device.hash(), now).await? => device,
-            _ => Secret::generate(SecretKind::Device),
+            _ => Secret::generate(SecretKind::KnownBrowser),
         };
         on!(self.database.write(), |pool| sqlx::query(
             "INSERT INTO known_browser (hash, principal_id, created_at, seen_at) VALUES ($1, $2, $3, $3) \

@@ -20,6 +20,7 @@ fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
     load(file, environment, Flags::default()).unwrap_err()
 }
 
+/// HTTP25-3: on this computer alone unless somebody says otherwise
 #[test]
 fn nothing_needs_to_be_set() {
     let config = load("", &[], Flags::default()).unwrap();

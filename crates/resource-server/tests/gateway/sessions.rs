@@ -116,7 +116,7 @@ async fn what_a_session_lacks_is_a_bad_request() {
     assert_eq!(absent.at(&stage).await.status, 200);
 }
 
-/// 2024-11-05 negotiates up; so does whoever asks for a revision without sessions
+/// HTTP26-22: the era is told by how a client begins; 2024-11-05 negotiates up; so does whoever asks for a revision without sessions
 #[tokio::test]
 async fn a_revision_is_negotiated() {
     let stage = Stage::set(sqlite().await).await;

@@ -137,7 +137,7 @@ async fn an_envelope_is_complete_and_of_a_known_revision() {
     }
 }
 
-/// HTTP26-7, HTTP26-14, HTTP25-5, MRTR-4
+/// HTTP26-7, HTTP26-14, HTTP26-18, HTTP25-5, MRTR-4
 #[tokio::test]
 async fn what_this_era_does_not_know_is_named() {
     let stage = Stage::set(sqlite().await).await;
