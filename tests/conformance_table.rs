@@ -51,6 +51,12 @@ const DOCUMENTS: [&str; 40] = [
     "T",
 ];
 
+/// Every requirement that we know of, one a line; and those that no story proves yet, each line with its reason.
+const KNOWN: &str = include_str!("requirements.txt");
+const NOT_PROVEN: &str = include_str!("not_proven.txt");
+
+const TAIL: &str = "\n# Not proven, and why\n\n| requirements | why |\n|---|---|\n";
+
 const HEAD: &str = "# Which story proves which requirement\n\n\
     Made from the doc comments of the tests; a test fails when this page is stale. `OA21` is OAuth 2.1, `Rnnnn` an RFC, `MCP-AUTH`,\n\
     `HTTP25`, `HTTP26` and `TOOL` the Model Context Protocol, `ASVS` OWASP's, `NIST` 800-63B, `DC` decisions where specifications and\n\
@@ -73,7 +79,10 @@ fn the_table_of_requirements_is_fresh() {
     let rows = table.iter().map(|(identifier, stories)| {
         format!("| {identifier} | {} |\n", stories.iter().cloned().collect::<Vec<_>>().join("<br>"))
     });
-    let fresh = HEAD.to_owned() + &rows.collect::<String>();
+    let excused = excused();
+    let reasons =
+        excused.iter().map(|(identifiers, reason)| format!("| {} | {reason} |\n", identifiers.join(" ")));
+    let fresh = HEAD.to_owned() + &rows.collect::<String>() + TAIL + &reasons.collect::<String>();
     let page = root.join("docs/conformance.md");
     if std::env::var_os("UPDATE_CONFORMANCE").is_some() {
         fs::write(&page, &fresh).unwrap();
@@ -81,6 +90,35 @@ fn the_table_of_requirements_is_fresh() {
     let kept = fs::read_to_string(&page).unwrap_or_default();
     assert!(kept == fresh, "docs/conformance.md is stale: run this test once with UPDATE_CONFORMANCE=1");
     assert!(table.len() > 100, "the stories claim only {} requirements", table.len());
+}
+
+/// No requirement is forgotten: each has a story or a reason, and none has both.
+#[test]
+fn every_requirement_is_proven_or_excused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/conformance.md")).unwrap();
+    let stories = page.split_once(TAIL).unwrap().0;
+    let proven: BTreeSet<&str> =
+        stories.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()).collect();
+    let excused = excused();
+    let excused: BTreeSet<&str> = excused.iter().flat_map(|(identifiers, _)| identifiers.clone()).collect();
+    let forgotten: Vec<&str> =
+        KNOWN.lines().filter(|known| !proven.contains(known) && !excused.contains(known)).collect();
+    assert!(forgotten.is_empty(), "no story and no line in tests/not_proven.txt: {forgotten:?}");
+    let both: Vec<&&str> = excused.intersection(&proven).collect();
+    assert!(both.is_empty(), "proven by now, so take them out of tests/not_proven.txt: {both:?}");
+    let known: BTreeSet<&str> = KNOWN.lines().collect();
+    let unknown: Vec<&&str> = excused.difference(&known).collect();
+    assert!(unknown.is_empty(), "excused, but no requirement: {unknown:?}");
+}
+
+/// Identifiers and the reason why no story proves them.
+fn excused() -> Vec<(Vec<&'static str>, &'static str)> {
+    let line = |line: &'static str| {
+        let (identifiers, reason) = line.split_once(": ").unwrap();
+        (identifiers.split(' ').collect(), reason)
+    };
+    NOT_PROVEN.lines().map(line).collect()
 }
 
 /// Rust and JavaScript files below a folder, sorted.

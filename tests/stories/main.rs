@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod account;
+mod attacks;
 mod authorization;
 mod codes;
 mod concurrency;

@@ -14,6 +14,7 @@ const LARGEST: usize = 1024 * 1024;
 
 /// A connection that is used again and again.
 pub(crate) struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -33,20 +34,17 @@ struct Head {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Outcome<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(32 * 1024) })
+        Ok(Self { address, stream: connect(address).await?, buffer: Vec::with_capacity(32 * 1024) })
     }
 
     /// Sends a request and reads its answer whole.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer<'_>> {
-        self.stream.write_all(request).await?;
-        self.buffer.clear();
+        self.send(request).await?;
         let head = loop {
-            self.fill().await?;
             if let Some(head) = head(&self.buffer)? {
                 break head;
             }
+            self.fill().await?;
         };
         let end = head.body + head.length;
         while self.buffer.len() < end {
@@ -56,6 +54,19 @@ impl Connection {
         Ok(Answer { status: head.status, head: part(0..head.body), body: part(head.body..end) })
     }
 
+    /// Sends a request and waits for the first bytes of its answer. A connection that the server closed while others were
+    /// measured is opened anew.
+    async fn send(&mut self, request: &[u8]) -> Outcome<()> {
+        self.buffer.clear();
+        let written = self.stream.write_all(request).await;
+        if written.is_ok() && self.fill().await.is_ok() {
+            return Ok(());
+        }
+        self.stream = connect(self.address).await?;
+        self.stream.write_all(request).await?;
+        self.fill().await
+    }
+
     async fn fill(&mut self) -> Outcome<()> {
         let read = self.stream.read_buf(&mut self.buffer).await?;
         if read == 0 || self.buffer.len() > LARGEST {
@@ -63,6 +74,12 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+async fn connect(address: SocketAddr) -> Outcome<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn head(buffer: &[u8]) -> Outcome<Option<Head>> {
