@@ -164,6 +164,7 @@ impl Client {
             response_types: Vec::new(),
             application_type: ApplicationType::Web,
             scope: ScopeSet::parse(scope).expect("scopes"),
+            require_pushed_authorization_requests: false,
         };
         let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
         let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };

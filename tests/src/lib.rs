@@ -21,4 +21,4 @@ pub use answer::Answer;
 pub use browser::Browser;
 pub use client::{Client, Pkce, Tokens};
 pub use resource::ResourceServer;
-pub use world::{PASSWORD, World};
+pub use world::{PASSWORD, World, request};

@@ -129,6 +129,14 @@ impl World {
         .expect("the paper trail")
     }
 
+    /// The one text that a query finds.
+    pub async fn text(&self, sql: &'static str) -> String {
+        portcullis_database::on!(self.database.database.read(), |pool| {
+            sqlx::query_scalar(sql).fetch_one(pool).await
+        })
+        .expect("a text")
+    }
+
     /// The actions, outcomes and reasons of the paper trail, in their order.
     pub async fn trail(&self) -> Vec<String> {
         let rows: Vec<(String, String, Option<String>)> =
@@ -156,7 +164,7 @@ pub(crate) async fn send(app: &App, request: Request<Body>) -> Answer {
 }
 
 /// A request to our host.
-pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
+pub fn request(method: Method, path: &str) -> axum::http::request::Builder {
     Request::builder().method(method).uri(path).header(HOST, "localhost:8420")
 }
 

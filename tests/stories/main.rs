@@ -14,6 +14,7 @@ mod exchange;
 mod grants_model;
 mod introspection;
 mod machine;
+mod pushed_requests;
 mod refresh;
 mod registration;
 mod resources;

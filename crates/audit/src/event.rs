@@ -30,6 +30,8 @@ pub enum Action {
     DeviceAuthorization,
     /// A user typed a device's code.
     DeviceCode,
+    /// A client pushed an authorization request (RFC 9126).
+    PushedAuthorization,
     /// A user answered a consent page.
     Consent,
     /// A client asked for tokens.
@@ -64,6 +66,7 @@ impl Action {
             Self::AuthorizationRequest => "authorization.request",
             Self::DeviceAuthorization => "device.authorization",
             Self::DeviceCode => "device.code",
+            Self::PushedAuthorization => "authorization.push",
             Self::Consent => "consent",
             Self::TokenRequest => "token.request",
             Self::Replay => "token.replay",

@@ -12,17 +12,14 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
 use portcullis_limits::Verdict;
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, Resource,
-    ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    ClientId, Destination, Error, ErrorCode, Form, FormError, REQUEST_URI_PREFIX, Secret, SecretHash,
 };
 use portcullis_web::{Browser, Peer, form};
 
 use crate::Core;
+use crate::authorization_request::{Judged, Unproven, judge, prove_destination};
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::store::{Client, ClientOrigin, NewRequest};
-
-/// What a client may have us remember for it.
-const MAXIMUM_STATE: usize = 4_096;
 
 /// `GET /oauth/authorize`
 pub(crate) async fn by_get(
@@ -64,18 +61,18 @@ async fn authorize(
     if core.authorizations.check(&peer.to_string(), core.clock.now()) != Verdict::Allowed {
         return Err(too_many());
     }
-    let form = Form::parse(encoded).map_err(unreadable)?;
-    let (client, destination) = prove_destination(core, &form).await?;
+    let front = Form::parse(encoded).map_err(unreadable)?;
+    let asked = read(core, front).await?;
+    let Asked { form, client, destination, .. } = &asked;
     let signed_in = browser.signed_in().await?.is_some();
-    let resource = resource(core, &client, &form).await?;
-    let request = match judge(&client, &form, (signed_in, resource)) {
+    let request = match asked.judge(core, signed_in).await? {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
         Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
             let again = format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded));
             return Ok(see_other(&login_url(&again)));
         }
-        Err(error) => return Ok(refuse(core, (&client, &destination), &form, &error).await),
+        Err(error) => return Ok(refuse(core, (client, destination), form, &error).await),
     };
     let new = NewRequest {
         browser: browser.mark().await?,
@@ -85,6 +82,7 @@ async fn authorize(
         code_challenge: request.code_challenge,
         resource: request.resource,
         scope: request.scope,
+        pushed: asked.pushed.clone(),
     };
     let now = core.clock.now();
     let handle = core.requests.create(&new, now).await?;
@@ -93,11 +91,41 @@ async fn authorize(
     Ok(see_other(&if signed_in { consent } else { login_url(&consent) }))
 }
 
-/// Who asks, and where the answer may go (OA21-4.1.2.1-1). Until both are known nothing is redirected.
-async fn prove_destination(core: &Core, form: &Form) -> Result<(Client, Destination), PageError> {
-    let id = form.one("client_id").map_err(unreadable)?;
-    let redirect_uri = form.one("redirect_uri").map_err(unreadable)?;
-    let Some(id) = id else {
+/// A request whose client and destination are known: from here on an error is a redirect.
+struct Asked {
+    /// The parameters that count: those that were pushed, if any were.
+    form: Form,
+    client: Client,
+    destination: Destination,
+    pushed: Option<SecretHash>,
+}
+
+/// Who asks, for what, and where the answer may go. Until that is known nothing is redirected (OA21-4.1.2.1-1).
+async fn read(core: &Core, front: Form) -> Result<Asked, PageError> {
+    let client = find_client(core, &front).await?;
+    let (form, pushed) = match pushed_handle(&front)? {
+        // R9126-4-1: beside the handle and client_id, nothing of the front channel counts.
+        Some(handle) => {
+            let found = core.pushed_requests.find(&handle, &client.id, core.clock.now()).await?;
+            let parameters = found.ok_or_else(pushed_is_over)?;
+            (Form::parse(parameters.as_bytes()).map_err(unreadable)?, Some(handle.hash()))
+        }
+        None => (front, None),
+    };
+    let destination = prove_destination(&client, &form).map_err(|error| match error {
+        Unproven::Form(error) => unreadable(error),
+        Unproven::Address { error, asked, registered } => PageError::told(
+            "This application asks to be answered at an address that is not its own",
+            format!("Nothing was sent there: {error}."),
+            "If you are its developer, register exactly the address that it sends. Otherwise do not use this link.",
+        )
+        .with_detail(format!("asked for: {asked}\nregistered: {registered}")),
+    })?;
+    Ok(Asked { form, client, destination, pushed })
+}
+
+async fn find_client(core: &Core, form: &Form) -> Result<Client, PageError> {
+    let Some(id) = form.one("client_id").map_err(unreadable)? else {
         return Err(PageError::told(
             "This link is incomplete",
             "The application did not say who it is: client_id is missing.",
@@ -105,126 +133,40 @@ async fn prove_destination(core: &Core, form: &Form) -> Result<(Client, Destinat
         ));
     };
     let found = core.clients.find(&ClientId::from(id.to_owned())).await?;
-    let Some(client) = found.filter(|client| client.disabled_at.is_none()) else {
+    found.filter(|client| client.disabled_at.is_none()).ok_or_else(|| {
         // DC-18: a person stands before this page; tell them how to go on.
-        return Err(PageError::told(
+        PageError::told(
             "This application is not known here",
             "It uses an identity that this server never gave or has forgotten.",
             "In the application, remove this server and its stored login, then add it again: it will register anew.",
         )
-        .with_detail(id.chars().take(200).collect::<String>()));
-    };
-    let destination = Destination::prove(&client.metadata.redirect_uris, redirect_uri).map_err(|error| {
-        let registered: Vec<&str> = client.metadata.redirect_uris.iter().map(portcullis_oauth::RedirectUri::as_str).collect();
-        let asked = redirect_uri.unwrap_or("none");
-        PageError::told(
-            "This application asks to be answered at an address that is not its own",
-            format!("Nothing was sent there: {error}."),
-            "If you are its developer, register exactly the address that it sends. Otherwise do not use this link.",
-        )
-        .with_detail(format!("asked for: {asked}\nregistered: {}", registered.join(", ")))
-    })?;
-    Ok((client, destination))
+        .with_detail(id.chars().take(200).collect::<String>())
+    })
 }
 
-/// What was asked, judged.
-struct Judged {
-    code_challenge: CodeChallenge,
-    resource: ResourceUri,
-    scope: ScopeSet,
+/// The handle of a request that was pushed here. Any other `request_uri` is judged, and refused, like the rest (A10).
+fn pushed_handle(form: &Form) -> Result<Option<Secret>, PageError> {
+    let uri = form.one("request_uri").map_err(unreadable)?;
+    Ok(uri.and_then(|uri| uri.strip_prefix(REQUEST_URI_PREFIX)).map(Secret::presented))
 }
 
-fn judge(
-    client: &Client,
-    form: &Form,
-    (signed_in, resource): (bool, Result<Resource, Error>),
-) -> Result<Judged, Error> {
-    let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
-    form.once_each(&SINGLE_AUTHORIZATION_PARAMETERS).map_err(|error| invalid(error.to_string()))?;
-    match form.one("response_type") {
-        Ok(Some("code")) => {}
-        Ok(Some(_)) => {
-            return Err(Error::new(ErrorCode::UnsupportedResponseType, "response_type must be code"));
+impl Asked {
+    async fn judge(&self, core: &Core, signed_in: bool) -> Result<Result<Judged, Error>, DatabaseError> {
+        let must_push = core.settings.require_pushed_authorization_requests
+            || self.client.metadata.require_pushed_authorization_requests;
+        if must_push && self.pushed.is_none() {
+            // R9126-5-1
+            let text = "this request must be pushed first (RFC 9126)";
+            return Ok(Err(Error::new(ErrorCode::InvalidRequest, text)));
         }
-        _ => return Err(Error::new(ErrorCode::InvalidRequest, "response_type is missing")),
-    }
-    if form.one("state").ok().flatten().is_some_and(|state| state.len() > MAXIMUM_STATE) {
-        return Err(Error::new(ErrorCode::InvalidRequest, "state is longer than 4096 bytes"));
-    }
-    // A10: nothing is ever fetched or unpacked from here.
-    if form.all("request").chain(form.all("request_uri")).next().is_some() {
-        return Err(Error::new(ErrorCode::InvalidRequest, "request and request_uri are not offered"));
-    }
-    if form.one("response_mode").ok().flatten().is_some_and(|mode| mode != "query") {
-        return Err(Error::new(ErrorCode::InvalidRequest, "response_mode must be query"));
-    }
-    if !client.may_use(GrantType::AuthorizationCode) {
-        return Err(Error::new(
-            ErrorCode::UnauthorizedClient,
-            "the client is not registered for authorization_code",
-        ));
-    }
-    let one = |name| form.one(name).ok().flatten();
-    let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
-    let resource = resource?;
-    let scope = scope(client, &resource, one("scope").unwrap_or_default())?;
-    // OIDC-C-3-1: consent is asked every time, so silence is never enough.
-    if one("prompt").is_some_and(|prompt| prompt.split(' ').any(|word| word == "none")) {
-        let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
-        return Err(Error::new(code, "this server always asks the user"));
-    }
-    Ok(Judged { code_challenge, resource: resource.uri, scope })
-}
-
-/// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound
-/// to, else the default (DC-2).
-pub(crate) async fn resource(
-    core: &Core,
-    client: &Client,
-    form: &Form,
-) -> Result<Result<Resource, Error>, DatabaseError> {
-    let invalid = |text: String| Ok(Err(Error::new(ErrorCode::InvalidTarget, text)));
-    let mut named: Option<ResourceUri> = None;
-    for value in form.all("resource") {
-        let uri = match ResourceUri::parse(value) {
-            Ok(uri) => uri,
-            Err(error) => return invalid(error.to_string()),
-        };
-        if named.as_ref().is_some_and(|first| *first != uri) {
-            return invalid("a request is for one resource: name one".to_owned());
+        let judged = judge(core, &self.client, &self.form).await?;
+        // OIDC-C-3-1: consent is asked every time, so silence is never enough.
+        let prompt = self.form.one("prompt").ok().flatten().unwrap_or_default();
+        if judged.is_ok() && prompt.split(' ').any(|word| word == "none") {
+            let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
+            return Ok(Err(Error::new(code, "this server always asks the user")));
         }
-        named = Some(uri);
-    }
-    let default = || match &client.resources[..] {
-        [only] => only.clone(),
-        _ => core.registry.aggregate().uri,
-    };
-    let uri = named.unwrap_or_else(default);
-    match core.resources.find(&uri).await? {
-        Some(resource) if client.may_reach(&resource.uri) => Ok(Ok(resource)),
-        _ => invalid("this server protects no such resource, or not for this client".to_owned()),
-    }
-}
-
-/// DC-5: what has no meaning at this resource is dropped, so that scopes of two never mix (R9068-3-1), and only what is
-/// wholly unknown is refused; nothing asked, or nothing but what a sign-in elsewhere would ask, means the client's
-/// registered default or the resource's, never everything (OA21-1.4.1-3).
-pub(crate) fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
-    let invalid = |text| Error::new(ErrorCode::InvalidScope, text);
-    let asked =
-        ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
-    let meant = resource.scopes.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
-    let known = asked.intersection(&meant);
-    let registered = client.metadata.scope.intersection(&meant);
-    let only_identity = asked.is_subset(&scopes::OPENID.into_iter().collect());
-    match (only_identity, known.is_empty()) {
-        (_, false) => Ok(known),
-        (false, true) => Err(invalid("none of these scopes has a meaning at this resource")),
-        (true, _) if registered.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) => Ok(registered),
-        (true, _) if resource.default_scopes.is_empty() => {
-            Err(invalid("this resource gives nothing by default: name the scopes"))
-        }
-        (true, _) => Ok(resource.default_scopes.union(&registered)),
+        Ok(judged)
     }
 }
 
@@ -269,6 +211,15 @@ pub(crate) fn login_url(return_to: &str) -> String {
     let query =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
     format!("/login?{query}")
+}
+
+fn pushed_is_over() -> PageError {
+    PageError::told(
+        "This request is over",
+        "The application prepared it for a minute and a half and for one use; it was used, took too long, or is another \
+         application's.",
+        "Go back to the application and start to connect again.",
+    )
 }
 
 /// Each request is a row that waits for half an hour: one source may not pile them up.

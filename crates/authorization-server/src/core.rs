@@ -13,8 +13,8 @@ use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::store::{
-    AccessTokens, Clients, Codes, Devices, Grants, KnownBrowsers, Machines, RefreshTokens, Requests,
-    Resources, Revoked, Setup, SignIns, Users,
+    AccessTokens, Clients, Codes, Devices, Grants, KnownBrowsers, Machines, PushedRequests, RefreshTokens,
+    Requests, Resources, Revoked, Setup, SignIns, Users,
 };
 use crate::work::Work;
 
@@ -58,6 +58,7 @@ pub(crate) struct Core {
     pub(crate) sign_ins: SignIns,
     pub(crate) known_browsers: KnownBrowsers,
     pub(crate) requests: Requests,
+    pub(crate) pushed_requests: PushedRequests,
     pub(crate) codes: Codes,
     pub(crate) grants: Grants,
     pub(crate) access_tokens: AccessTokens,
@@ -91,6 +92,7 @@ impl Core {
             sign_ins: SignIns::new(database.clone(), clock.clone()),
             known_browsers: KnownBrowsers::new(database.clone()),
             requests: Requests::new(database.clone()),
+            pushed_requests: PushedRequests::new(database.clone()),
             codes: Codes::new(database.clone()),
             grants: Grants::new(database.clone()),
             access_tokens: AccessTokens::new(database.clone()),

@@ -13,7 +13,7 @@ use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
-use crate::authorize;
+use crate::authorization_request;
 use crate::client_authentication::authenticate;
 use crate::refusal::{RawBody, Refusal, no_store};
 use crate::settings::{DEVICE_INTERVAL, DEVICE_LIFE};
@@ -70,8 +70,8 @@ async fn begin(
         let text = "the client is not registered for the device grant";
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, text));
     }
-    let resource = authorize::resource(core, client, form).await??;
-    let scope = authorize::scope(client, &resource, form.one("scope")?.unwrap_or_default())?;
+    let resource = authorization_request::resource(core, client, form).await??;
+    let scope = authorization_request::scope(client, &resource, form.one("scope")?.unwrap_or_default())?;
     let peer = peer.to_string();
     let new = NewDevice { client: &client.id, resource: &resource.uri, scope: &scope, peer: &peer };
     let wait = u64::try_from(DEVICE_LIFE.0).unwrap_or(60);

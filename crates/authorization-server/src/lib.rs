@@ -5,6 +5,7 @@
 //! page must tell of connections comes through [`ConnectionDirectory`], and what it issues is verified through
 //! [`portcullis_oauth::Verifier`].
 
+mod authorization_request;
 mod authorize;
 mod client_authentication;
 mod consent;
@@ -21,6 +22,7 @@ mod page_error;
 pub mod pages;
 mod password;
 mod password_change;
+mod pushed_authorization;
 mod refusal;
 mod register;
 mod resources;

@@ -16,5 +16,6 @@ pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     if !core.settings.open_registration {
         document.registration_endpoint = None;
     }
+    document.require_pushed_authorization_requests = core.settings.require_pushed_authorization_requests;
     ([(X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(document)).into_response()
 }

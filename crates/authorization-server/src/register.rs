@@ -100,6 +100,7 @@ fn judge(body: &[u8]) -> Result<ClientMetadata, Refusal> {
         response_types: vec!["code".to_owned()],
         application_type: ApplicationType::infer(&redirect_uris),
         scope: scope(&members)?,
+        require_pushed_authorization_requests: flag(&members, "require_pushed_authorization_requests")?,
         grant_types,
         redirect_uris,
     })
@@ -179,6 +180,14 @@ fn scope(members: &Map<String, Value>) -> Result<ScopeSet, Refusal> {
     let asked = ScopeSet::parse(text(members, "scope")?.unwrap_or_default())
         .map_err(|error| bad(error.to_string()))?;
     Ok(asked.intersection(&scopes::ALL.into_iter().collect()))
+}
+
+fn flag(members: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(bad(format!("{name} is neither true nor false"))),
+    }
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refusal> {

@@ -20,7 +20,7 @@ use crate::store::{Clients, Grants, Resources, Revoked, Setup, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
     authorize, consent, device, device_authorization, introspect, login, logout, metadata, password_change,
-    register, revoke, setup, token,
+    pushed_authorization, register, revoke, setup, token,
 };
 
 /// No request of these endpoints is larger.
@@ -61,6 +61,7 @@ impl AuthorizationServer {
             .route("/.well-known/openid-configuration", get(metadata::document))
             .route("/oauth/token", post(token::endpoint))
             .route(DEFAULT_TOKEN, post(token::endpoint))
+            .route("/oauth/par", post(pushed_authorization::endpoint))
             .route("/oauth/revoke", post(revoke::endpoint))
             .route("/oauth/introspect", post(introspect::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
@@ -165,6 +166,7 @@ impl AuthorizationServer {
         self.0.requests.sweep(now).await?;
         self.0.sign_ins.sweep(now).await?;
         self.0.known_browsers.sweep(now).await?;
+        self.0.pushed_requests.sweep(now).await?;
         self.0.codes.sweep(day_ago).await?;
         self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;

@@ -8,6 +8,8 @@ pub(crate) const CODE_LIFE: Seconds = Seconds(60);
 pub(crate) const CODE_ATTEMPTS: i64 = 5;
 /// A person may take so long to sign in and answer the consent page.
 pub(crate) const REQUEST_LIFE: Seconds = Seconds::minutes(30);
+/// A pushed request waits so long for its browser (R9126-2.2-1).
+pub(crate) const PUSHED_REQUEST_LIFE: Seconds = Seconds(90);
 /// A client that registered itself and was never consented to is forgotten after so long.
 pub(crate) const QUARANTINE: Seconds = Seconds::days(7);
 /// A link that creates the first admin works for so long.
@@ -45,6 +47,8 @@ pub struct Settings {
     pub authorizations_per_minute: u32,
     /// How often one address may try to sign in in a minute, from browsers that are not known.
     pub sign_ins_per_minute: u32,
+    /// Whether every authorization request must be pushed first (RFC 9126 §4).
+    pub require_pushed_authorization_requests: bool,
 }
 
 impl Default for Settings {
@@ -58,6 +62,7 @@ impl Default for Settings {
             registrations_per_minute: 120,
             authorizations_per_minute: 300,
             sign_ins_per_minute: 300,
+            require_pushed_authorization_requests: false,
         }
     }
 }

@@ -16,6 +16,9 @@ pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
     "nonce",
 ];
 
+/// What every `request_uri` of ours begins with (RFC 9126 §2.2).
+pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
 /// The parameters of a token request that may come once at most (OA21-3.1-4).
 pub const SINGLE_TOKEN_PARAMETERS: [&str; 14] = [
     "grant_type",
@@ -93,6 +96,15 @@ impl Form {
         } else {
             Err(FormError::MediaType)
         }
+    }
+
+    /// The parameters encoded again, but for these.
+    #[must_use]
+    pub fn encode_without(&self, names: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(kept.map(|(name, value)| (name, value.as_str())))
+            .finish()
     }
 
     /// The value of a parameter that may come once.

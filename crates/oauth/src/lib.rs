@@ -35,7 +35,9 @@ pub use basic::{BasicCredentials, BasicError};
 pub use challenge::Challenge;
 pub use clock::{Clock, Seconds, SystemClock, TestClock, Timestamp};
 pub use error::{Error, ErrorBody, ErrorCode};
-pub use form::{Form, FormError, SINGLE_AUTHORIZATION_PARAMETERS, SINGLE_TOKEN_PARAMETERS};
+pub use form::{
+    Form, FormError, REQUEST_URI_PREFIX, SINGLE_AUTHORIZATION_PARAMETERS, SINGLE_TOKEN_PARAMETERS,
+};
 pub use identifier::{ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle};
 pub use introspection::Introspection;
 pub use metadata::{AuthorizationServerMetadata, ProtectedResourceMetadata};

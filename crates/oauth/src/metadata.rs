@@ -20,6 +20,11 @@ pub struct AuthorizationServerMetadata {
     pub registration_endpoint: Option<String>,
     /// RFC 7009 §2.
     pub revocation_endpoint: String,
+    /// RFC 9126 §5.
+    pub pushed_authorization_request_endpoint: String,
+    /// RFC 9126 §5: said when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub require_pushed_authorization_requests: bool,
     /// RFC 8628 §4.
     pub device_authorization_endpoint: String,
     /// Every scope that a client may ask for, `offline_access` among them (MCP-AUTH-12).
@@ -55,6 +60,8 @@ impl AuthorizationServerMetadata {
             token_endpoint: issuer.join("/oauth/token"),
             registration_endpoint: Some(issuer.join("/oauth/register")),
             revocation_endpoint: issuer.join("/oauth/revoke"),
+            pushed_authorization_request_endpoint: issuer.join("/oauth/par"),
+            require_pushed_authorization_requests: false,
             device_authorization_endpoint: issuer.join("/oauth/device_authorization"),
             scopes_supported: scopes::ALL.map(str::to_owned).to_vec(),
             response_types_supported: only("code"),

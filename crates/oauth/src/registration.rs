@@ -150,6 +150,9 @@ pub struct ClientMetadata {
     /// person consents.
     #[serde(skip_serializing_if = "ScopeSet::is_empty", default)]
     pub scope: ScopeSet,
+    /// Whether its authorization requests must be pushed first (RFC 9126 §6).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub require_pushed_authorization_requests: bool,
 }
 
 #[cfg(test)]

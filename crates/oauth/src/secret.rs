@@ -22,6 +22,8 @@ pub enum SecretKind {
     ClientSecret,
     /// The handle of a pending authorization request, known to one browser.
     AuthorizationRequest,
+    /// A pushed authorization request (RFC 9126 §2.2).
+    PushedRequest,
     /// A device code (RFC 8628 §3.2).
     DeviceCode,
     /// The handle under which one browser answers a device's request.
@@ -48,6 +50,7 @@ impl SecretKind {
             Self::AuthorizationCode => "pcl_ac_",
             Self::ClientSecret => "pcl_cs_",
             Self::AuthorizationRequest => "pcl_ar_",
+            Self::PushedRequest => "pcl_pr_",
             Self::DeviceCode => "pcl_dc_",
             Self::DeviceRequest => "pcl_dr_",
             Self::Csrf => "pcl_xs_",

@@ -130,5 +130,6 @@ fn settings(config: &Config) -> Settings {
         registrations_per_minute: config.limits.registrations_per_minute,
         authorizations_per_minute: config.limits.authorizations_per_minute,
         sign_ins_per_minute: config.limits.sign_ins_per_minute,
+        require_pushed_authorization_requests: config.require_pushed_authorization_requests,
     }
 }

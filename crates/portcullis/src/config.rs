@@ -106,6 +106,8 @@ pub struct Config {
     pub open_registration: bool,
     /// How much of what one address or one user gets.
     pub limits: Limits,
+    /// Whether every authorization request must be pushed first (RFC 9126).
+    pub require_pushed_authorization_requests: bool,
     /// The log's filter.
     pub log: String,
     /// The log's form.

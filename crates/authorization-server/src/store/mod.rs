@@ -8,6 +8,7 @@ mod grants;
 mod known_browsers;
 mod machines;
 mod passwords;
+mod pushed_requests;
 mod refresh_tokens;
 mod requests;
 mod resources;
@@ -28,6 +29,7 @@ pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
 pub(crate) use known_browsers::KnownBrowsers;
 pub(crate) use machines::Machines;
 pub(crate) use passwords::{Credentials, Ending};
+pub(crate) use pushed_requests::PushedRequests;
 pub(crate) use refresh_tokens::{
     NewRefreshToken, RefreshRow, RefreshTokens, create_in as create_refresh_token_in,
     rotate_in as rotate_refresh_token_in,

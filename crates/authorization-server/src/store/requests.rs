@@ -2,8 +2,11 @@
 //! else afterwards (A09).
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
-use portcullis_oauth::{ClientId, CodeChallenge, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp};
+use portcullis_oauth::{
+    ClientId, CodeChallenge, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
+};
 
+use super::pushed_requests;
 use crate::settings::REQUEST_LIFE;
 
 /// A request that was judged and may be answered.
@@ -16,6 +19,8 @@ pub(crate) struct NewRequest {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    /// The pushed request that it comes from (RFC 9126).
+    pub(crate) pushed: Option<SecretHash>,
 }
 
 /// A request that waits for its user.
@@ -46,7 +51,7 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+             scope, pushed, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -56,6 +61,7 @@ impl Requests {
         .bind(&new.code_challenge)
         .bind(&new.resource)
         .bind(&new.scope)
+        .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
         .execute(pool)
         .await
@@ -98,10 +104,10 @@ pub(crate) async fn decide_in(
     browser: &str,
     now: Timestamp,
 ) -> Result<bool, DatabaseError> {
-    let decided: Option<(String,)> = on!(transaction.on(), |connection| {
+    let decided: Option<(Option<SecretHash>,)> = on!(transaction.on(), |connection| {
         sqlx::query_as(
         "UPDATE authorization_request SET decided_at = $3 WHERE hash = $1 AND browser = $2 AND decided_at IS NULL \
-         AND expires_at > $3 RETURNING hash"
+         AND expires_at > $3 RETURNING pushed"
     )
     .bind(handle.hash())
     .bind(browser)
@@ -109,5 +115,9 @@ pub(crate) async fn decide_in(
     .fetch_optional(connection)
     .await
     })?;
-    Ok(decided.is_some())
+    match decided {
+        None => Ok(false),
+        Some((None,)) => Ok(true),
+        Some((Some(pushed),)) => pushed_requests::use_in(transaction, &pushed, now).await,
+    }
 }

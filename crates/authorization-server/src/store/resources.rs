@@ -176,6 +176,7 @@ fn client_of(new: &NewResource) -> NewClient {
         grant_types: Vec::new(),
         response_types: Vec::new(),
         scope: ScopeSet::default(),
+        require_pushed_authorization_requests: false,
     };
     NewClient { metadata, origin: ClientOrigin::Admin, resources: vec![new.uri.clone()] }
 }

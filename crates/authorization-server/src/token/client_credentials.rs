@@ -5,7 +5,7 @@ use portcullis_oauth::{Error, ErrorCode, PrincipalId, ResourceUri, ScopeSet, Sec
 
 use super::{Issued, TokenRequest};
 use crate::Core;
-use crate::authorize;
+use crate::authorization_request;
 use crate::refusal::Refusal;
 use crate::store::{Client, NewGrant};
 
@@ -14,7 +14,7 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
     let machine = client.machine.as_ref().ok_or_else(|| {
         Refusal::new(ErrorCode::UnauthorizedClient, "this client was not registered to act for itself")
     })?;
-    let resource = authorize::resource(core, client, request.form).await??;
+    let resource = authorization_request::resource(core, client, request.form).await??;
     let scope = scope(client, &resource.scopes, request.form.one("scope")?.unwrap_or_default())?;
     let seconds = resource.access_token_life.unwrap_or(core.settings.access_token_life);
     let (resource, life) = (resource.uri, (request.now, request.now.plus(seconds)));

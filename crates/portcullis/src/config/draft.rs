@@ -28,6 +28,7 @@ pub(super) struct Draft {
     pub(super) user_lists_per_minute: Option<i64>,
     pub(super) user_tool_calls_per_minute: Option<i64>,
     pub(super) max_connections: Option<i64>,
+    pub(super) require_par: Option<bool>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

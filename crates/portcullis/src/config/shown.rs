@@ -54,6 +54,7 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "refresh_absolute_days" => days(config.refresh_absolute),
         "refresh_grace_seconds" => json!(config.refresh_grace.0),
         "registration" => json!(if config.open_registration { "open" } else { "off" }),
+        "require_par" => json!(config.require_pushed_authorization_requests),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

@@ -202,6 +202,7 @@ fn every_setting_is_shown_with_who_said_so() {
     user_lists_per_minute = 120 (default)
     user_tool_calls_per_minute = 10 (default)
     max_connections = 10000 (default)
+    require_par = false (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);

@@ -48,6 +48,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         refresh_grace: Seconds(refresh_grace),
         open_registration,
         limits,
+        require_pushed_authorization_requests: draft.require_par.unwrap_or_default(),
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })

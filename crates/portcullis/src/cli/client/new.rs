@@ -36,6 +36,9 @@ pub(in crate::cli) struct AddArguments {
     /// What it may reach; may be given several times [default: anything that its users grant]
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
+    /// Must push its authorization requests before it sends the browser (RFC 9126)
+    #[arg(long)]
+    require_par: bool,
     #[command(flatten)]
     pub(super) format: Format,
 }
@@ -88,6 +91,7 @@ impl AddArguments {
             grant_types,
             response_types: if redirects { vec!["code".to_owned()] } else { Vec::new() },
             scope,
+            require_pushed_authorization_requests: self.require_par,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
     }
@@ -147,6 +151,7 @@ mod tests {
             confidential: false,
             grants: Vec::new(),
             scope: vec!["mcp.tools.read".into(), "mcp.tools.execute".into()],
+            require_par: false,
             resources: vec!["HTTP://localhost:8420/mcp".into()],
             format: Format { json: false },
         }

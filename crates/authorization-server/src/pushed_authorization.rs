@@ -1,0 +1,82 @@
+//! The pushed authorization request endpoint (RFC 9126): a client says what it wants before the browser is sent, and gets a
+//! handle for it. What was pushed is judged here, and again when the browser brings the handle.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use portcullis_audit::{Action, Event, Outcome};
+use portcullis_limits::Verdict;
+use portcullis_oauth::{Error, ErrorCode, Form, REQUEST_URI_PREFIX, Secret, Timestamp};
+use portcullis_web::{Peer, form};
+use serde::Serialize;
+
+use crate::Core;
+use crate::authorization_request::{judge, prove_destination};
+use crate::client_authentication::authenticate;
+use crate::refusal::{RawBody, Refusal, no_store};
+use crate::settings::PUSHED_REQUEST_LIFE;
+use crate::store::Client;
+
+/// What authenticates the client is used here and not kept.
+const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+/// What a client may have us remember for it; a browser's address bar would not hold more.
+const MAXIMUM_LENGTH: usize = 8_192;
+
+/// RFC 9126 §2.2
+#[derive(Serialize)]
+struct Answer {
+    request_uri: String,
+    expires_in: i64,
+}
+
+/// `POST /oauth/par`
+pub(crate) async fn endpoint(
+    State(core): State<Arc<Core>>,
+    peer: Peer,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let now = core.clock.now();
+    let form = form(&headers, &body)?;
+    // R9126-2.1-1: as at the token endpoint.
+    let client = authenticate(&core, (peer, &headers), &form, now).await?;
+    let client = client.client();
+    let event = |outcome| Event::new(now, Action::PushedAuthorization, outcome).through(&client.id);
+    match push(&core, (client, peer), &form, now).await {
+        Ok(handle) => {
+            core.note(event(Outcome::Done)).await;
+            let request_uri = format!("{REQUEST_URI_PREFIX}{}", handle.expose());
+            let answer = Answer { request_uri, expires_in: PUSHED_REQUEST_LIFE.0 };
+            Ok((StatusCode::CREATED, no_store(), Json(answer)).into_response())
+        }
+        Err(refusal) => {
+            core.note(event(Outcome::Refused).because(refusal.code())).await;
+            Err(refusal)
+        }
+    }
+}
+
+async fn push(
+    core: &Core,
+    (client, peer): (&Client, Peer),
+    form: &Form,
+    now: Timestamp,
+) -> Result<Secret, Refusal> {
+    // R9126-2.3-1. A client with a secret has a bucket of its own, so that it never pays for its neighbours.
+    let source = if client.is_confidential() { client.id.to_string() } else { peer.to_string() };
+    if let Verdict::Refused { retry_after } = core.authorizations.check(&source, now) {
+        return Err(Error::too_many_requests(u64::try_from(retry_after.0).unwrap_or(1)).into());
+    }
+    // R9126-7.2-1: what was not registered is not accepted here either, whoever asks.
+    prove_destination(client, form)
+        .map_err(|error| Refusal::new(ErrorCode::InvalidRequest, error.to_string()))?;
+    judge(core, client, form).await??;
+    let parameters = form.encode_without(&CREDENTIALS);
+    if parameters.len() > MAXIMUM_LENGTH {
+        return Err(Refusal::new(ErrorCode::InvalidRequest, "the request is longer than 8192 bytes"));
+    }
+    Ok(core.pushed_requests.create(&client.id, &parameters, now).await?)
+}
