@@ -13,6 +13,7 @@ mod open;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
+mod verdict;
 
 pub use backend::Backend;
 pub use change::{Change, ChangeKind};
@@ -21,3 +22,4 @@ pub use feed::{ChangeFeed, ChangeListener, Stamp};
 pub use inspection::{HARMFUL_SKEW, Inspection, Step};
 pub use open::Database;
 pub use transaction::Transaction;
+pub use verdict::Verdict;

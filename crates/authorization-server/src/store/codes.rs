@@ -1,11 +1,12 @@
 //! `authorization_code`: redeemed once, by one statement whose row is the verdict (OA21-4.1.3-1).
 
-use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_database::{Database, DatabaseError, Transaction, Verdict, decide, on, verdict};
 use portcullis_oauth::{
     ClientId, CodeChallenge, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind,
     Timestamp,
 };
 
+use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
 use crate::settings::{CODE_ATTEMPTS, CODE_LIFE};
 
 /// A code to be given out.
@@ -46,6 +47,22 @@ impl CodeRow {
     }
 }
 
+/// What a code gives to whoever redeems it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Redemption<'a> {
+    pub(crate) code: &'a SecretHash,
+    pub(crate) grant: &'a GrantId,
+    pub(crate) access: MintedAccess<'a>,
+    pub(crate) refresh: Option<MintedRefresh<'a>>,
+}
+
+/// The one statement whose row says who redeemed the code (OA21-4.1.3-1).
+macro_rules! redeemed {
+    () => {
+        "UPDATE authorization_code SET redeemed_at = $2 WHERE hash = $1 AND redeemed_at IS NULL RETURNING hash"
+    };
+}
+
 /// The codes of this server.
 #[derive(Clone, Debug)]
 pub(crate) struct Codes {
@@ -71,6 +88,37 @@ impl Codes {
         .fetch_optional(pool)
         .await
         })?)
+    }
+
+    /// Redeems a code and writes what it gives, all or nothing: `true` for the one caller, of however many, that gets
+    /// its tokens.
+    pub(crate) async fn redeem(&self, gift: &Redemption<'_>, now: Timestamp) -> Result<bool, DatabaseError> {
+        const ALONE: Verdict = verdict!(redeemed!(), access: access_token!("$3, $4, $5, $6, $2, $7"));
+        const RENEWABLE: Verdict = verdict!(
+            redeemed!(),
+            access: access_token!("$3, $4, $5, $6, $2, $7"),
+            refresh: refresh_token!("$8, $4, $5, $9, $10"),
+        );
+        let access = gift.access;
+        macro_rules! bound {
+            ($query:ident) => {
+                $query
+                    .bind(gift.code)
+                    .bind(now)
+                    .bind(access.token.hash())
+                    .bind(gift.grant)
+                    .bind(access.resource)
+                    .bind(access.scope)
+                    .bind(access.expires_at)
+            };
+        }
+        match gift.refresh {
+            None => decide!(self.database, ALONE, |query| bound!(query)),
+            Some(refresh) => decide!(self.database, RENEWABLE, |query| bound!(query)
+                .bind(refresh.token.hash())
+                .bind(refresh.idle_expires_at)
+                .bind(refresh.expires_at)),
+        }
     }
 
     /// Counts a wrong verifier; the code itself stays (DC-20).
@@ -115,22 +163,4 @@ pub(crate) async fn create_in(
     .map(drop)
     })?;
     Ok(code)
-}
-
-/// Redeems a code: `true` for the one caller, of however many, that gets its tokens.
-pub(crate) async fn redeem_in(
-    transaction: &mut Transaction,
-    code: &SecretHash,
-    now: Timestamp,
-) -> Result<bool, DatabaseError> {
-    let redeemed: Option<(SecretHash,)> = on!(transaction.on(), |connection| {
-        sqlx::query_as(
-        "UPDATE authorization_code SET redeemed_at = $2 WHERE hash = $1 AND redeemed_at IS NULL RETURNING hash"
-    )
-    .bind(code)
-    .bind(now)
-    .fetch_optional(connection)
-    .await
-    })?;
-    Ok(redeemed.is_some())
 }

@@ -7,6 +7,7 @@ mod devices;
 mod grants;
 mod known_browsers;
 mod machines;
+mod minted;
 mod passwords;
 mod pushed_requests;
 mod refresh_tokens;
@@ -19,7 +20,7 @@ mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
 pub use clients::{Client, ClientOrigin, Clients, NewClient};
-pub(crate) use codes::{CodeRow, Codes, NewCode, create_in as create_code_in, redeem_in as redeem_code_in};
+pub(crate) use codes::{CodeRow, Codes, NewCode, Redemption, create_in as create_code_in};
 pub(crate) use devices::{
     DeviceRow, Devices, NewDevice, decide_in as decide_device_in, grant_in as grant_device_in,
     redeem_in as redeem_device_in,
@@ -28,11 +29,11 @@ pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
 pub(crate) use known_browsers::KnownBrowsers;
 pub(crate) use machines::Machines;
+pub(crate) use minted::{MintedAccess, MintedRefresh};
 pub(crate) use passwords::{Credentials, Ending};
 pub(crate) use pushed_requests::PushedRequests;
 pub(crate) use refresh_tokens::{
-    NewRefreshToken, RefreshRow, RefreshTokens, create_in as create_refresh_token_in,
-    rotate_in as rotate_refresh_token_in,
+    NewRefreshToken, RefreshRow, RefreshTokens, Successor, create_in as create_refresh_token_in,
 };
 pub(crate) use requests::{NewRequest, Requests, decide_in as decide_request_in};
 pub use resources::{NewResource, RegisteredResource, ResourceError, ResourceScope, Resources};

@@ -1,9 +1,11 @@
 //! `refresh_token`: generations of a family, rotated by one statement whose row is the verdict.
 
-use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_database::{Database, DatabaseError, Transaction, Verdict, decide, on, verdict};
 use portcullis_oauth::{
     ClientId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
 };
+
+use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
 
 /// A generation to be given out.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct RefreshRow {
     pub(crate) client_id: ClientId,
     pub(crate) principal_id: PrincipalId,
     pub(crate) resource: ResourceUri,
+    /// What the grant gave for it.
+    pub(crate) granted: Option<ScopeSet>,
     pub(crate) idle_expires_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) rotated_at: Option<Timestamp>,
@@ -37,6 +41,15 @@ pub(crate) struct RefreshRow {
     pub(crate) access_scope: Option<ScopeSet>,
     pub(crate) grant_revoked_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
+}
+
+/// What a rotation puts in the place of a generation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Successor<'a> {
+    pub(crate) refresh: MintedRefresh<'a>,
+    pub(crate) access: MintedAccess<'a>,
+    /// Both, readable with the presented token alone.
+    pub(crate) sealed: &'a str,
 }
 
 /// The refresh tokens of this server.
@@ -53,11 +66,12 @@ impl RefreshTokens {
     pub(crate) async fn find(&self, token: &SecretHash) -> Result<Option<RefreshRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT r.hash, r.grant_id, g.client_id, g.principal_id, r.resource, r.idle_expires_at, r.expires_at, \
-             r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
+            "SELECT r.hash, r.grant_id, g.client_id, g.principal_id, r.resource, gr.scopes AS granted, \
+             r.idle_expires_at, r.expires_at, r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
              t.expires_at AS access_expires_at, t.revoked_at AS access_revoked_at, t.resource AS access_resource, t.scope AS access_scope, \
              g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
              FROM refresh_token r JOIN oauth_grant g ON g.id = r.grant_id \
+             LEFT JOIN grant_resource gr ON gr.grant_id = r.grant_id AND gr.resource = r.resource \
              LEFT JOIN refresh_token s ON s.hash = r.successor_hash LEFT JOIN access_token t ON t.hash = r.access_hash \
              LEFT JOIN user_account u ON u.principal_id = g.principal_id WHERE r.hash = $1"
         )
@@ -81,6 +95,37 @@ impl RefreshTokens {
         .fetch_optional(pool)
         .await)?;
         Ok(row.map(|(scopes,)| scopes))
+    }
+
+    /// Rotates a generation and writes what follows it, all or nothing: `true` for the one caller, of however many, whose
+    /// successor counts.
+    pub(crate) async fn rotate(
+        &self,
+        row: &RefreshRow,
+        Successor { refresh, access, sealed }: Successor<'_>,
+        now: Timestamp,
+    ) -> Result<bool, DatabaseError> {
+        const ROTATED: Verdict = verdict!(
+            "UPDATE refresh_token SET rotated_at = $2, successor = $3, successor_hash = $4, access_hash = $5 \
+             WHERE hash = $1 AND rotated_at IS NULL RETURNING hash",
+            // A refresh without `resource` is for what the first one was for.
+            refresh: refresh_token!("$4, $6, $7, $8, $9"),
+            access: access_token!("$5, $6, $10, $11, $2, $12"),
+        );
+        let hashes = (refresh.token.hash(), access.token.hash());
+        decide!(self.database, ROTATED, |query| query
+            .bind(&row.hash)
+            .bind(now)
+            .bind(sealed)
+            .bind(&hashes.0)
+            .bind(&hashes.1)
+            .bind(&row.grant_id)
+            .bind(&row.resource)
+            .bind(refresh.idle_expires_at)
+            .bind(refresh.expires_at)
+            .bind(access.resource)
+            .bind(access.scope)
+            .bind(access.expires_at))
     }
 
     /// Deletes generations of families that ended before `before`.
@@ -110,26 +155,4 @@ pub(crate) async fn create_in(
     .map(drop)
     })?;
     Ok(token)
-}
-
-/// Rotates a generation: `true` for the one caller, of however many, whose successor counts.
-pub(crate) async fn rotate_in(
-    transaction: &mut Transaction,
-    token: &SecretHash,
-    sealed: &str,
-    (successor, access): (&Secret, &Secret),
-    now: Timestamp,
-) -> Result<bool, DatabaseError> {
-    let rotated: Option<(SecretHash,)> = on!(transaction.on(), |connection| sqlx::query_as(
-        "UPDATE refresh_token SET rotated_at = $2, successor = $3, successor_hash = $4, access_hash = $5 \
-         WHERE hash = $1 AND rotated_at IS NULL RETURNING hash"
-    )
-    .bind(token)
-    .bind(now)
-    .bind(sealed)
-    .bind(successor.hash())
-    .bind(access.hash())
-    .fetch_optional(connection)
-    .await)?;
-    Ok(rotated.is_some())
 }

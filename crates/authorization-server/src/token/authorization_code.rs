@@ -1,13 +1,13 @@
 //! `grant_type=authorization_code` (OAuth 2.1 §4.1.3): checked first, then redeemed by one statement.
 
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{CodeVerifier, ErrorCode, ResourceUri, Secret};
+use portcullis_oauth::{CodeVerifier, ErrorCode, ResourceUri, Secret, SecretKind};
 
-use super::minting::{Gift, mint_in, within_limits};
+use super::minting::{life, renewable, within_limits};
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
-use crate::store::{self, CodeRow};
+use crate::store::{CodeRow, MintedAccess, MintedRefresh, Redemption};
 
 pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let code = request
@@ -63,20 +63,25 @@ fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusa
 
 /// Redeems the code and mints what it gives, all or nothing. `None`: somebody else redeemed it first.
 async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
-    let mut transaction = core.database.begin().await?;
-    if !store::redeem_code_in(&mut transaction, &row.hash, request.now).await? {
+    let (now, settings) = (request.now, &core.settings);
+    let expires_at = now.plus(life(core, &row.resource).await?);
+    let access = Secret::generate(SecretKind::AccessToken);
+    let refresh = renewable(request, row.may_refresh).then(|| Secret::generate(SecretKind::RefreshToken));
+    let redemption = Redemption {
+        code: &row.hash,
+        grant: &row.grant_id,
+        access: MintedAccess { token: &access, resource: &row.resource, scope: &row.scopes, expires_at },
+        refresh: refresh.as_ref().map(|token| MintedRefresh {
+            token,
+            idle_expires_at: now.plus(settings.refresh_idle),
+            expires_at: now.plus(settings.refresh_absolute),
+        }),
+    };
+    if !core.codes.redeem(&redemption, now).await? {
         return Ok(None);
     }
-    let gift = Gift {
-        grant: &row.grant_id,
-        principal: &row.principal_id,
-        resource: &row.resource,
-        scopes: &row.scopes,
-        may_refresh: row.may_refresh,
-    };
-    let issued = mint_in(core, request, &mut transaction, &gift).await?;
-    transaction.commit().await?;
-    Ok(Some(issued))
+    let held = (row.principal_id.clone(), access);
+    Ok(Some(Issued { refresh_token: refresh, ..Issued::access(held, row.scopes.clone(), expires_at) }))
 }
 
 /// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).

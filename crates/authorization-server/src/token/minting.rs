@@ -1,7 +1,7 @@
 //! What every grant of a person's does last: an access token, and a refresh token where client and person allow one.
 
 use portcullis_database::Transaction;
-use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, ScopeSet};
+use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, ScopeSet, Seconds};
 
 use super::{Issued, TokenRequest};
 use crate::Core;
@@ -26,14 +26,10 @@ pub(super) async fn mint_in(
     gift: &Gift<'_>,
 ) -> Result<Issued, Refusal> {
     let (now, settings) = (request.now, &core.settings);
-    let life = core.access_token_life(gift.resource).await?.ok_or_else(|| {
-        Refusal::new(ErrorCode::InvalidTarget, "this server protects the resource no longer")
-    })?;
-    let expires_at = now.plus(life);
+    let expires_at = now.plus(life(core, gift.resource).await?);
     let reach = (gift.resource, gift.scopes);
     let access_token = store::mint_access_token_in(transaction, gift.grant, reach, (now, expires_at)).await?;
-    let renewable = gift.may_refresh && request.client.client().may_use(GrantType::RefreshToken);
-    let refresh_token = if renewable {
+    let refresh_token = if renewable(request, gift.may_refresh) {
         let new = NewRefreshToken {
             grant: gift.grant,
             resource: gift.resource,
@@ -46,6 +42,18 @@ pub(super) async fn mint_in(
     };
     let held = (gift.principal.clone(), access_token);
     Ok(Issued { refresh_token, ..Issued::access(held, gift.scopes.clone(), expires_at) })
+}
+
+/// How long an access token for `resource` lives, while the resource is one of ours.
+pub(super) async fn life(core: &Core, resource: &ResourceUri) -> Result<Seconds, Refusal> {
+    core.access_token_life(resource)
+        .await?
+        .ok_or_else(|| Refusal::new(ErrorCode::InvalidTarget, "this server protects the resource no longer"))
+}
+
+/// Whether there is a refresh token too: where the person let the client stay connected, and the client can use one.
+pub(super) fn renewable(request: &TokenRequest<'_>, may_refresh: bool) -> bool {
+    may_refresh && request.client.client().may_use(GrantType::RefreshToken)
 }
 
 /// A28: what the client may reach today bounds every grant, whatever was granted before.

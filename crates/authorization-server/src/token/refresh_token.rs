@@ -1,14 +1,14 @@
 //! `grant_type=refresh_token` (OAuth 2.1 §4.3): rotation in families, idempotent for a client that asks twice (DC-15).
 
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Seconds, Secret, Timestamp};
+use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Seconds, Secret, SecretKind, Timestamp};
 use portcullis_vault::SealingKey;
 
 use super::minting::within_limits;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
-use crate::store::{self, NewRefreshToken, RefreshRow};
+use crate::store::{MintedAccess, MintedRefresh, RefreshRow, Successor};
 
 /// Under this label the presented token becomes the key that opens its successor.
 const SEAL_LABEL: &[u8] = b"portcullis refresh successor v1";
@@ -78,7 +78,12 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
     }
     within_limits(request, &resource)?;
     let life = core.access_token_life(&resource).await?.ok_or_else(target)?;
-    let granted = core.refresh_tokens.granted(&row.grant_id, &resource).await?.ok_or_else(target)?;
+    let granted = if resource == row.resource {
+        row.granted.clone()
+    } else {
+        core.refresh_tokens.granted(&row.grant_id, &resource).await?
+    };
+    let granted = granted.ok_or_else(target)?;
     let scope = match request.form.one("scope")? {
         None => granted,
         Some(text) => {
@@ -110,8 +115,8 @@ fn judge(core: &Core, row: &RefreshRow, life: Seconds, now: Timestamp) -> Rotati
     }
 }
 
-/// Rotates: successor and access token are written and the verdict falls in one transaction. `None`: another caller was
-/// faster, and nothing of ours remains.
+/// Rotates: the verdict falls, and successor and access token are written with it. `None`: another caller was faster, and
+/// nothing of ours was written.
 async fn rotate(
     core: &Core,
     request: &TokenRequest<'_>,
@@ -120,25 +125,21 @@ async fn rotate(
 ) -> Result<Option<Issued>, Refusal> {
     let now = request.now;
     let expires_at = now.plus(reach.life);
-    let mut transaction = core.database.begin().await?;
-    let new = NewRefreshToken {
-        grant: &row.grant_id,
-        resource: &row.resource,
-        idle_expires_at: now.plus(core.settings.refresh_idle),
-        // ASVS-10.4.8: sliding never moves the absolute end.
-        expires_at: row.expires_at,
+    let successor = Secret::generate(SecretKind::RefreshToken);
+    let access = Secret::generate(SecretKind::AccessToken);
+    let rotation = Successor {
+        refresh: MintedRefresh {
+            token: &successor,
+            idle_expires_at: now.plus(core.settings.refresh_idle),
+            // ASVS-10.4.8: sliding never moves the absolute end.
+            expires_at: row.expires_at,
+        },
+        access: MintedAccess { token: &access, resource: &reach.resource, scope: &reach.scope, expires_at },
+        sealed: &seal(presented, &row.grant_id, &successor, &access),
     };
-    let successor = store::create_refresh_token_in(&mut transaction, &new).await?;
-    let minted = (&reach.resource, &reach.scope);
-    let access =
-        store::mint_access_token_in(&mut transaction, &row.grant_id, minted, (now, expires_at)).await?;
-    let sealed = seal(presented, &row.grant_id, &successor, &access);
-    if !store::rotate_refresh_token_in(&mut transaction, &row.hash, &sealed, (&successor, &access), now)
-        .await?
-    {
+    if !core.refresh_tokens.rotate(row, rotation, now).await? {
         return Ok(None);
     }
-    transaction.commit().await?;
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
     let refresh_token = Some(successor);
     Ok(Some(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) }))
