@@ -16,6 +16,7 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         token_endpoint_auth_method: method,
         grant_types: vec![GrantType::AuthorizationCode],
         response_types: vec!["code".to_owned()],
+        require_pushed_authorization_requests: false,
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };
