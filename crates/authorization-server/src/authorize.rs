@@ -12,12 +12,13 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
 use portcullis_limits::Verdict;
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, Resource,
-    ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    ClientId, ClientIdUrl, CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType,
+    PrincipalId, Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 use portcullis_web::{Browser, Peer, form};
 
 use crate::Core;
+use crate::document::{self, Unidentified};
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::store::{Client, ClientOrigin, NewRequest};
 
@@ -65,15 +66,20 @@ async fn authorize(
         return Err(too_many());
     }
     let form = Form::parse(encoded).map_err(unreadable)?;
-    let (client, destination) = prove_destination(core, &form).await?;
-    let signed_in = browser.signed_in().await?.is_some();
+    let user = browser.signed_in().await?;
+    let signed_in = user.is_some();
+    let again = || login_url(&format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded)));
+    let asking = (client_id(&form)?, peer);
+    let Some(client) = identify(core, asking, user.as_ref().map(|user| &user.principal)).await? else {
+        return Ok(see_other(&again()));
+    };
+    let destination = prove_destination(&client, &form)?;
     let resource = resource(core, &client, &form).await?;
     let request = match judge(&client, &form, (signed_in, resource)) {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
         Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
-            let again = format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded));
-            return Ok(see_other(&login_url(&again)));
+            return Ok(see_other(&again()));
         }
         Err(error) => return Ok(refuse(core, (&client, &destination), &form, &error).await),
     };
@@ -85,6 +91,7 @@ async fn authorize(
         code_challenge: request.code_challenge,
         resource: request.resource,
         scope: request.scope,
+        client_fingerprint: client.metadata.fingerprint(),
     };
     let now = core.clock.now();
     let handle = core.requests.create(&new, now).await?;
@@ -93,28 +100,54 @@ async fn authorize(
     Ok(see_other(&if signed_in { consent } else { login_url(&consent) }))
 }
 
-/// Who asks, and where the answer may go (OA21-4.1.2.1-1). Until both are known nothing is redirected.
-async fn prove_destination(core: &Core, form: &Form) -> Result<(Client, Destination), PageError> {
-    let id = form.one("client_id").map_err(unreadable)?;
-    let redirect_uri = form.one("redirect_uri").map_err(unreadable)?;
-    let Some(id) = id else {
-        return Err(PageError::told(
+/// What the request says who asks; the first thing that is needed.
+fn client_id(form: &Form) -> Result<&str, PageError> {
+    form.one("client_id").map_err(unreadable)?.ok_or_else(|| {
+        PageError::told(
             "This link is incomplete",
             "The application did not say who it is: client_id is missing.",
             "Go back to the application and start to connect again.",
-        ));
+        )
+    })
+}
+
+/// Who asks. `None`: somebody has to sign in, so that an admin learns who wants to use this client.
+async fn identify(
+    core: &Core,
+    (id, peer): (&str, Peer),
+    who: Option<&PrincipalId>,
+) -> Result<Option<Client>, PageError> {
+    let found = if ClientIdUrl::is_meant_by(id) {
+        match (document::current(core, id, peer).await, who) {
+            (Ok(client), _) => Some(client),
+            (Err(Unidentified::Asked), None) => return Ok(None),
+            (Err(unidentified), who) => {
+                if let (Unidentified::Asked, Some(who)) = (&unidentified, who) {
+                    document::ask_admin(core, id, who).await?;
+                }
+                unidentified.note(core, id).await;
+                return Err(unidentified.into_page(id));
+            }
+        }
+    } else {
+        core.clients.find(&ClientId::from(id.to_owned())).await?
     };
-    let found = core.clients.find(&ClientId::from(id.to_owned())).await?;
-    let Some(client) = found.filter(|client| client.disabled_at.is_none()) else {
+    match found.filter(|client| client.disabled_at.is_none()) {
+        Some(client) => Ok(Some(client)),
         // DC-18: a person stands before this page; tell them how to go on.
-        return Err(PageError::told(
+        None => Err(PageError::told(
             "This application is not known here",
             "It uses an identity that this server never gave or has forgotten.",
             "In the application, remove this server and its stored login, then add it again: it will register anew.",
         )
-        .with_detail(id.chars().take(200).collect::<String>()));
-    };
-    let destination = Destination::prove(&client.metadata.redirect_uris, redirect_uri).map_err(|error| {
+        .with_detail(id.chars().take(200).collect::<String>())),
+    }
+}
+
+/// Where the answer may go (OA21-4.1.2.1-1). Until that is known nothing is redirected.
+fn prove_destination(client: &Client, form: &Form) -> Result<Destination, PageError> {
+    let redirect_uri = form.one("redirect_uri").map_err(unreadable)?;
+    Destination::prove(&client.metadata.redirect_uris, redirect_uri).map_err(|error| {
         let registered: Vec<&str> = client.metadata.redirect_uris.iter().map(portcullis_oauth::RedirectUri::as_str).collect();
         let asked = redirect_uri.unwrap_or("none");
         PageError::told(
@@ -123,8 +156,7 @@ async fn prove_destination(core: &Core, form: &Form) -> Result<(Client, Destinat
             "If you are its developer, register exactly the address that it sends. Otherwise do not use this link.",
         )
         .with_detail(format!("asked for: {asked}\nregistered: {}", registered.join(", ")))
-    })?;
-    Ok((client, destination))
+    })
 }
 
 /// What was asked, judged.

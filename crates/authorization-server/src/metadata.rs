@@ -10,11 +10,13 @@ use axum::response::{IntoResponse, Response};
 use portcullis_oauth::AuthorizationServerMetadata;
 
 use crate::Core;
+use crate::settings::ClientDocuments;
 
 pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     let mut document = AuthorizationServerMetadata::new(core.public_url());
     if !core.settings.open_registration {
         document.registration_endpoint = None;
     }
+    document.client_id_metadata_document_supported = core.settings.client_documents != ClientDocuments::Off;
     ([(X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(document)).into_response()
 }

@@ -67,7 +67,7 @@ mod tests {
         Reach::of(text.parse().unwrap())
     }
 
-    /// CIMD-6.5-1, A29, SBP-6
+    /// CIMD-6.5-1, A29
     #[test]
     fn special_addresses_are_known_at_both_ends_of_their_ranges() {
         for special in

@@ -14,7 +14,9 @@ mod validate;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use portcullis_authorization_server::ClientDocuments;
 use portcullis_oauth::{PublicUrl, Seconds};
 
 pub use keys::describe;
@@ -106,6 +108,12 @@ pub struct Config {
     pub open_registration: bool,
     /// How much of what one address or one user gets.
     pub limits: Limits,
+    /// Whether clients may name themselves by the URL of a document (CIMD).
+    pub client_documents: ClientDocuments,
+    /// Hosts that may have private addresses when what a client named is read.
+    pub private_hosts: Vec<String>,
+    /// How long a request to an address may take that a client named.
+    pub outbound_time: Duration,
     /// The log's filter.
     pub log: String,
     /// The log's form.
