@@ -14,11 +14,13 @@ mod answer;
 mod browser;
 mod canaries;
 mod client;
+mod publisher;
 mod resource;
 mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
 pub use client::{Client, Pkce, Tokens};
+pub use publisher::Publisher;
 pub use resource::ResourceServer;
 pub use world::{PASSWORD, World, request};

@@ -10,6 +10,8 @@ mod concurrency;
 mod consent;
 mod device;
 mod discovery;
+mod document_trust;
+mod documents;
 mod exchange;
 mod grants_model;
 mod introspection;

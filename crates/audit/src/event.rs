@@ -20,6 +20,8 @@ pub enum Action {
     ClientRegistration,
     /// A client was added or changed by an admin.
     ClientChange,
+    /// A document about a client was read, or could not be.
+    ClientDocument,
     /// A resource server was registered or changed by an admin.
     ResourceChange,
     /// A resource server asked what a token is.
@@ -61,6 +63,7 @@ impl Action {
             Self::UserChange => "user.change",
             Self::ClientRegistration => "client.registration",
             Self::ClientChange => "client.change",
+            Self::ClientDocument => "client.document",
             Self::ResourceChange => "resource.change",
             Self::Introspection => "token.introspection",
             Self::AuthorizationRequest => "authorization.request",

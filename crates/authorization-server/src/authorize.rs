@@ -12,12 +12,14 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
 use portcullis_limits::Verdict;
 use portcullis_oauth::{
-    ClientId, Destination, Error, ErrorCode, Form, FormError, REQUEST_URI_PREFIX, Secret, SecretHash,
+    ClientId, ClientIdUrl, Destination, Error, ErrorCode, Form, FormError, PrincipalId, REQUEST_URI_PREFIX,
+    Secret, SecretHash,
 };
 use portcullis_web::{Browser, Peer, form};
 
 use crate::Core;
 use crate::authorization_request::{Judged, Unproven, judge, prove_destination};
+use crate::document::{self, Unidentified};
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::store::{Client, ClientOrigin, NewRequest};
 
@@ -62,15 +64,20 @@ async fn authorize(
         return Err(too_many());
     }
     let front = Form::parse(encoded).map_err(unreadable)?;
-    let asked = read(core, front).await?;
+    let user = browser.signed_in().await?;
+    let signed_in = user.is_some();
+    let again = || login_url(&format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded)));
+    let asking = (client_id(&front)?, peer);
+    let Some(client) = identify(core, asking, user.as_ref().map(|user| &user.principal)).await? else {
+        return Ok(see_other(&again()));
+    };
+    let asked = read(core, client, front).await?;
     let Asked { form, client, destination, .. } = &asked;
-    let signed_in = browser.signed_in().await?.is_some();
     let request = match asked.judge(core, signed_in).await? {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
         Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
-            let again = format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded));
-            return Ok(see_other(&login_url(&again)));
+            return Ok(see_other(&again()));
         }
         Err(error) => return Ok(refuse(core, (client, destination), form, &error).await),
     };
@@ -83,6 +90,7 @@ async fn authorize(
         resource: request.resource,
         scope: request.scope,
         pushed: asked.pushed.clone(),
+        client_fingerprint: client.metadata.fingerprint(),
     };
     let now = core.clock.now();
     let handle = core.requests.create(&new, now).await?;
@@ -100,9 +108,8 @@ struct Asked {
     pushed: Option<SecretHash>,
 }
 
-/// Who asks, for what, and where the answer may go. Until that is known nothing is redirected (OA21-4.1.2.1-1).
-async fn read(core: &Core, front: Form) -> Result<Asked, PageError> {
-    let client = find_client(core, &front).await?;
+/// For what is asked, and where the answer may go. Until that is known nothing is redirected (OA21-4.1.2.1-1).
+async fn read(core: &Core, client: Client, front: Form) -> Result<Asked, PageError> {
     let (form, pushed) = match pushed_handle(&front)? {
         // R9126-4-1: beside the handle and client_id, nothing of the front channel counts.
         Some(handle) => {
@@ -124,24 +131,48 @@ async fn read(core: &Core, front: Form) -> Result<Asked, PageError> {
     Ok(Asked { form, client, destination, pushed })
 }
 
-async fn find_client(core: &Core, form: &Form) -> Result<Client, PageError> {
-    let Some(id) = form.one("client_id").map_err(unreadable)? else {
-        return Err(PageError::told(
+/// What the request says who asks; the first thing that is needed.
+fn client_id(form: &Form) -> Result<&str, PageError> {
+    form.one("client_id").map_err(unreadable)?.ok_or_else(|| {
+        PageError::told(
             "This link is incomplete",
             "The application did not say who it is: client_id is missing.",
             "Go back to the application and start to connect again.",
-        ));
+        )
+    })
+}
+
+/// Who asks. `None`: somebody has to sign in, so that an admin learns who wants to use this client.
+async fn identify(
+    core: &Core,
+    (id, peer): (&str, Peer),
+    who: Option<&PrincipalId>,
+) -> Result<Option<Client>, PageError> {
+    let found = if ClientIdUrl::is_meant_by(id) {
+        match (document::current(core, id, peer).await, who) {
+            (Ok(client), _) => Some(client),
+            (Err(Unidentified::Asked), None) => return Ok(None),
+            (Err(unidentified), who) => {
+                if let (Unidentified::Asked, Some(who)) = (&unidentified, who) {
+                    document::ask_admin(core, id, who).await?;
+                }
+                unidentified.note(core, id).await;
+                return Err(unidentified.into_page(id));
+            }
+        }
+    } else {
+        core.clients.find(&ClientId::from(id.to_owned())).await?
     };
-    let found = core.clients.find(&ClientId::from(id.to_owned())).await?;
-    found.filter(|client| client.disabled_at.is_none()).ok_or_else(|| {
+    match found.filter(|client| client.disabled_at.is_none()) {
+        Some(client) => Ok(Some(client)),
         // DC-18: a person stands before this page; tell them how to go on.
-        PageError::told(
+        None => Err(PageError::told(
             "This application is not known here",
             "It uses an identity that this server never gave or has forgotten.",
             "In the application, remove this server and its stored login, then add it again: it will register anew.",
         )
-        .with_detail(id.chars().take(200).collect::<String>())
-    })
+        .with_detail(id.chars().take(200).collect::<String>())),
+    }
 }
 
 /// The handle of a request that was pushed here. Any other `request_uri` is judged, and refused, like the rest (A10).

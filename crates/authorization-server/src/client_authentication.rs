@@ -7,6 +7,7 @@ use portcullis_oauth::{BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, 
 use portcullis_web::Peer;
 
 use crate::Core;
+use crate::document::{self, Unidentified};
 use crate::refusal::Refusal;
 use crate::store::{Client, ClientOrigin};
 
@@ -37,7 +38,7 @@ pub(crate) async fn authenticate(
 ) -> Result<AuthenticatedClient, Refusal> {
     let presented = presented(headers, form)?;
     let basic = headers.contains_key(AUTHORIZATION);
-    let found = core.clients.find(&presented.client_id).await?;
+    let found = find(core, &presented.client_id, now).await?;
     if let Some(client) = found.filter(|client| is_proven(client, presented.secret.as_ref())) {
         // The right secret always passes: with 256 bits in it, a guesser's failures need not be the owner's trouble.
         return Ok(AuthenticatedClient(client));
@@ -50,6 +51,20 @@ pub(crate) async fn authenticate(
     // An unknown or removed client hears the same, so that it registers again (DC-18).
     let refusal = Refusal::new(ErrorCode::InvalidClient, "unknown client, or its authentication failed");
     Err(if basic { refusal.challenge_basic() } else { refusal })
+}
+
+/// The client of this name, described by its document as it is now if it has one (CIMD-4.4-1).
+async fn find(core: &Core, id: &ClientId, now: Timestamp) -> Result<Option<Client>, Refusal> {
+    let Some(client) = core.clients.find(id).await? else { return Ok(None) };
+    match document::at_token(core, client, now).await {
+        Ok(client) => Ok(Some(client)),
+        Err(Unidentified::Store(error)) => Err(error.into()),
+        // What an unknown client hears (DC-18); the cause is in the paper trail.
+        Err(unidentified) => {
+            unidentified.note(core, id.as_str()).await;
+            Ok(None)
+        }
+    }
 }
 
 fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {

@@ -6,8 +6,10 @@ use portcullis_audit::{Event, Trail};
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, ResourceUri, Seconds, Timestamp};
+use portcullis_outbound::Outbound;
 
 use crate::directory::ConnectionDirectory;
+use crate::document::Documents;
 use crate::guard::Guard;
 use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
@@ -34,6 +36,8 @@ pub struct AuthorizationServerParts {
     pub settings: Settings,
     /// What the consent page must know of connections.
     pub connections: Arc<dyn ConnectionDirectory>,
+    /// How addresses are read that strangers name.
+    pub outbound: Outbound,
 }
 
 impl std::fmt::Debug for AuthorizationServerParts {
@@ -54,6 +58,7 @@ pub(crate) struct Core {
     pub(crate) connections: Arc<dyn ConnectionDirectory>,
     pub(crate) users: Users,
     pub(crate) clients: Clients,
+    pub(crate) documents: Documents,
     pub(crate) setup: Setup,
     pub(crate) sign_ins: SignIns,
     pub(crate) known_browsers: KnownBrowsers,
@@ -88,6 +93,7 @@ impl Core {
             resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone()),
             users: Users::new(database.clone(), clock.clone()),
             clients: Clients::new(database.clone(), clock.clone()),
+            documents: Documents::new(parts.outbound),
             setup: Setup::new(database.clone(), clock.clone()),
             sign_ins: SignIns::new(database.clone(), clock.clone()),
             known_browsers: KnownBrowsers::new(database.clone()),

@@ -8,11 +8,13 @@
 mod authorization_request;
 mod authorize;
 mod client_authentication;
+mod client_metadata;
 mod consent;
 mod core;
 mod device;
 mod device_authorization;
 mod directory;
+mod document;
 mod guard;
 mod introspect;
 mod login;
@@ -42,10 +44,10 @@ pub(crate) use crate::core::Core;
 pub use directory::{ConnectionDirectory, ConnectionSummary};
 pub use password::{MINIMUM_LENGTH as MINIMUM_PASSWORD_LENGTH, PasswordError};
 pub use server::AuthorizationServer;
-pub use settings::Settings;
+pub use settings::{ClientDocuments, Settings};
 pub use store::{
-    Client, ClientOrigin, Clients, Ended, GrantSummary, Grants, NewClient, NewResource, NewUser,
-    RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup, SignInStanding, SignIns,
-    User, UserError, Users,
+    Client, ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, NewClient,
+    NewResource, NewUser, RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup,
+    SignInStanding, SignIns, User, UserError, Users,
 };
 pub use work::Work;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use portcullis_oauth::AuthorizationServerMetadata;
 
 use crate::Core;
+use crate::settings::ClientDocuments;
 
 pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     let mut document = AuthorizationServerMetadata::new(core.public_url());
@@ -17,5 +18,6 @@ pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
         document.registration_endpoint = None;
     }
     document.require_pushed_authorization_requests = core.settings.require_pushed_authorization_requests;
+    document.client_id_metadata_document_supported = core.settings.client_documents != ClientDocuments::Off;
     ([(X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(document)).into_response()
 }

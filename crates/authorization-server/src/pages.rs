@@ -11,8 +11,8 @@ use askama::Template;
 use portcullis_web::layout::Chrome;
 
 pub use self::consent::{
-    AskingDevice, ClientOrigin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient,
-    ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
+    AskingDevice, ClientOrigin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
+    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
 };
 pub use self::device::{DeviceAnswerPage, DevicePage};
 

@@ -24,6 +24,11 @@ impl Refusal {
         Error::new(code, description).into()
     }
 
+    /// What the client is told, for the paper trail.
+    pub(crate) fn description(&self) -> &str {
+        &self.error.description
+    }
+
     /// The code, for the paper trail.
     pub(crate) fn code(&self) -> &'static str {
         self.error.code.as_str()

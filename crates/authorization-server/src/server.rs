@@ -171,6 +171,7 @@ impl AuthorizationServer {
         self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;
         self.0.refresh_tokens.sweep(day_ago).await?;
+        self.0.clients.sweep_asked(now).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
     }
 

@@ -28,6 +28,29 @@ pub(crate) const DEVICES_OF_SOURCE: i64 = 20;
 /// So many requests of one client may wait in all.
 pub(crate) const DEVICES_OF_CLIENT: i64 = 10_000;
 
+/// Which clients may identify themselves by a document (CIMD); an admin's word on one URL comes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientDocuments {
+    /// Anybody, as with registration.
+    Open,
+    /// Those that an admin allowed; others are put on a list.
+    Ask,
+    /// Nobody.
+    Off,
+}
+
+impl ClientDocuments {
+    /// The word that the setting has for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Ask => "ask",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -49,6 +72,8 @@ pub struct Settings {
     pub sign_ins_per_minute: u32,
     /// Whether every authorization request must be pushed first (RFC 9126 §4).
     pub require_pushed_authorization_requests: bool,
+    /// Whether clients may identify themselves by a document.
+    pub client_documents: ClientDocuments,
 }
 
 impl Default for Settings {
@@ -63,6 +88,7 @@ impl Default for Settings {
             authorizations_per_minute: 300,
             sign_ins_per_minute: 300,
             require_pushed_authorization_requests: false,
+            client_documents: ClientDocuments::Open,
         }
     }
 }

@@ -9,6 +9,7 @@ mod actor;
 mod alias;
 mod basic;
 mod challenge;
+mod client_id_url;
 mod clock;
 mod error;
 mod form;
@@ -33,6 +34,7 @@ pub use actor::Actor;
 pub use alias::{Alias, AliasError};
 pub use basic::{BasicCredentials, BasicError};
 pub use challenge::Challenge;
+pub use client_id_url::{ClientIdUrl, ClientIdUrlError};
 pub use clock::{Clock, Seconds, SystemClock, TestClock, Timestamp};
 pub use error::{Error, ErrorBody, ErrorCode};
 pub use form::{

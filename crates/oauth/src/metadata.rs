@@ -47,6 +47,9 @@ pub struct AuthorizationServerMetadata {
     pub code_challenge_methods_supported: Vec<String>,
     /// RFC 9207 §3.
     pub authorization_response_iss_parameter_supported: bool,
+    /// CIMD §5; without it or without `none` above some clients register anew for every connection (DC-12).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub client_id_metadata_document_supported: bool,
 }
 
 impl AuthorizationServerMetadata {
@@ -73,6 +76,7 @@ impl AuthorizationServerMetadata {
             introspection_endpoint_auth_methods_supported: vec![ClientAuthMethod::ClientSecretBasic],
             code_challenge_methods_supported: only("S256"),
             authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: true,
         }
     }
 }

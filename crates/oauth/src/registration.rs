@@ -1,8 +1,11 @@
 //! Client metadata (RFC 7591 §2): the words that registration, admins and documents share.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::{RedirectUri, ScopeSet};
+use crate::{RedirectUri, ScopeSet, random_handle};
 
 /// How a client authenticates at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +156,22 @@ pub struct ClientMetadata {
     /// Whether its authorization requests must be pushed first (RFC 9126 §6).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub require_pushed_authorization_requests: bool,
+}
+
+impl ClientMetadata {
+    /// What distinguishes these metadata from any others, in 43 characters: so that a change is seen (CIMD-6.3-1).
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        // Nothing in it can fail to be written as JSON; if it did, no two would be alike.
+        let json = serde_json::to_vec(self).unwrap_or_else(|_| random_handle("").into_bytes());
+        URL_SAFE_NO_PAD.encode(Sha256::digest(json))
+    }
+
+    /// Whether answers go to programs on the user's own computer and nowhere else (MCP-AUTH-25).
+    #[must_use]
+    pub fn is_for_this_computer_only(&self) -> bool {
+        !self.redirect_uris.is_empty() && self.redirect_uris.iter().all(|uri| uri.loopback().is_some())
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use portcullis_authorization_server::{AuthorizationServer, AuthorizationServerPa
 use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
+use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
 use portcullis_web::SessionStore;
 
@@ -75,6 +76,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         registry: registry.clone(),
         settings: settings(&config),
         connections: Arc::new(Directory(connections)),
+        outbound: outbound(&config, &public_url)?,
     });
     let gateway = Gateway::new(GatewayParts {
         registry: registry.clone(),
@@ -131,5 +133,18 @@ fn settings(config: &Config) -> Settings {
         authorizations_per_minute: config.limits.authorizations_per_minute,
         sign_ins_per_minute: config.limits.sign_ins_per_minute,
         require_pushed_authorization_requests: config.require_pushed_authorization_requests,
+        client_documents: config.client_documents,
     }
+}
+
+/// The client for addresses that strangers name. This computer is one of them only for a server that is published nowhere
+/// else (CIMD-6.5-1).
+fn outbound(config: &Config, public_url: &PublicUrl) -> Result<Outbound, Problem> {
+    let policy = Policy {
+        loopback: public_url.is_loopback(),
+        private_hosts: config.private_hosts.clone(),
+        time: config.outbound_time,
+        ..Policy::default()
+    };
+    Outbound::new(policy).map_err(|error| Problem::caused(&error))
 }

@@ -14,7 +14,9 @@ mod validate;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use portcullis_authorization_server::ClientDocuments;
 use portcullis_oauth::{PublicUrl, Seconds};
 
 pub use keys::describe;
@@ -108,6 +110,12 @@ pub struct Config {
     pub limits: Limits,
     /// Whether every authorization request must be pushed first (RFC 9126).
     pub require_pushed_authorization_requests: bool,
+    /// Whether clients may name themselves by the URL of a document (CIMD).
+    pub client_documents: ClientDocuments,
+    /// Hosts that may have private addresses when what a client named is read.
+    pub private_hosts: Vec<String>,
+    /// How long a request to an address may take that a client named.
+    pub outbound_time: Duration,
     /// The log's filter.
     pub log: String,
     /// The log's form.

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{ConnectionId, Form, ScopeSet, Timestamp, scopes};
+use portcullis_oauth::{ConnectionId, Form, GrantType, ScopeSet, Timestamp, scopes};
 use portcullis_web::Browser;
 
 use super::answer::Given;
@@ -101,7 +101,9 @@ async fn grant(
         resource: &pending.resource.uri,
         scopes: &ticked.scopes,
         connections: ticked.connections.as_deref(),
-        may_refresh: ticked.may_refresh,
+        // What the client was registered for now: a document that adds to it later adds nothing to this (A37).
+        may_refresh: ticked.may_refresh && pending.client.may_use(GrantType::RefreshToken),
+        metadata: &pending.client.metadata,
     };
     let grant = store::create_grant_in(&mut transaction, &new, now).await?;
     let given = pending.give_in(&mut transaction, &grant, now).await?;

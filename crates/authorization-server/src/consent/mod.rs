@@ -63,3 +63,11 @@ fn gone() -> PageError {
         "Go back to the application and start to connect again.",
     )
 }
+
+fn changed() -> PageError {
+    PageError::told(
+        "This application has changed",
+        "While you were being asked, what it says of itself became something else. Nothing was allowed.",
+        "Go back to the application and start to connect again: you are then asked about what it is now.",
+    )
+}

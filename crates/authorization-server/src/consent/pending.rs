@@ -6,7 +6,7 @@ use portcullis_oauth::{
 };
 use portcullis_web::{Browser, Peer};
 
-use super::gone;
+use super::{changed, gone};
 use crate::Core;
 use crate::page_error::PageError;
 use crate::signed_in::signed_in;
@@ -81,6 +81,10 @@ pub(super) async fn find(
     let mark = browser.mark().await?;
     let request = core.requests.find(&handle, &mark, core.clock.now()).await?.ok_or_else(gone)?;
     let client = client(core, &request.client_id).await?;
+    // CIMD-6.3-1: what was asked about is what is answered; a client that became another meanwhile asks again.
+    if request.client_fingerprint.is_some_and(|asked| asked != client.metadata.fingerprint()) {
+        return Err(changed());
+    }
     let destination = Destination::prove(&client.metadata.redirect_uris, Some(&request.redirect_uri))
         .map_err(|_| gone())?;
     let Some(user) = signed_in(core, browser).await? else {

@@ -11,10 +11,10 @@ use crate::Core;
 use crate::directory::ConnectionSummary;
 use crate::page_error::PageError;
 use crate::pages::{
-    AskingDevice, ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, RequestingClient,
-    ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
+    AskingDevice, ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
+    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
 };
-use crate::store::{Client, ClientOrigin};
+use crate::store::{Client, ClientOrigin, ClientTrust};
 
 /// The connections that this request could reach, as its user has them.
 pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<ConnectionSummary>, PageError> {
@@ -110,6 +110,13 @@ fn client(client: &Client) -> RequestingClient {
         origin: match client.origin {
             ClientOrigin::Admin => Origin::Admin,
             ClientOrigin::Dynamic => Origin::SelfRegistered,
+            ClientOrigin::Document => Origin::Document(PublishingHost {
+                name: client
+                    .document_url()
+                    .map_or_else(|| client.id.to_string(), |url| url.host().to_owned()),
+                approved: client.trust == Some(ClientTrust::Trusted),
+                only_local: client.metadata.is_for_this_computer_only(),
+            }),
         },
         site: client.metadata.client_uri.as_deref().and_then(|uri| {
             let rest = uri.strip_prefix("https://")?;

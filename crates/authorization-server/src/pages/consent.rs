@@ -56,15 +56,30 @@ pub struct RequestingClient {
 pub enum ClientOrigin {
     /// An administrator registered it.
     Admin,
-    /// Its `client_id` is the URL of its metadata at this host, in its ASCII form (CIMD §6.4).
-    Metadata(String),
+    /// Its `client_id` is the URL of a document about it (CIMD).
+    Document(PublishingHost),
     /// It registered itself (RFC 7591 without authentication).
     SelfRegistered,
+}
+
+/// Who publishes the document of a client.
+#[derive(Clone, Debug)]
+pub struct PublishingHost {
+    /// The host of the `client_id`, in its ASCII form (CIMD §6.4).
+    pub name: String,
+    /// Whether an administrator allowed this very document.
+    pub approved: bool,
+    /// Whether it lets answers go to programs on this computer and nowhere else (MCP-AUTH-25).
+    pub only_local: bool,
 }
 
 impl RequestingClient {
     fn is_unverified(&self) -> bool {
         matches!(self.origin, ClientOrigin::SelfRegistered)
+    }
+
+    fn is_only_local(&self) -> bool {
+        matches!(&self.origin, ClientOrigin::Document(host) if host.only_local)
     }
 }
 

@@ -9,6 +9,7 @@ use portcullis_oauth::{
     SecretHash, SecretKind, Timestamp, scopes,
 };
 
+use super::documents::{ClientDocument, ClientTrust};
 use super::{access_tokens, grants, machines};
 
 /// How this server came to know a client.
@@ -18,6 +19,8 @@ pub enum ClientOrigin {
     Admin,
     /// It registered itself (RFC 7591): nobody vouches for its name.
     Dynamic,
+    /// Its identifier is the URL of a document about it (CIMD): who writes to that address vouches for it, and nobody else.
+    Document,
 }
 
 impl ClientOrigin {
@@ -27,6 +30,7 @@ impl ClientOrigin {
         match self {
             Self::Admin => "admin",
             Self::Dynamic => "dynamic",
+            Self::Document => "document",
         }
     }
 }
@@ -50,6 +54,10 @@ pub struct Client {
     pub machine: Option<PrincipalId>,
     /// Since when an admin lets it do nothing.
     pub disabled_at: Option<Timestamp>,
+    /// Its document, if that is what describes it.
+    pub document: Option<ClientDocument>,
+    /// What an admin holds of its document.
+    pub trust: Option<ClientTrust>,
     pub(crate) secret_hash: Option<SecretHash>,
 }
 
@@ -74,6 +82,10 @@ struct Row {
     created_at: Timestamp,
     machine: Option<PrincipalId>,
     disabled_at: Option<Timestamp>,
+    document_etag: Option<String>,
+    document_read_at: Option<Timestamp>,
+    document_fresh_until: Option<Timestamp>,
+    trust: Option<String>,
 }
 
 impl TryFrom<Row> for Client {
@@ -81,10 +93,23 @@ impl TryFrom<Row> for Client {
 
     fn try_from(row: Row) -> Result<Self, DatabaseError> {
         let decode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Decode(Box::new(error)));
+        let (etag, read_at, fresh_until) =
+            (row.document_etag, row.document_read_at, row.document_fresh_until);
+        let document = read_at.zip(fresh_until).map(|(read_at, fresh_until)| ClientDocument {
+            etag,
+            read_at,
+            fresh_until,
+        });
         Ok(Self {
             metadata: serde_json::from_str(&row.metadata).map_err(decode)?,
             resources: serde_json::from_str(&row.resources).map_err(decode)?,
-            origin: if row.origin == "admin" { ClientOrigin::Admin } else { ClientOrigin::Dynamic },
+            origin: match (&document, row.origin.as_str()) {
+                (Some(_), _) => ClientOrigin::Document,
+                (None, "admin") => ClientOrigin::Admin,
+                _ => ClientOrigin::Dynamic,
+            },
+            trust: row.trust.as_deref().and_then(ClientTrust::parse),
+            document,
             has_secret: row.secret_hash.is_some(),
             id: row.id,
             created_at: row.created_at,
@@ -99,7 +124,9 @@ macro_rules! select_client {
     ($tail:literal) => {
         concat!(
             "SELECT c.id, c.origin, c.metadata, c.secret_hash, c.resources, c.created_at, c.disabled_at, ",
-            "m.principal_id AS machine FROM oauth_client c LEFT JOIN machine_account m ON m.client_id = c.id ",
+            "c.document_etag, c.document_read_at, c.document_fresh_until, t.verdict AS trust, m.principal_id AS machine ",
+            "FROM oauth_client c LEFT JOIN machine_account m ON m.client_id = c.id ",
+            "LEFT JOIN client_trust t ON t.client_id = c.id ",
             "WHERE c.removed_at IS NULL ",
             $tail
         )
@@ -109,8 +136,8 @@ macro_rules! select_client {
 /// The clients of this server.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    database: Database,
-    clock: Arc<dyn Clock>,
+    pub(super) database: Database,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Clients {
@@ -221,7 +248,7 @@ impl Clients {
     /// Forgets clients that registered themselves before `before` and were never consented to.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
         let sql = "DELETE FROM oauth_client WHERE id IN (SELECT id FROM oauth_client c WHERE c.consented_at IS NULL \
-                   AND c.origin = 'dynamic' AND c.created_at < $1 AND NOT EXISTS \
+                   AND c.origin = 'dynamic' AND COALESCE(c.document_read_at, c.created_at) < $1 AND NOT EXISTS \
                    (SELECT 1 FROM authorization_request r WHERE r.client_id = c.id) LIMIT 200)";
         self.database.sweep(sql, before).await
     }
@@ -244,6 +271,8 @@ pub(super) async fn register_in(
         created_at: now,
         machine: None,
         disabled_at: None,
+        document: None,
+        trust: None,
         secret_hash: secret.as_ref().map(Secret::hash),
     };
     let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
@@ -292,7 +321,7 @@ pub(super) async fn remove_in(
 }
 
 /// What a client was granted ends, for this reason.
-async fn end_in(
+pub(super) async fn end_in(
     transaction: &mut Transaction,
     id: &ClientId,
     why: &'static str,

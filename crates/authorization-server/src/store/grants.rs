@@ -18,6 +18,8 @@ pub(crate) struct NewGrant<'a> {
     /// `None`: all of them, also those added later.
     pub(crate) connections: Option<&'a [ConnectionId]>,
     pub(crate) may_refresh: bool,
+    /// What the client was when it was given: what it becomes later changes nothing of it (A37).
+    pub(crate) metadata: &'a ClientMetadata,
 }
 
 /// A live grant, as its owner is told of it.
@@ -84,7 +86,7 @@ impl Grants {
     pub async fn list(&self, principal: &PrincipalId) -> Result<Vec<GrantSummary>, DatabaseError> {
         let rows: Vec<SummaryRow> = on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT g.id, g.client_id, c.metadata, c.origin, g.redirect_host, g.created_at, \
+            "SELECT g.id, g.client_id, COALESCE(g.client_metadata, c.metadata) AS metadata, c.origin, g.redirect_host, g.created_at, \
              (SELECT MAX(COALESCE(t.used_at, t.issued_at)) FROM access_token t WHERE t.grant_id = g.id) AS last_used_at, \
              (SELECT MAX(r.expires_at) FROM refresh_token r WHERE r.grant_id = g.id) AS ends_at \
              FROM oauth_grant g JOIN oauth_client c ON c.id = g.client_id \
@@ -179,10 +181,12 @@ pub(crate) async fn create_in(
     now: Timestamp,
 ) -> Result<GrantId, DatabaseError> {
     let id = GrantId::generate();
+    let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
+    let metadata = serde_json::to_string(new.metadata).map_err(encode)?;
     on!(transaction.on(), |connection| {
         sqlx::query(
-        "INSERT INTO oauth_grant (id, principal_id, client_id, redirect_host, all_connections, may_refresh, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)"
+        "INSERT INTO oauth_grant (id, principal_id, client_id, redirect_host, all_connections, may_refresh, created_at, \
+         client_metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
     )
     .bind(&id)
     .bind(new.principal)
@@ -191,6 +195,7 @@ pub(crate) async fn create_in(
     .bind(new.connections.is_none())
     .bind(new.may_refresh)
     .bind(now)
+    .bind(&metadata)
     .execute(connection)
     .await
     .map(drop)

@@ -4,6 +4,7 @@ mod access_tokens;
 mod clients;
 mod codes;
 mod devices;
+mod documents;
 mod grants;
 mod known_browsers;
 mod machines;
@@ -25,6 +26,8 @@ pub(crate) use devices::{
     DeviceRow, Devices, NewDevice, decide_in as decide_device_in, grant_in as grant_device_in,
     redeem_in as redeem_device_in,
 };
+pub(crate) use documents::NewDocument;
+pub use documents::{ClientDocument, ClientTrust};
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
 pub(crate) use known_browsers::KnownBrowsers;

@@ -21,11 +21,14 @@ pub(crate) struct NewRequest {
     pub(crate) scope: ScopeSet,
     /// The pushed request that it comes from (RFC 9126).
     pub(crate) pushed: Option<SecretHash>,
+    pub(crate) client_fingerprint: String,
 }
 
 /// A request that waits for its user.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct PendingRequest {
+    /// What the client was when it asked; none in rows of an older release.
+    pub(crate) client_fingerprint: Option<String>,
     pub(crate) client_id: ClientId,
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
@@ -51,7 +54,7 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+             scope, pushed, expires_at, client_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -63,6 +66,7 @@ impl Requests {
         .bind(&new.scope)
         .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
+        .bind(&new.client_fingerprint)
         .execute(pool)
         .await
         .map(drop)
@@ -79,7 +83,7 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope FROM authorization_request \
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint FROM authorization_request \
              WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())

@@ -64,6 +64,7 @@ async fn first(
         scopes: &client.ceiling(),
         connections: None,
         may_refresh: false,
+        metadata: &client.metadata,
     };
     core.machines.let_stand(&new, life.0).await?;
     let minted = core.machines.mint(machine, (resource, scope), life).await?;

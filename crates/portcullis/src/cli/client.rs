@@ -1,14 +1,16 @@
 //! `portcullis client …`: OAuth clients that an admin registers. Clients that register themselves are listed too.
 
+mod document;
 mod new;
 
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use portcullis_authorization_server::{Client, ClientOrigin, Clients};
+use portcullis_authorization_server::{Client, ClientOrigin, ClientTrust, Clients};
 use portcullis_oauth::{ClientId, RedirectUri, ResourceUri, Secret, SystemClock};
 use serde_json::{Value, json};
 
+use self::document::{BlockArguments, OneDocument};
 use self::new::AddArguments;
 use super::confirm::Confirmation;
 use super::output::{Format, must_say, print_fields, print_json, print_table, say, tick, time};
@@ -45,6 +47,12 @@ The port of a loopback redirect URI (http://localhost, 127.0.0.1, [::1]) is free
     Enable(OneClient),
     /// Remove a client and everything that it was granted
     Remove(RemoveArguments),
+    /// Allow the client that names itself by this document's URL
+    Trust(OneDocument),
+    /// Let the client that names itself by this document's URL do nothing; what it was granted ends
+    Block(BlockArguments),
+    /// List the documents' URLs that wait for an admin, are trusted or blocked
+    Documents(Format),
 }
 
 /// One client and a form of output.
@@ -80,6 +88,9 @@ pub(super) async fn run(command: ClientCommand, config: &Config) -> Result<(), P
         ClientCommand::Disable(arguments) => disable(&arguments, config).await,
         ClientCommand::Enable(one) => enable(&one, config).await,
         ClientCommand::Remove(arguments) => remove(&arguments, config).await,
+        ClientCommand::Trust(one) => document::trust(&one, config).await,
+        ClientCommand::Block(arguments) => document::block(&arguments, config).await,
+        ClientCommand::Documents(format) => document::list(format, config).await,
     }
 }
 
@@ -181,6 +192,7 @@ const fn origin(client: &Client) -> &'static str {
     match client.origin {
         ClientOrigin::Admin => "admin",
         ClientOrigin::Dynamic => "itself",
+        ClientOrigin::Document => "document",
     }
 }
 
@@ -204,6 +216,11 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), 
         ("created", time(client.created_at)),
     ];
     fields.extend(client.machine.as_ref().map(|machine| ("acts for itself as", machine.to_string())));
+    fields.extend(client.trust.map(|trust| ("trust", trust.as_str().to_owned())));
+    if let Some(document) = &client.document {
+        fields.push(("document read", time(document.read_at)));
+        fields.push(("read again after", time(document.fresh_until)));
+    }
     fields.extend(client.disabled_at.map(|at| ("disabled", time(at))));
     print_fields(&fields);
     if let Some(secret) = secret {
@@ -223,6 +240,8 @@ fn describe(client: &Client, secret: Option<&Secret>) -> Value {
         "created_at": time(client.created_at),
         "principal": client.machine,
         "disabled_at": client.disabled_at.map(time),
+        "trust": client.trust.map(ClientTrust::as_str),
+        "document_read_at": client.document.as_ref().map(|document| time(document.read_at)),
     });
     if let (Some(secret), Some(members)) = (secret, value.as_object_mut()) {
         members.insert("client_secret".to_owned(), secret.expose().into());

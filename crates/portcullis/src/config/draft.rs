@@ -29,6 +29,9 @@ pub(super) struct Draft {
     pub(super) user_tool_calls_per_minute: Option<i64>,
     pub(super) max_connections: Option<i64>,
     pub(super) require_par: Option<bool>,
+    pub(super) client_documents: Option<String>,
+    pub(super) private_hosts: Option<Vec<String>>,
+    pub(super) outbound_seconds: Option<i64>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

@@ -25,7 +25,7 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 24] = [
+pub(super) const KEYS: [Key; 27] = [
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
@@ -40,6 +40,13 @@ pub(super) const KEYS: [Key; 24] = [
     key("refresh_absolute_days", Shape::Number, "life of a grant's refresh tokens [90]"),
     key("refresh_grace_seconds", Shape::Number, "a repeated refresh gets the same answer for so long [120]"),
     key("registration", Shape::Text, "open: clients may register themselves; off: admins do [open]"),
+    key(
+        "client_documents",
+        Shape::Text,
+        "open, ask (an admin first) or off: clients named by the URL of a document [open]",
+    ),
+    key("private_hosts", Shape::List, "hosts that may have private addresses when documents are read []"),
+    key("outbound_seconds", Shape::Number, "time for one request to an address that a client named [5]"),
     key("registrations_per_minute", Shape::Number, "client registrations from one address [120]"),
     key("authorizations_per_minute", Shape::Number, "authorization requests from one address [300]"),
     key("sign_ins_per_minute", Shape::Number, "tries to sign in from one address [300]"),

@@ -55,6 +55,9 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "refresh_grace_seconds" => json!(config.refresh_grace.0),
         "registration" => json!(if config.open_registration { "open" } else { "off" }),
         "require_par" => json!(config.require_pushed_authorization_requests),
+        "client_documents" => json!(config.client_documents.as_str()),
+        "private_hosts" => texts(config.private_hosts.clone()),
+        "outbound_seconds" => json!(config.outbound_time.as_secs()),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

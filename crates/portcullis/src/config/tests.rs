@@ -106,6 +106,8 @@ fn a_value_that_cannot_be_is_told_with_what_could_be() {
     insta::assert_snapshot!(refusal("sign_ins_per_minute = 0", &[]), @"sign_ins_per_minute must be between 1 and 1000000, not 0");
     insta::assert_snapshot!(refusal("max_connections = 1000001", &[]), @"max_connections must be between 1 and 1000000, not 1000001");
     insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open or off, not closed");
+    insta::assert_snapshot!(refusal("client_documents = \"yes\"", &[]), @"client_documents must be open, ask or off, not yes");
+    insta::assert_snapshot!(refusal("private_hosts = [\"Tools.internal\"]", &[]), @"each of private_hosts must be a host in lower case, such as tools.internal or 10.0.0.7, not Tools.internal");
     insta::assert_snapshot!(refusal("listen = [\"8420\"]", &[]), @"cannot listen on 8420: write an address and a port, such as 127.0.0.1:8420, [::1]:8420 or localhost:8420");
     insta::assert_snapshot!(refusal("allowed_origins = [\"app\"]", &[]), @"each of allowed_origins must be an absolute http:// or https:// URL such as https://mcp.example.com, not app");
     assert!(refusal("log = \"=,=\"", &[]).starts_with("log must be error, warn,"));
@@ -195,6 +197,9 @@ fn every_setting_is_shown_with_who_said_so() {
     refresh_absolute_days = 90 (default)
     refresh_grace_seconds = 120 (default)
     registration = "open" (default)
+    client_documents = "open" (default)
+    private_hosts = [] (default)
+    outbound_seconds = 5 (default)
     registrations_per_minute = 120 (default)
     authorizations_per_minute = 300 (default)
     sign_ins_per_minute = 300 (default)

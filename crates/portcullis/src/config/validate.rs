@@ -1,9 +1,12 @@
 //! What the settings' values may be, and the sentence about each that may not.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use portcullis_authorization_server::ClientDocuments;
 use portcullis_oauth::{PublicUrl, Seconds};
 use tracing_subscriber::EnvFilter;
+use url::Host;
 
 use super::draft::Draft;
 use super::listen::DEFAULT_PORT;
@@ -32,6 +35,9 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
     let access_token = number("access_token_seconds", draft.access_token_seconds, 600, 1..=86_400)?;
     let refresh_grace = number("refresh_grace_seconds", draft.refresh_grace_seconds, 120, 0..=3_600)?;
     let open_registration = choice("registration", draft.registration, [("open", true), ("off", false)])?;
+    let documents = [ClientDocuments::Open, ClientDocuments::Ask, ClientDocuments::Off];
+    let documents = documents.map(|documents| (documents.as_str(), documents));
+    let outbound_seconds = number("outbound_seconds", draft.outbound_seconds, 5, 1..=60)?;
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     Ok(Config {
         data_dir: data_dir.into(),
@@ -49,6 +55,9 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         open_registration,
         limits,
         require_pushed_authorization_requests: draft.require_par.unwrap_or_default(),
+        client_documents: choice("client_documents", draft.client_documents, documents)?,
+        private_hosts: hosts(draft.private_hosts.unwrap_or_default())?,
+        outbound_time: Duration::from_secs(outbound_seconds.unsigned_abs()),
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })
@@ -71,13 +80,20 @@ pub(super) fn number(
     refused(format!("{name} must be between {} and {}, not {value}", range.start(), range.end()))
 }
 
-/// One of two words; the first is the default.
-fn choice<T: Copy>(name: &str, given: Option<String>, words: [(&str, T); 2]) -> Result<T, Problem> {
-    let [(first, default), (second, _)] = words;
-    let Some(given) = given else { return Ok(default) };
-    match words.into_iter().find(|(word, _)| *word == given) {
-        Some((_, value)) => Ok(value),
-        None => refused(format!("{name} must be {first} or {second}, not {given}")),
+/// One of some words; the first is the default.
+fn choice<T: Copy, const N: usize>(
+    name: &str,
+    given: Option<String>,
+    words: [(&str, T); N],
+) -> Result<T, Problem> {
+    let given = given.unwrap_or_else(|| words[0].0.to_owned());
+    match words.iter().find(|(word, _)| *word == given) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            let words = words.map(|(word, _)| word);
+            let (last, others) = words.split_last().unwrap_or((&"", &[]));
+            refused(format!("{name} must be {} or {last}, not {given}", others.join(", ")))
+        }
     }
 }
 
@@ -155,6 +171,17 @@ fn origins(given: Vec<String>) -> Result<Vec<String>, Problem> {
         Err(error) => refused(format!("each of allowed_origins {error}, not {text}")),
     };
     given.into_iter().map(origin).collect()
+}
+
+/// Hosts as a URL has them; the port is free.
+fn hosts(given: Vec<String>) -> Result<Vec<String>, Problem> {
+    let host = |text: String| match Host::parse(&text) {
+        Ok(host) if !text.ends_with('.') && host.to_string() == text => Ok(text),
+        _ => refused(format!(
+            "each of private_hosts must be a host in lower case, such as tools.internal or 10.0.0.7, not {text}"
+        )),
+    };
+    given.into_iter().map(host).collect()
 }
 
 fn filter(given: Option<String>) -> Result<String, Problem> {

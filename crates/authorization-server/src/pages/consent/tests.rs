@@ -39,6 +39,10 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
     page.render().unwrap_or_default()
 }
 
+fn published_by(host: &str, only_local: bool) -> PublishingHost {
+    PublishingHost { name: host.into(), approved: false, only_local }
+}
+
 /// OA21-7.12-1: `state`, names and addresses are a stranger's text, whatever the place of the answer.
 #[test]
 fn hostile_text_is_inert() {
@@ -47,7 +51,7 @@ fn hostile_text_is_inert() {
     let device = AskingDevice { code: hostile(), address: hostile(), is_near: false, asked };
     let places = [Place::Host(hostile()), Place::Loopback(hostile()), Place::Scheme(hostile())];
     for place in places.into_iter().chain([Place::Device(device)]) {
-        let html = consent(ClientOrigin::Metadata(hostile()), place, HOSTILE);
+        let html = consent(ClientOrigin::Document(published_by(HOSTILE, false)), place, HOSTILE);
         assert!(!html.contains("<script>"));
         assert!(html.matches(INERT).count() >= 25, "{html}");
     }
@@ -65,12 +69,39 @@ fn a_self_registered_client_is_shown_by_its_host_and_as_unverified() {
 /// MCP-AUTH-25: the extra warning belongs to loopback, and is absent for https.
 #[test]
 fn only_an_answer_to_this_computer_carries_the_loopback_warning() {
-    let metadata = || ClientOrigin::Metadata("client.example".into());
+    let metadata = || ClientOrigin::Document(published_by("client.example", false));
     let loopback = consent(metadata(), Place::Loopback("127.0.0.1:53682".into()), "Inspector");
     assert!(loopback.contains("an app on this computer") && loopback.contains("(127.0.0.1:53682)"));
     assert!(loopback.contains("Any program that runs here could pass itself off"));
     let https = consent(metadata(), Place::Host("client.example".into()), "Inspector");
     assert!(!https.contains("Any program that runs here") && !https.contains("notice warn"));
+}
+
+/// CIMD-6.4-1, A31: the host stands in large type, cut from its left, whatever the client calls itself; and nobody vouches.
+#[test]
+fn a_client_with_a_document_is_shown_by_the_host_of_its_document() {
+    let long =
+        "accounts.google.com.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.evil.example";
+    for host in [long, "xn--bcher-kva.example"] {
+        let origin = ClientOrigin::Document(published_by(host, false));
+        let html = consent(origin, Place::Host("client.example".into()), "Claude");
+        assert!(html.contains(&format!(r#"<p class="host" title="{host}"><bdi dir="ltr">{host}</bdi></p>"#)));
+        assert!(html.contains("This client is not registered here.") && !html.contains("<img src=\"http"));
+    }
+    let approved = PublishingHost { approved: true, ..published_by("client.example", false) };
+    let html = consent(ClientOrigin::Document(approved), Place::Host("client.example".into()), "Claude");
+    assert!(html.contains("Allowed by your administrator") && !html.contains("not registered here"));
+}
+
+/// MCP-AUTH-25: a document that knows this computer alone can be used by any program on it.
+#[test]
+fn a_document_for_this_computer_alone_carries_a_warning_of_its_own() {
+    let page = |only_local| {
+        let origin = ClientOrigin::Document(published_by("client.example", only_local));
+        consent(origin, Place::Loopback("127.0.0.1:53682".into()), "Claude Code")
+    };
+    assert!(page(true).contains("Its address proves little here."));
+    assert!(!page(false).contains("Its address proves little here."));
 }
 
 /// The form's first button decides what the Enter key does: it is one that does nothing.

@@ -1,5 +1,6 @@
 //! What strangers can reach: https, the certificate, proxies, origins, registration, the life of tokens.
 
+use portcullis_authorization_server::ClientDocuments;
 use portcullis_oauth::{Clock, Seconds, SystemClock};
 
 use super::Finding;
@@ -25,6 +26,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         client_addresses(config),
         origins(config),
         registration(config),
+        documents(config),
         token_lives(config),
         limits(config),
         connections(config),
@@ -133,9 +135,31 @@ fn registration(config: &Config) -> Finding {
         if config.open_registration {
             "clients may register themselves; people still consent to each (registration = \"off\" closes it)"
         } else {
-            "only admins register clients"
+            "clients do not register themselves"
         },
     )
+}
+
+fn documents(config: &Config) -> Finding {
+    const CHECK: &str = "client documents";
+    match (config.client_documents, &config.private_hosts[..]) {
+        (ClientDocuments::Off, _) => Finding::ok(CHECK, "no client is known by a document of its own"),
+        (documents, hosts) => {
+            let who = match documents {
+                ClientDocuments::Ask => "an admin allows each client that names itself by a document",
+                _ => {
+                    "clients may name themselves by a document at an https address; people still consent to each (client_documents = \"ask\" asks an admin first)"
+                }
+            };
+            let hosts = hosts.join(", ");
+            let private = if hosts.is_empty() {
+                String::new()
+            } else {
+                format!("; private addresses count at {hosts}")
+            };
+            Finding::ok(CHECK, format!("{who}{private}"))
+        }
+    }
 }
 
 /// A limit that nobody reaches slows nobody down, and one that everybody reaches is an outage (ASVS-6.3.1, TOOL-10).

@@ -30,6 +30,7 @@ async fn a_fresh_folder_is_no_failure_and_stays_as_it_was() {
     ok client addresses
     ok allowed origins
     ok registration
+    ok client documents
     ok token lives
     ok limits
     warn master key
@@ -56,6 +57,7 @@ async fn what_a_careless_installation_opens_is_named() {
     fail client addresses
     fail allowed origins
     ok registration
+    ok client documents
     warn token lives
     warn limits
     fail master key
