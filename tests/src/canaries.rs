@@ -19,12 +19,15 @@ static LOG: Mutex<String> = Mutex::new(String::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static LISTENING: Once = Once::new();
 
-const KINDS: [SecretKind; 9] = [
+const KINDS: [SecretKind; 12] = [
     SecretKind::AccessToken,
     SecretKind::RefreshToken,
     SecretKind::AuthorizationCode,
     SecretKind::ClientSecret,
     SecretKind::AuthorizationRequest,
+    SecretKind::PushedRequest,
+    SecretKind::RegistrationAccess,
+    SecretKind::InitialAccess,
     SecretKind::Csrf,
     SecretKind::SetupLink,
     SecretKind::McpSession,

@@ -18,11 +18,16 @@ both_engines! {
         assert!(body["client_id"].as_str().unwrap().starts_with("client_"));
         assert!(body["client_secret"].as_str().unwrap().starts_with("pcl_cs_"));
         assert!(body["client_id_issued_at"].is_number());
+        assert!(body["registration_access_token"].as_str().unwrap().starts_with("pcl_rg_"));
+        assert!(body["registration_client_uri"].as_str().unwrap().starts_with("http://localhost:8420/oauth/register/client_"));
+        body["registration_access_token"] = "pcl_rg_…".into();
+        body["registration_client_uri"] = "http://…".into();
         body["client_id"] = "client_…".into();
         body["client_secret"] = "pcl_cs_…".into();
         body["client_id_issued_at"] = 0.into();
         assert_eq!(body, json!({
             "client_id": "client_…", "client_id_issued_at": 0, "client_secret": "pcl_cs_…", "client_secret_expires_at": 0,
+            "registration_access_token": "pcl_rg_…", "registration_client_uri": "http://…",
             "redirect_uris": ["https://app.example/cb"], "client_name": "App", "token_endpoint_auth_method": "client_secret_basic",
             "grant_types": ["authorization_code"], "response_types": ["code"], "application_type": "web", "scope": "mcp.tools.read",
         }));

@@ -109,6 +109,15 @@ fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
     Ok(Presented { client_id: credentials.client_id, secret })
 }
 
+/// The one Bearer token of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (Some(only), None) = (given.next(), given.next()) else { return None };
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::presented(token))
+}
+
 /// OA21-2.2-1: a name alone is never enough for a confidential client, and a public one has no secret to present.
 fn is_proven(client: &Client, secret: Option<&(Secret, ClientAuthMethod)>) -> bool {
     if client.disabled_at.is_some() {

@@ -15,8 +15,8 @@ use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::store::{
-    AccessTokens, Clients, Codes, Devices, Grants, KnownBrowsers, Machines, PushedRequests, RefreshTokens,
-    Requests, Resources, Revoked, Setup, SignIns, Users,
+    AccessTokens, Clients, Codes, Devices, Grants, Invitations, KnownBrowsers, Machines, PushedRequests,
+    RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, Users,
 };
 use crate::work::Work;
 
@@ -79,7 +79,9 @@ pub(crate) struct Core {
     pub(crate) user_code_source_guard: Guard,
     /// Unknown tokens, by the resource server that asks for them.
     pub(crate) introspection_guard: Guard,
-    pub(crate) registrations: Limiter,
+    pub(crate) registrations: Registrations,
+    pub(crate) invitations: Invitations,
+    pub(crate) registration_limit: Limiter,
     pub(crate) authorizations: Limiter,
     pub(crate) device_authorizations: Limiter,
     pub(crate) work: Work,
@@ -111,7 +113,12 @@ impl Core {
             user_code_guard: Guard::new(Quota::per(5, Seconds::minutes(5))),
             user_code_source_guard: Guard::new(Quota::per(60, Seconds::minutes(5))),
             device_authorizations: Limiter::new(Quota::per_minute(60), 10_000),
-            registrations: Limiter::new(Quota::per_minute(parts.settings.registrations_per_minute), 10_000),
+            registrations: Registrations::new(database.clone()),
+            invitations: Invitations::new(database.clone(), clock.clone()),
+            registration_limit: Limiter::new(
+                Quota::per_minute(parts.settings.registrations_per_minute),
+                10_000,
+            ),
             authorizations: Limiter::new(Quota::per_minute(parts.settings.authorizations_per_minute), 10_000),
             introspection_guard: Guard::new(Quota::per_minute(120)),
             work: Work::default(),

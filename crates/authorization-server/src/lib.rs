@@ -27,6 +27,7 @@ mod password_change;
 mod pushed_authorization;
 mod refusal;
 mod register;
+mod registration_management;
 mod resources;
 mod revoke;
 mod server;
@@ -44,10 +45,10 @@ pub(crate) use crate::core::Core;
 pub use directory::{ConnectionDirectory, ConnectionSummary};
 pub use password::{MINIMUM_LENGTH as MINIMUM_PASSWORD_LENGTH, PasswordError};
 pub use server::AuthorizationServer;
-pub use settings::{ClientDocuments, Settings};
+pub use settings::{ClientDocuments, Registration, Settings};
 pub use store::{
-    Client, ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, NewClient,
-    NewResource, NewUser, RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup,
-    SignInStanding, SignIns, User, UserError, Users,
+    Client, ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, Invitation,
+    Invitations, NewClient, NewResource, NewUser, RegisteredResource, ResourceError, ResourceScope,
+    Resources, Revocations, Setup, SignInStanding, SignIns, User, UserError, Users,
 };
 pub use work::Work;

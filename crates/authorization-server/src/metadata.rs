@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use portcullis_oauth::AuthorizationServerMetadata;
 
 use crate::Core;
-use crate::settings::ClientDocuments;
+use crate::settings::{ClientDocuments, Registration};
 
 pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     let mut document = AuthorizationServerMetadata::new(core.public_url());
-    if !core.settings.open_registration {
+    if core.settings.registration == Registration::Off {
         document.registration_endpoint = None;
     }
     document.require_pushed_authorization_requests = core.settings.require_pushed_authorization_requests;

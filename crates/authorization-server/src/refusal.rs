@@ -13,8 +13,8 @@ use portcullis_oauth::{Error, ErrorCode, FormError};
 #[derive(Debug)]
 pub(crate) struct Refusal {
     error: Error,
-    /// The client tried Basic, so a 401 names that scheme (OA21-3.2.4-2).
-    basic: bool,
+    /// The scheme that a 401 names: the one that the client tried (OA21-3.2.4-2), or the endpoint's own.
+    challenge: Option<String>,
     /// Where the endpoint's own specification wants another status than the code's.
     status: Option<StatusCode>,
 }
@@ -46,14 +46,21 @@ impl Refusal {
     }
 
     pub(crate) fn challenge_basic(mut self) -> Self {
-        self.basic = true;
+        self.challenge = Some("Basic realm=\"portcullis\", charset=\"UTF-8\"".to_owned());
+        self
+    }
+
+    /// The endpoint takes a Bearer token; whoever presented none is told of no error (R6750-3-2).
+    pub(crate) fn challenge_bearer(mut self, presented: bool) -> Self {
+        let error = if presented { format!(", error=\"{}\"", self.code()) } else { String::new() };
+        self.challenge = Some(format!("Bearer realm=\"portcullis\"{error}"));
         self
     }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, basic: false, status: None }
+        Self { error, challenge: None, status: None }
     }
 }
 
@@ -84,8 +91,8 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.error.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.basic && status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Basic realm=\"portcullis\", charset=\"UTF-8\"");
+        let challenge = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok());
+        if let Some(challenge) = challenge.filter(|_| status == StatusCode::UNAUTHORIZED) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response

@@ -15,12 +15,12 @@ use portcullis_web::{SessionStore, SessionSummary};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
-use crate::settings::QUARANTINE;
+use crate::settings::{QUARANTINE, Registration};
 use crate::store::{Clients, Grants, Resources, Revoked, Setup, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
     authorize, consent, device, device_authorization, introspect, login, logout, metadata, password_change,
-    pushed_authorization, register, revoke, setup, token,
+    pushed_authorization, register, registration_management, revoke, setup, token,
 };
 
 /// No request of these endpoints is larger.
@@ -65,10 +65,16 @@ impl AuthorizationServer {
             .route("/oauth/revoke", post(revoke::endpoint))
             .route("/oauth/introspect", post(introspect::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
-        if self.0.settings.open_registration {
+        if self.0.settings.registration != Registration::Off {
             router = router
                 .route("/oauth/register", post(register::endpoint))
-                .route(DEFAULT_REGISTER, post(register::endpoint));
+                .route(DEFAULT_REGISTER, post(register::endpoint))
+                .route(
+                    "/oauth/register/{client_id}",
+                    get(registration_management::show)
+                        .put(registration_management::replace)
+                        .delete(registration_management::delete),
+                );
         }
         router.layer(cors())
     }
@@ -167,6 +173,7 @@ impl AuthorizationServer {
         self.0.sign_ins.sweep(now).await?;
         self.0.known_browsers.sweep(now).await?;
         self.0.pushed_requests.sweep(now).await?;
+        self.0.invitations.sweep(now).await?;
         self.0.codes.sweep(day_ago).await?;
         self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;
@@ -205,7 +212,7 @@ fn cors() -> CorsLayer {
     ];
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(sent)
         .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
 }

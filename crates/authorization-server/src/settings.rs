@@ -51,6 +51,17 @@ impl ClientDocuments {
     }
 }
 
+/// Who may register clients (RFC 7591).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Clients register themselves.
+    Open,
+    /// Clients that bring an initial access token do.
+    Token,
+    /// Only admins do.
+    Off,
+}
+
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -62,8 +73,8 @@ pub struct Settings {
     pub refresh_absolute: Seconds,
     /// A rotated refresh token that comes again within so long gets the same successor (DC-15); 0 is strict.
     pub refresh_grace: Seconds,
-    /// Whether clients may register themselves (RFC 7591).
-    pub open_registration: bool,
+    /// Who may register clients.
+    pub registration: Registration,
     /// How often one address may register a client in a minute.
     pub registrations_per_minute: u32,
     /// How often one address may send somebody to the authorization endpoint in a minute.
@@ -83,7 +94,7 @@ impl Default for Settings {
             refresh_idle: Seconds::days(30),
             refresh_absolute: Seconds::days(90),
             refresh_grace: Seconds(120),
-            open_registration: true,
+            registration: Registration::Open,
             registrations_per_minute: 120,
             authorizations_per_minute: 300,
             sign_ins_per_minute: 300,

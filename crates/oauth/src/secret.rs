@@ -24,6 +24,10 @@ pub enum SecretKind {
     AuthorizationRequest,
     /// A pushed authorization request (RFC 9126 §2.2).
     PushedRequest,
+    /// What lets a client read and change its own registration (RFC 7592 §3).
+    RegistrationAccess,
+    /// What lets somebody register a client where that is not open to all (RFC 7591 §3).
+    InitialAccess,
     /// A device code (RFC 8628 §3.2).
     DeviceCode,
     /// The handle under which one browser answers a device's request.
@@ -51,6 +55,8 @@ impl SecretKind {
             Self::ClientSecret => "pcl_cs_",
             Self::AuthorizationRequest => "pcl_ar_",
             Self::PushedRequest => "pcl_pr_",
+            Self::RegistrationAccess => "pcl_rg_",
+            Self::InitialAccess => "pcl_ia_",
             Self::DeviceCode => "pcl_dc_",
             Self::DeviceRequest => "pcl_dr_",
             Self::Csrf => "pcl_xs_",

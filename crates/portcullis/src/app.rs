@@ -128,7 +128,7 @@ fn settings(config: &Config) -> Settings {
         refresh_idle: config.refresh_idle,
         refresh_absolute: config.refresh_absolute,
         refresh_grace: config.refresh_grace,
-        open_registration: config.open_registration,
+        registration: config.registration,
         registrations_per_minute: config.limits.registrations_per_minute,
         authorizations_per_minute: config.limits.authorizations_per_minute,
         sign_ins_per_minute: config.limits.sign_ins_per_minute,

@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use portcullis_authorization_server::ClientDocuments;
+use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::{PublicUrl, Seconds};
 
 pub use keys::describe;
@@ -104,8 +104,8 @@ pub struct Config {
     pub refresh_absolute: Seconds,
     /// For how long a rotated refresh token still gets its successor.
     pub refresh_grace: Seconds,
-    /// Whether clients may register themselves (RFC 7591).
-    pub open_registration: bool,
+    /// Who may register clients (RFC 7591).
+    pub registration: Registration,
     /// How much of what one address or one user gets.
     pub limits: Limits,
     /// Whether every authorization request must be pushed first (RFC 9126).

@@ -59,6 +59,7 @@ pub struct Client {
     /// What an admin holds of its document.
     pub trust: Option<ClientTrust>,
     pub(crate) secret_hash: Option<SecretHash>,
+    pub(crate) registration_hash: Option<SecretHash>,
 }
 
 /// A client to be registered.
@@ -78,6 +79,7 @@ struct Row {
     origin: String,
     metadata: String,
     secret_hash: Option<SecretHash>,
+    registration_hash: Option<SecretHash>,
     resources: String,
     created_at: Timestamp,
     machine: Option<PrincipalId>,
@@ -116,6 +118,7 @@ impl TryFrom<Row> for Client {
             machine: row.machine,
             disabled_at: row.disabled_at,
             secret_hash: row.secret_hash,
+            registration_hash: row.registration_hash,
         })
     }
 }
@@ -123,7 +126,7 @@ impl TryFrom<Row> for Client {
 macro_rules! select_client {
     ($tail:literal) => {
         concat!(
-            "SELECT c.id, c.origin, c.metadata, c.secret_hash, c.resources, c.created_at, c.disabled_at, ",
+            "SELECT c.id, c.origin, c.metadata, c.secret_hash, c.registration_hash, c.resources, c.created_at, c.disabled_at, ",
             "c.document_etag, c.document_read_at, c.document_fresh_until, t.verdict AS trust, m.principal_id AS machine ",
             "FROM oauth_client c LEFT JOIN machine_account m ON m.client_id = c.id ",
             "LEFT JOIN client_trust t ON t.client_id = c.id ",
@@ -254,6 +257,11 @@ impl Clients {
     }
 }
 
+/// As the columns hold it.
+pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<String, DatabaseError> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)).into())
+}
+
 /// Registers a client inside a transaction.
 pub(super) async fn register_in(
     transaction: &mut Transaction,
@@ -274,10 +282,10 @@ pub(super) async fn register_in(
         document: None,
         trust: None,
         secret_hash: secret.as_ref().map(Secret::hash),
+        registration_hash: None,
     };
-    let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
-    let metadata = serde_json::to_string(&client.metadata).map_err(encode)?;
-    let resources = serde_json::to_string(&client.resources).map_err(encode)?;
+    let metadata = encode(&client.metadata)?;
+    let resources = encode(&client.resources)?;
     on!(transaction.on(), |connection| sqlx::query(
         "INSERT INTO oauth_client (id, origin, metadata, secret_hash, resources, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6)"
@@ -309,7 +317,8 @@ pub(super) async fn remove_in(
 ) -> Result<bool, DatabaseError> {
     let found: Option<(ClientId,)> = on!(transaction.on(), |connection| {
         sqlx::query_as(
-            "UPDATE oauth_client SET removed_at = $2, secret_hash = NULL WHERE id = $1 AND removed_at IS NULL RETURNING id",
+            "UPDATE oauth_client SET removed_at = $2, secret_hash = NULL, registration_hash = NULL \
+             WHERE id = $1 AND removed_at IS NULL RETURNING id",
         )
         .bind(id)
         .bind(now)

@@ -1,6 +1,7 @@
 //! `portcullis client …`: OAuth clients that an admin registers. Clients that register themselves are listed too.
 
 mod document;
+mod invite;
 mod new;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use portcullis_oauth::{ClientId, RedirectUri, ResourceUri, Secret, SystemClock};
 use serde_json::{Value, json};
 
 use self::document::{BlockArguments, OneDocument};
+use self::invite::{InviteArguments, UninviteArguments};
 use self::new::AddArguments;
 use super::confirm::Confirmation;
 use super::output::{Format, must_say, print_fields, print_json, print_table, say, tick, time};
@@ -53,6 +55,12 @@ The port of a loopback redirect URI (http://localhost, 127.0.0.1, [::1]) is free
     Block(BlockArguments),
     /// List the documents' URLs that wait for an admin, are trusted or blocked
     Documents(Format),
+    /// Let somebody register a client where that is not open to everybody; the token is shown once
+    Invite(InviteArguments),
+    /// List the invitations that are still good
+    Invitations(Format),
+    /// Take an invitation back
+    Uninvite(UninviteArguments),
 }
 
 /// One client and a form of output.
@@ -91,6 +99,9 @@ pub(super) async fn run(command: ClientCommand, config: &Config) -> Result<(), P
         ClientCommand::Trust(one) => document::trust(&one, config).await,
         ClientCommand::Block(arguments) => document::block(&arguments, config).await,
         ClientCommand::Documents(format) => document::list(format, config).await,
+        ClientCommand::Invite(arguments) => invite::invite(arguments, config).await,
+        ClientCommand::Invitations(format) => invite::list(format, config).await,
+        ClientCommand::Uninvite(arguments) => invite::uninvite(&arguments, config).await,
     }
 }
 

@@ -39,7 +39,11 @@ pub(super) const KEYS: [Key; 27] = [
     key("refresh_idle_days", Shape::Number, "life of an unused refresh token [30]"),
     key("refresh_absolute_days", Shape::Number, "life of a grant's refresh tokens [90]"),
     key("refresh_grace_seconds", Shape::Number, "a repeated refresh gets the same answer for so long [120]"),
-    key("registration", Shape::Text, "open: clients may register themselves; off: admins do [open]"),
+    key(
+        "registration",
+        Shape::Text,
+        "open: clients may register themselves; token: with an invitation; off: admins do [open]",
+    ),
     key(
         "client_documents",
         Shape::Text,

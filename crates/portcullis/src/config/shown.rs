@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::keys::KEYS;
+use super::validate::REGISTRATION;
 use super::{Config, LogFormat, Sources};
 use crate::Problem;
 
@@ -53,7 +54,9 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "refresh_idle_days" => days(config.refresh_idle),
         "refresh_absolute_days" => days(config.refresh_absolute),
         "refresh_grace_seconds" => json!(config.refresh_grace.0),
-        "registration" => json!(if config.open_registration { "open" } else { "off" }),
+        "registration" => {
+            json!(REGISTRATION.iter().find(|(_, mode)| *mode == config.registration).map(|(word, _)| word))
+        }
         "require_par" => json!(config.require_pushed_authorization_requests),
         "client_documents" => json!(config.client_documents.as_str()),
         "private_hosts" => texts(config.private_hosts.clone()),

@@ -1,5 +1,6 @@
 //! Stories about settings: which source wins, and what a person reads who got one wrong.
 
+use portcullis_authorization_server::Registration;
 use std::path::Path;
 
 use super::*;
@@ -31,7 +32,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!(config.assumed_public_url().unwrap().as_str(), "http://localhost:8420");
     assert_eq!(config.access_token, Seconds(600));
     assert_eq!((config.refresh_idle, config.refresh_absolute), (Seconds::days(30), Seconds::days(90)));
-    assert!(config.open_registration && !config.behind_tls_proxy);
+    assert!(config.registration == Registration::Open && !config.behind_tls_proxy);
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn a_value_that_cannot_be_is_told_with_what_could_be() {
     insta::assert_snapshot!(refusal("refresh_absolute_days = 7", &[]), @"refresh_absolute_days must not be less than refresh_idle_days");
     insta::assert_snapshot!(refusal("sign_ins_per_minute = 0", &[]), @"sign_ins_per_minute must be between 1 and 1000000, not 0");
     insta::assert_snapshot!(refusal("max_connections = 1000001", &[]), @"max_connections must be between 1 and 1000000, not 1000001");
-    insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open or off, not closed");
+    insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open, token or off, not closed");
     insta::assert_snapshot!(refusal("client_documents = \"yes\"", &[]), @"client_documents must be open, ask or off, not yes");
     insta::assert_snapshot!(refusal("private_hosts = [\"Tools.internal\"]", &[]), @"each of private_hosts must be a host in lower case, such as tools.internal or 10.0.0.7, not Tools.internal");
     insta::assert_snapshot!(refusal("listen = [\"8420\"]", &[]), @"cannot listen on 8420: write an address and a port, such as 127.0.0.1:8420, [::1]:8420 or localhost:8420");

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use portcullis_authorization_server::ClientDocuments;
+use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::{PublicUrl, Seconds};
 use tracing_subscriber::EnvFilter;
 use url::Host;
@@ -12,6 +12,10 @@ use super::draft::Draft;
 use super::listen::DEFAULT_PORT;
 use super::{Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles};
 use crate::Problem;
+
+/// Who may register clients, in words.
+pub(super) const REGISTRATION: [(&str, Registration); 3] =
+    [("open", Registration::Open), ("token", Registration::Token), ("off", Registration::Off)];
 
 /// The settings, checked and with their defaults.
 pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
@@ -34,7 +38,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
     }
     let access_token = number("access_token_seconds", draft.access_token_seconds, 600, 1..=86_400)?;
     let refresh_grace = number("refresh_grace_seconds", draft.refresh_grace_seconds, 120, 0..=3_600)?;
-    let open_registration = choice("registration", draft.registration, [("open", true), ("off", false)])?;
+    let registration = choice("registration", draft.registration, REGISTRATION)?;
     let documents = [ClientDocuments::Open, ClientDocuments::Ask, ClientDocuments::Off];
     let documents = documents.map(|documents| (documents.as_str(), documents));
     let outbound_seconds = number("outbound_seconds", draft.outbound_seconds, 5, 1..=60)?;
@@ -52,7 +56,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         refresh_idle: Seconds::days(refresh_idle),
         refresh_absolute: Seconds::days(refresh_absolute),
         refresh_grace: Seconds(refresh_grace),
-        open_registration,
+        registration,
         limits,
         require_pushed_authorization_requests: draft.require_par.unwrap_or_default(),
         client_documents: choice("client_documents", draft.client_documents, documents)?,

@@ -190,3 +190,27 @@ fn a_client_that_acts_for_itself_is_added_shown_and_disabled() {
     let (_, shown, _) = run(folder.path(), &format!("client enable {id} --json"));
     assert!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["disabled_at"].is_null());
 }
+
+/// R7591-3-1: an invitation's token is shown once, and what is not good any more is not listed
+#[test]
+fn an_invitation_is_made_listed_and_taken_back() {
+    let folder = folder();
+    let (code, token, note) = run(folder.path(), "client invite --note Partner --uses 3 --days 2");
+    assert_eq!(code, 0, "{note}");
+    assert!(token.starts_with("pcl_ia_") && note.contains("shown this once"), "{token}{note}");
+    let (_, listed, _) = run(folder.path(), "client invitations --json");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["note"], &listed[0]["uses_left"]), (&"Partner".into(), &3.into()));
+    let id = listed[0]["id"].as_str().unwrap();
+    let (_, table, _) = run(folder.path(), "client invitations");
+    assert!(table.contains(id) && !table.contains("pcl_ia_"), "{table}");
+    assert_eq!(run(folder.path(), &format!("client uninvite {id}")).0, 0);
+    let (code, sentence) = refusal(folder.path(), &format!("client uninvite {id}"));
+    assert_eq!(code, 1);
+    assert!(sentence.contains("no invitation is called"), "{sentence}");
+    assert_eq!(run(folder.path(), "client invitations --json").1.trim(), "[]");
+    assert_eq!(run(folder.path(), "client invite --uses 0").0, 2);
+    let (_, made, _) = run(folder.path(), "client invite --json");
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert!(made["initial_access_token"].as_str().unwrap().starts_with("pcl_ia_"));
+}

@@ -1,6 +1,6 @@
 //! What strangers can reach: https, the certificate, proxies, origins, registration, the life of tokens.
 
-use portcullis_authorization_server::ClientDocuments;
+use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::{Clock, Seconds, SystemClock};
 
 use super::Finding;
@@ -132,10 +132,14 @@ fn origins(config: &Config) -> Finding {
 fn registration(config: &Config) -> Finding {
     Finding::ok(
         "registration",
-        if config.open_registration {
-            "clients may register themselves; people still consent to each (registration = \"off\" closes it)"
-        } else {
-            "clients do not register themselves"
+        match config.registration {
+            Registration::Open => {
+                "clients may register themselves; people still consent to each (registration = \"token\" or \"off\" closes it)"
+            }
+            Registration::Token => {
+                "clients register with an initial access token (`portcullis client invite`)"
+            }
+            Registration::Off => "only admins register clients",
         },
     )
 }
