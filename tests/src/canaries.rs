@@ -34,7 +34,7 @@ const KINDS: [SecretKind; 12] = [
     SecretKind::KnownBrowser,
 ];
 /// The form fields whose values are secrets of whatever shape.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 11] = [
     "password",
     "current",
     "new",
@@ -42,6 +42,8 @@ const FIELDS: [&str; 9] = [
     "code_verifier",
     "refresh_token",
     "token",
+    "subject_token",
+    "actor_token",
     "client_secret",
     "csrf",
 ];
@@ -125,6 +127,8 @@ pub(crate) fn issued(answer: &Answer) {
         }
     }
     keep(shaped(&answer.body).map(str::to_owned));
+    // A signed access token has no shape of ours.
+    keep(answer.json()["access_token"].as_str().map(str::to_owned));
     keep(answer.field("csrf"));
 }
 

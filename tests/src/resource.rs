@@ -19,6 +19,11 @@ pub struct ResourceServer {
 impl ResourceServer {
     /// A server at `uri` that knows `read` (asked for by default) and `write`, whose tokens live for five minutes.
     pub async fn at(world: &World, uri: &str) -> Self {
+        Self::with_tokens(world, uri, TokenFormat::Opaque).await
+    }
+
+    /// The same server, whose tokens look like this.
+    pub async fn with_tokens(world: &World, uri: &str, token_format: TokenFormat) -> Self {
         let scope = |name: &str, about: &str, default| ResourceScope {
             name: name.to_owned(),
             about: about.to_owned(),
@@ -31,7 +36,7 @@ impl ResourceServer {
                 scope("read", "Read the notes of your team.", true),
                 scope("write", "Change them.", false),
             ],
-            token_format: TokenFormat::Opaque,
+            token_format,
             access_token_life: Some(Seconds(300)),
         };
         let (resource, secret) = world.app.authorization.resources().create(new).await.expect("a resource");

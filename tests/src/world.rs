@@ -11,6 +11,7 @@ use portcullis::config::{Config, Flags, Sources};
 use portcullis_authorization_server::{NewUser, User};
 use portcullis_database::testing::TestDatabase;
 use portcullis_oauth::{Alias, PublicUrl, Seconds, Secret, TestClock, Timestamp};
+use portcullis_vault::MasterKey;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -196,6 +197,7 @@ async fn start(
         clock: Arc::new(clock.clone()),
         config,
         public_url: PublicUrl::parse("http://localhost:8420").expect("a public URL"),
+        master_key: Arc::new(MasterKey::open_or_create(&folder.path().join("master.key")).expect("a key")),
         listen_ports: vec![8420],
     };
     let app = assemble(parts).await.expect("the server");

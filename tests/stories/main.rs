@@ -24,4 +24,6 @@ mod registration_management;
 mod resources;
 mod revocation;
 mod sign_in;
+mod signed_tokens;
+mod signing_keys;
 mod throttling;

@@ -24,6 +24,8 @@ pub enum Action {
     ClientDocument,
     /// A resource server was registered or changed by an admin.
     ResourceChange,
+    /// A signing key was made or retired.
+    KeyChange,
     /// A resource server asked what a token is.
     Introspection,
     /// A client sent a user to the authorization endpoint.
@@ -65,6 +67,7 @@ impl Action {
             Self::ClientChange => "client.change",
             Self::ClientDocument => "client.document",
             Self::ResourceChange => "resource.change",
+            Self::KeyChange => "key.change",
             Self::Introspection => "token.introspection",
             Self::AuthorizationRequest => "authorization.request",
             Self::DeviceAuthorization => "device.authorization",

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use portcullis_audit::{Event, Trail};
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
-use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, ResourceUri, Seconds, Timestamp};
+use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Seconds, Timestamp};
 use portcullis_outbound::Outbound;
+use portcullis_vault::MasterKey;
 
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
@@ -14,9 +15,10 @@ use crate::guard::Guard;
 use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
+use crate::signing::Signing;
 use crate::store::{
     AccessTokens, Clients, Codes, Devices, Grants, Invitations, KnownBrowsers, Machines, PushedRequests,
-    RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, Users,
+    RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, SigningKeys, Users,
 };
 use crate::work::Work;
 
@@ -38,6 +40,8 @@ pub struct AuthorizationServerParts {
     pub connections: Arc<dyn ConnectionDirectory>,
     /// How addresses are read that strangers name.
     pub outbound: Outbound,
+    /// What seals private keys at rest.
+    pub master_key: Arc<MasterKey>,
 }
 
 impl std::fmt::Debug for AuthorizationServerParts {
@@ -70,6 +74,7 @@ pub(crate) struct Core {
     pub(crate) machines: Machines,
     pub(crate) devices: Devices,
     pub(crate) refresh_tokens: RefreshTokens,
+    pub(crate) signing: Signing,
     pub(crate) passwords: PasswordCheck,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
@@ -90,6 +95,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(parts: AuthorizationServerParts) -> Self {
         let (database, clock) = (parts.database, parts.clock);
+        let signing_keys = SigningKeys::new(database.clone(), clock.clone(), &parts.master_key);
         let resources = Resources::new(database.clone(), clock.clone());
         Self {
             resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone()),
@@ -107,6 +113,7 @@ impl Core {
             machines: Machines::new(database.clone()),
             devices: Devices::new(database.clone()),
             refresh_tokens: RefreshTokens::new(database.clone()),
+            signing: Signing::new(signing_keys, parts.changes.clone()),
             passwords: PasswordCheck::default(),
             sign_in_source_guard: Guard::new(Quota::per_minute(parts.settings.sign_ins_per_minute)),
             secret_guard: Guard::new(Quota::per_minute(20)),
@@ -135,15 +142,6 @@ impl Core {
     /// The issuer and the base of every link.
     pub(crate) fn public_url(&self) -> &PublicUrl {
         self.registry.public_url()
-    }
-
-    /// How long an access token for `resource` lives; `None` when it is no resource of ours any more.
-    pub(crate) async fn access_token_life(
-        &self,
-        resource: &ResourceUri,
-    ) -> Result<Option<Seconds>, DatabaseError> {
-        let found = self.resources.find(resource).await?;
-        Ok(found.map(|resource| resource.access_token_life.unwrap_or(self.settings.access_token_life)))
     }
 
     /// Revokes a grant and tells this process's caches before anybody is answered.

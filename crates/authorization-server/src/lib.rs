@@ -17,6 +17,7 @@ mod directory;
 mod document;
 mod guard;
 mod introspect;
+mod jwks;
 mod login;
 mod logout;
 mod metadata;
@@ -28,12 +29,14 @@ mod pushed_authorization;
 mod refusal;
 mod register;
 mod registration_management;
+mod remembered;
 mod resources;
 mod revoke;
 mod server;
 mod settings;
 mod setup;
 mod signed_in;
+mod signing;
 mod store;
 mod throttle;
 mod token;
@@ -46,9 +49,11 @@ pub use directory::{ConnectionDirectory, ConnectionSummary};
 pub use password::{MINIMUM_LENGTH as MINIMUM_PASSWORD_LENGTH, PasswordError};
 pub use server::AuthorizationServer;
 pub use settings::{ClientDocuments, Registration, Settings};
+pub use signing::KeyUse;
 pub use store::{
     Client, ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, Invitation,
-    Invitations, NewClient, NewResource, NewUser, RegisteredResource, ResourceError, ResourceScope,
-    Resources, Revocations, Setup, SignInStanding, SignIns, User, UserError, Users,
+    Invitations, KeptKey, NewClient, NewResource, NewUser, RegisteredResource, ResourceError, ResourceScope,
+    Resources, Revocations, Setup, SignInStanding, SignIns, SigningKeyError, SigningKeys, User, UserError,
+    Users,
 };
 pub use work::Work;

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{Error, ErrorCode, FormError};
 
+use crate::store::SigningKeyError;
+
 /// A refusal on its way to a client.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -71,6 +73,15 @@ impl From<DatabaseError> for Refusal {
         }
         let away = Error::new(ErrorCode::TemporarilyUnavailable, "the store is out of reach for the moment");
         Error { cause: Some(Box::new(error)), retry_after: Some(5), ..away }.into()
+    }
+}
+
+impl From<SigningKeyError> for Refusal {
+    fn from(error: SigningKeyError) -> Self {
+        match error {
+            SigningKeyError::Database(error) => error.into(),
+            other => Error::internal(other).into(),
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Every resource that a token may be for: our own gateway's, which are implicit, and those that an admin registered,
 //! kept in memory and forgotten through the `change` table. A stranger's URI costs no look-up in the database.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener, DatabaseError};
+use portcullis_database::{ChangeFeed, ChangeKind, DatabaseError};
 use portcullis_oauth::{ClientId, Resource, ResourceRegistry, ResourceUri};
 
+use crate::remembered::Remembered;
 use crate::store::{RegisteredResource, Resources};
 
 /// The registered resources as last read.
@@ -15,18 +16,12 @@ type Snapshot = Arc<[RegisteredResource]>;
 pub(crate) struct KnownResources {
     own: ResourceRegistry,
     store: Resources,
-    changes: ChangeFeed,
-    snapshot: Arc<Remembered>,
+    snapshot: Remembered<[RegisteredResource]>,
 }
-
-#[derive(Default)]
-struct Remembered(RwLock<Option<Snapshot>>);
 
 impl KnownResources {
     pub(crate) fn new(own: ResourceRegistry, store: Resources, changes: ChangeFeed) -> Self {
-        let snapshot = Arc::new(Remembered::default());
-        changes.subscribe(snapshot.clone());
-        Self { own, store, changes, snapshot }
+        Self { own, store, snapshot: Remembered::new(ChangeKind::Resource, changes) }
     }
 
     /// Where the registered ones are kept.
@@ -63,42 +58,6 @@ impl KnownResources {
     }
 
     async fn all(&self) -> Result<Snapshot, DatabaseError> {
-        // While the feed is late, what is remembered may be stale (a removal must act).
-        if !self.changes.is_timely() {
-            return Ok(self.store.list().await?.into());
-        }
-        if let Some(snapshot) = self.snapshot.read() {
-            return Ok(snapshot);
-        }
-        let stamp = self.changes.stamp();
-        let snapshot: Snapshot = self.store.list().await?.into();
-        self.snapshot.set(Some(snapshot.clone()));
-        // A change that was told between the look-up and the insertion found nothing to forget.
-        if !self.changes.is_current(stamp) {
-            self.snapshot.set(None);
-        }
-        Ok(snapshot)
-    }
-}
-
-impl Remembered {
-    fn read(&self) -> Option<Snapshot> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, snapshot: Option<Snapshot>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
-    }
-}
-
-impl ChangeListener for Remembered {
-    fn changed(&self, change: &Change) {
-        if change.kind == ChangeKind::Resource {
-            self.set(None);
-        }
-    }
-
-    fn missed(&self) {
-        self.set(None);
+        self.snapshot.get(async { self.store.list().await.map(Arc::from) }).await
     }
 }

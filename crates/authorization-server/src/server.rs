@@ -16,11 +16,11 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::{QUARANTINE, Registration};
-use crate::store::{Clients, Grants, Resources, Revoked, Setup, Users};
+use crate::store::{Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
-    authorize, consent, device, device_authorization, introspect, login, logout, metadata, password_change,
-    pushed_authorization, register, registration_management, revoke, setup, token,
+    authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata,
+    password_change, pushed_authorization, register, registration_management, revoke, setup, token,
 };
 
 /// No request of these endpoints is larger.
@@ -59,6 +59,7 @@ impl AuthorizationServer {
         let mut router = Router::new()
             .route("/.well-known/oauth-authorization-server", get(metadata::document))
             .route("/.well-known/openid-configuration", get(metadata::document))
+            .route("/oauth/jwks.json", get(jwks::document))
             .route("/oauth/token", post(token::endpoint))
             .route(DEFAULT_TOKEN, post(token::endpoint))
             .route("/oauth/par", post(pushed_authorization::endpoint))
@@ -107,6 +108,12 @@ impl AuthorizationServer {
     #[must_use]
     pub fn resources(&self) -> &Resources {
         self.0.resources.store()
+    }
+
+    /// The keys that sign tokens. What is changed here reaches every cache through the change table.
+    #[must_use]
+    pub fn signing_keys(&self) -> &SigningKeys {
+        self.0.signing.store()
     }
 
     /// The links for the first admin.
@@ -179,6 +186,7 @@ impl AuthorizationServer {
         self.0.access_tokens.sweep(day_ago).await?;
         self.0.refresh_tokens.sweep(day_ago).await?;
         self.0.clients.sweep_asked(now).await?;
+        self.0.signing.sweep(now).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
     }
 

@@ -1,6 +1,7 @@
 //! Lifetimes and switches that an operator sets.
 
 use portcullis_oauth::Seconds;
+use portcullis_oauth::jose::Algorithm;
 
 /// An authorization code lives so long (OA21-4.1.2-1).
 pub(crate) const CODE_LIFE: Seconds = Seconds(60);
@@ -85,6 +86,8 @@ pub struct Settings {
     pub require_pushed_authorization_requests: bool,
     /// Whether clients may identify themselves by a document.
     pub client_documents: ClientDocuments,
+    /// What signed tokens are signed with, where nothing else was asked for.
+    pub signing_algorithm: Algorithm,
 }
 
 impl Default for Settings {
@@ -100,6 +103,7 @@ impl Default for Settings {
             sign_ins_per_minute: 300,
             require_pushed_authorization_requests: false,
             client_documents: ClientDocuments::Open,
+            signing_algorithm: Algorithm::Es256,
         }
     }
 }

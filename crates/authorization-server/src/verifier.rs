@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_database::DatabaseError;
+use portcullis_oauth::jose::{AccessTokenClaims, Jws};
 use portcullis_oauth::{
     BoxFuture, GrantedConnections, Principal, ResourceUri, Secret, SecretKind, Timestamp, VerifiedBearer,
     Verifier, VerifyError,
@@ -33,7 +34,7 @@ pub(crate) async fn look_up(
     now: Timestamp,
 ) -> Result<(VerifiedBearer, Timestamp), VerifyError> {
     // A refresh token, a code or noise is never looked up as an access token (T06).
-    if !token.expose().starts_with(SecretKind::AccessToken.prefix()) {
+    if !may_be_access_token(token) {
         return Err(VerifyError::Invalid("unknown_token"));
     }
     let hash = token.hash();
@@ -61,6 +62,12 @@ pub(crate) async fn look_up(
     let holder = (principal, row.client_id, row.grant_id);
     let bearer = VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, (row.scope, connections));
     Ok((bearer.through(actor), issued_at))
+}
+
+/// Opaque ones by their prefix, signed ones by their type (R9068-4-1). That we signed one is told by its row.
+fn may_be_access_token(token: &Secret) -> bool {
+    token.expose().starts_with(SecretKind::AccessToken.prefix())
+        || Jws::parse(token.expose()).is_ok_and(|token| AccessTokenClaims::is_kind_of(&token))
 }
 
 /// Live, and for exactly this resource (OA21-5-1, MCP-AUTH-6, R7662-2.2-3).

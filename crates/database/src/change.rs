@@ -17,10 +17,12 @@ pub enum ChangeKind {
     McpSession,
     /// A resource was registered or removed; the subject is its URI.
     Resource,
+    /// A signing key was made or retired; the subject is its name.
+    SigningKey,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::User,
         Self::Client,
         Self::Grant,
@@ -28,6 +30,7 @@ impl ChangeKind {
         Self::Connection,
         Self::McpSession,
         Self::Resource,
+        Self::SigningKey,
     ];
 
     /// The kind as its column holds it.
@@ -41,6 +44,7 @@ impl ChangeKind {
             Self::Connection => "connection",
             Self::McpSession => "mcp_session",
             Self::Resource => "resource",
+            Self::SigningKey => "signing_key",
         }
     }
 

@@ -18,6 +18,8 @@ pub struct AuthorizationServerMetadata {
     /// RFC 7591 §3; absent when registration is off (MCP-AUTH-26).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
+    /// The keys that verify what this server signs (RFC 8414 §2).
+    pub jwks_uri: String,
     /// RFC 7009 §2.
     pub revocation_endpoint: String,
     /// RFC 9126 §5.
@@ -62,6 +64,7 @@ impl AuthorizationServerMetadata {
             authorization_endpoint: issuer.join("/oauth/authorize"),
             token_endpoint: issuer.join("/oauth/token"),
             registration_endpoint: Some(issuer.join("/oauth/register")),
+            jwks_uri: issuer.join("/oauth/jwks.json"),
             revocation_endpoint: issuer.join("/oauth/revoke"),
             pushed_authorization_request_endpoint: issuer.join("/oauth/par"),
             require_pushed_authorization_requests: false,

@@ -15,6 +15,7 @@ use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
+use portcullis_vault::MasterKey;
 use portcullis_web::SessionStore;
 
 use self::directory::Directory;
@@ -34,6 +35,8 @@ pub struct AppParts {
     pub config: Config,
     /// The origin under which everything is published.
     pub public_url: PublicUrl,
+    /// What seals secrets at rest.
+    pub master_key: Arc<MasterKey>,
     /// The ports that are bound, for the check of `Host`.
     pub listen_ports: Vec<u16>,
 }
@@ -63,7 +66,7 @@ pub struct App {
 /// # Errors
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
-    let AppParts { database, clock, config, public_url, listen_ports } = parts;
+    let AppParts { database, clock, config, public_url, master_key, listen_ports } = parts;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
     let trail = Trail::new(database.clone());
@@ -77,6 +80,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         settings: settings(&config),
         connections: Arc::new(Directory(connections)),
         outbound: outbound(&config, &public_url)?,
+        master_key,
     });
     let gateway = Gateway::new(GatewayParts {
         registry: registry.clone(),
@@ -134,6 +138,7 @@ fn settings(config: &Config) -> Settings {
         sign_ins_per_minute: config.limits.sign_ins_per_minute,
         require_pushed_authorization_requests: config.require_pushed_authorization_requests,
         client_documents: config.client_documents,
+        signing_algorithm: config.signing_algorithm,
     }
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod confirm;
 mod healthcheck;
+mod keys;
 mod migrate;
 mod output;
 mod password;
@@ -23,6 +24,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::client::ClientCommand;
+use self::keys::KeysCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
 use self::resource::ResourceCommand;
@@ -95,6 +97,9 @@ enum Command {
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
+    /// List, replace and retire the keys that sign tokens
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -164,6 +169,7 @@ impl Cli {
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,
+            Command::Keys(command) => keys::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
             // Answered above, without a configuration.

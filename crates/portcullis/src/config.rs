@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
+use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 
 pub use keys::describe;
@@ -116,6 +117,8 @@ pub struct Config {
     pub private_hosts: Vec<String>,
     /// How long a request to an address may take that a client named.
     pub outbound_time: Duration,
+    /// What signed access tokens are signed with.
+    pub signing_algorithm: Algorithm,
     /// The log's filter.
     pub log: String,
     /// The log's form.

@@ -46,7 +46,7 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     let listeners = listeners::bind(&config.listen).await?;
     folder::prepare(&config.data_dir)?;
     let database = Database::open(config.database_url.expose()).await.map_err(Problem::failed)?;
-    portcullis_vault::open(&config.master_key_file(), &database)
+    let master_key = portcullis_vault::open(&config.master_key_file(), &database)
         .await
         .map_err(|error| Problem::caused(&error))?;
     let ports = listeners::ports(&listeners)?;
@@ -56,6 +56,7 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
         clock: Arc::new(SystemClock),
         config: config.clone(),
         public_url: public_url.clone(),
+        master_key: Arc::new(master_key),
         listen_ports: ports,
     })
     .await?;

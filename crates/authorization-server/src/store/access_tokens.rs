@@ -2,8 +2,7 @@
 
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash,
-    SecretKind, Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, Timestamp,
 };
 
 /// A token with all that decides whether it is live.
@@ -53,6 +52,8 @@ impl TokenRow {
 /// A token to be minted in exchange for another one.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
+    /// The new one.
+    pub(crate) token: &'a Secret,
     /// The token that it comes from; revoked, it takes this one along.
     pub(crate) subject: &'a SecretHash,
     pub(crate) grant: &'a GrantId,
@@ -146,22 +147,22 @@ impl AccessTokens {
     /// Mints a token outside any other transaction: for a repeated refresh whose first access token has no life left.
     pub(crate) async fn mint(
         &self,
+        token: &Secret,
         grant: &GrantId,
         reach: (&ResourceUri, &ScopeSet),
-        (now, until): (Timestamp, Timestamp),
-    ) -> Result<Secret, DatabaseError> {
+        life: (Timestamp, Timestamp),
+    ) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
-        let token = mint_in(&mut transaction, grant, reach, (now, until)).await?;
-        transaction.commit().await?;
-        Ok(token)
+        mint_in(&mut transaction, token, grant, reach, life).await?;
+        transaction.commit().await
     }
 
-    /// Mints a token in exchange for another one. `None`: that one was revoked meanwhile.
+    /// Mints a token in exchange for another one. `false`: that one was revoked meanwhile.
     pub(crate) async fn exchange(
         &self,
         new: &Exchange<'_>,
         (now, until): (Timestamp, Timestamp),
-    ) -> Result<Option<Secret>, DatabaseError> {
+    ) -> Result<bool, DatabaseError> {
         let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
         let act = serde_json::to_string(new.actor).map_err(encode)?;
         let mut transaction = self.database.begin().await?;
@@ -177,13 +178,13 @@ impl AccessTokens {
         .await
         })?;
         if held.is_none() {
-            return Ok(None);
+            return Ok(false);
         }
-        let token = mint_in(&mut transaction, new.grant, new.reach, (now, until)).await?;
+        mint_in(&mut transaction, new.token, new.grant, new.reach, (now, until)).await?;
         on!(transaction.on(), |connection| sqlx::query(
             "UPDATE access_token SET exchanged_from = $2, act = $3, client_id = $4 WHERE hash = $1"
         )
-        .bind(token.hash())
+        .bind(new.token.hash())
         .bind(new.subject)
         .bind(act)
         .bind(new.issued_to)
@@ -191,7 +192,7 @@ impl AccessTokens {
         .await
         .map(drop))?;
         transaction.commit().await?;
-        Ok(Some(token))
+        Ok(true)
     }
 
     /// Deletes tokens that expired before `before`.
@@ -201,14 +202,14 @@ impl AccessTokens {
     }
 }
 
-/// Mints a token of `grant` for one resource with these scopes.
+/// Lets a token of `grant` count for one resource with these scopes. Its hash is kept, whatever it looks like.
 pub(crate) async fn mint_in(
     transaction: &mut Transaction,
+    token: &Secret,
     grant: &GrantId,
     (resource, scope): (&ResourceUri, &ScopeSet),
     (now, until): (Timestamp, Timestamp),
-) -> Result<Secret, DatabaseError> {
-    let token = Secret::generate(SecretKind::AccessToken);
+) -> Result<(), DatabaseError> {
     on!(transaction.on(), |connection| {
         sqlx::query(
         "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)"
@@ -223,7 +224,7 @@ pub(crate) async fn mint_in(
     .await
     .map(drop)
     })?;
-    Ok(token)
+    Ok(())
 }
 
 async fn revoke_in(

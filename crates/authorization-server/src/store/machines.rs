@@ -2,7 +2,7 @@
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientId, GrantId, PrincipalId, PrincipalKind, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp,
+    ClientId, GrantId, PrincipalId, PrincipalKind, ResourceUri, ScopeSet, Secret, Timestamp,
 };
 
 use super::grants::{self, NewGrant};
@@ -18,14 +18,14 @@ impl Machines {
         Self { database }
     }
 
-    /// Mints a token of the machine's standing grant. `None`: no live grant stands for this resource.
+    /// Mints a token of the machine's standing grant. `false`: no live grant stands for this resource.
     pub(crate) async fn mint(
         &self,
         machine: &PrincipalId,
+        token: &Secret,
         (resource, scope): (&ResourceUri, &ScopeSet),
         (now, until): (Timestamp, Timestamp),
-    ) -> Result<Option<Secret>, DatabaseError> {
-        let token = Secret::generate(SecretKind::AccessToken);
+    ) -> Result<bool, DatabaseError> {
         let minted: Option<(GrantId,)> = on!(self.database.write(), |pool| {
             sqlx::query_as(
             "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at) \
@@ -41,7 +41,7 @@ impl Machines {
         .fetch_optional(pool)
         .await
         })?;
-        Ok(minted.map(|_| token))
+        Ok(minted.is_some())
     }
 
     /// Lets a grant stand, unless a live one does already.

@@ -19,6 +19,7 @@ mod resources;
 mod revocations;
 mod setup;
 mod sign_ins;
+mod signing_keys;
 mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
@@ -48,4 +49,5 @@ pub use revocations::{Ended, Revocations};
 pub use setup::Setup;
 pub(crate) use sign_ins::{Bucket, Counted};
 pub use sign_ins::{SignInStanding, SignIns};
+pub use signing_keys::{KeptKey, SigningKeyError, SigningKeys};
 pub use users::{NewUser, User, UserError, Users};

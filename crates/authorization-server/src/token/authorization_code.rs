@@ -3,7 +3,8 @@
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{CodeVerifier, ErrorCode, ResourceUri, Secret, SecretKind};
 
-use super::minting::{life, renewable, within_limits};
+use super::minting::{renewable, within_limits};
+use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
@@ -64,8 +65,9 @@ fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusa
 /// Redeems the code and mints what it gives, all or nothing. `None`: somebody else redeemed it first.
 async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
     let (now, settings) = (request.now, &core.settings);
-    let expires_at = now.plus(life(core, &row.resource).await?);
-    let access = Secret::generate(SecretKind::AccessToken);
+    let press = Press::granted(core, &row.resource, now).await?;
+    let expires_at = now.plus(press.life());
+    let access = press.strike(core, request, (&row.principal_id, &row.scopes, None), expires_at)?;
     let refresh = renewable(request, row.may_refresh).then(|| Secret::generate(SecretKind::RefreshToken));
     let redemption = Redemption {
         code: &row.hash,

@@ -3,6 +3,7 @@
 
 use portcullis_oauth::{Error, ErrorCode, PrincipalId, ResourceUri, ScopeSet, Secret, Timestamp};
 
+use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::authorization_request;
@@ -16,13 +17,13 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
     })?;
     let resource = authorization_request::resource(core, client, request.form).await??;
     let scope = scope(client, &resource.scopes, request.form.one("scope")?.unwrap_or_default())?;
-    let seconds = resource.access_token_life.unwrap_or(core.settings.access_token_life);
-    let (resource, life) = (resource.uri, (request.now, request.now.plus(seconds)));
-    let access_token = match core.machines.mint(machine, (&resource, &scope), life).await? {
-        Some(token) => token,
-        None => first(core, (client, machine), (&resource, &scope), life).await?,
-    };
-    Ok(Issued::access((machine.clone(), access_token), scope, life.1))
+    let press = Press::of(core, &resource, request.now).await?;
+    let life = (request.now, request.now.plus(press.life()));
+    let token = press.strike(core, request, (machine, &scope, None), life.1)?;
+    if !core.machines.mint(machine, &token, (&resource.uri, &scope), life).await? {
+        first(core, (client, machine), &token, (&resource.uri, &scope), life).await?;
+    }
+    Ok(Issued::access((machine.clone(), token), scope, life.1))
 }
 
 /// The registered scope is the ceiling, and what is given when nothing is asked; what has no meaning at the resource is
@@ -53,9 +54,10 @@ fn scope(client: &Client, meant: &ScopeSet, text: &str) -> Result<ScopeSet, Erro
 async fn first(
     core: &Core,
     (client, machine): (&Client, &PrincipalId),
+    token: &Secret,
     (resource, scope): (&ResourceUri, &ScopeSet),
     life: (Timestamp, Timestamp),
-) -> Result<Secret, Refusal> {
+) -> Result<(), Refusal> {
     let new = NewGrant {
         principal: machine,
         client: &client.id,
@@ -67,6 +69,8 @@ async fn first(
         metadata: &client.metadata,
     };
     core.machines.let_stand(&new, life.0).await?;
-    let minted = core.machines.mint(machine, (resource, scope), life).await?;
-    minted.ok_or_else(|| Refusal::new(ErrorCode::InvalidGrant, "what this client may do has just been ended"))
+    if core.machines.mint(machine, token, (resource, scope), life).await? {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorCode::InvalidGrant, "what this client may do has just been ended"))
 }

@@ -3,6 +3,7 @@
 use portcullis_oauth::{ErrorCode, GrantId, Secret};
 
 use super::minting::{Gift, mint_in, within_limits};
+use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
@@ -42,6 +43,7 @@ async fn issue(
 ) -> Result<Issued, Refusal> {
     let granted = core.devices.granted(grant, &row.resource).await?.ok_or_else(bad_code)?;
     within_limits(request, &row.resource)?;
+    let press = Press::granted(core, &row.resource, request.now).await?;
     let mut transaction = core.database.begin().await?;
     if !store::redeem_device_in(&mut transaction, &row.hash, request.now).await? {
         return Err(bad_code());
@@ -49,7 +51,7 @@ async fn issue(
     let gift = Gift {
         grant,
         principal: &granted.principal_id,
-        resource: &row.resource,
+        press: &press,
         scopes: &granted.scopes,
         may_refresh: granted.may_refresh,
     };

@@ -1,8 +1,9 @@
 //! What every grant of a person's does last: an access token, and a refresh token where client and person allow one.
 
 use portcullis_database::Transaction;
-use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, ScopeSet, Seconds};
+use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, ScopeSet};
 
+use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
@@ -12,7 +13,7 @@ use crate::store::{self, NewRefreshToken};
 pub(super) struct Gift<'a> {
     pub(super) grant: &'a GrantId,
     pub(super) principal: &'a PrincipalId,
-    pub(super) resource: &'a ResourceUri,
+    pub(super) press: &'a Press,
     pub(super) scopes: &'a ScopeSet,
     /// Whether the person let the client stay connected.
     pub(super) may_refresh: bool,
@@ -26,13 +27,14 @@ pub(super) async fn mint_in(
     gift: &Gift<'_>,
 ) -> Result<Issued, Refusal> {
     let (now, settings) = (request.now, &core.settings);
-    let expires_at = now.plus(life(core, gift.resource).await?);
-    let reach = (gift.resource, gift.scopes);
-    let access_token = store::mint_access_token_in(transaction, gift.grant, reach, (now, expires_at)).await?;
+    let (press, expires_at) = (gift.press, now.plus(gift.press.life()));
+    let access_token = press.strike(core, request, (gift.principal, gift.scopes, None), expires_at)?;
+    let reach = (press.resource(), gift.scopes);
+    store::mint_access_token_in(transaction, &access_token, gift.grant, reach, (now, expires_at)).await?;
     let refresh_token = if renewable(request, gift.may_refresh) {
         let new = NewRefreshToken {
             grant: gift.grant,
-            resource: gift.resource,
+            resource: press.resource(),
             idle_expires_at: now.plus(settings.refresh_idle),
             expires_at: now.plus(settings.refresh_absolute),
         };
@@ -42,13 +44,6 @@ pub(super) async fn mint_in(
     };
     let held = (gift.principal.clone(), access_token);
     Ok(Issued { refresh_token, ..Issued::access(held, gift.scopes.clone(), expires_at) })
-}
-
-/// How long an access token for `resource` lives, while the resource is one of ours.
-pub(super) async fn life(core: &Core, resource: &ResourceUri) -> Result<Seconds, Refusal> {
-    core.access_token_life(resource)
-        .await?
-        .ok_or_else(|| Refusal::new(ErrorCode::InvalidTarget, "this server protects the resource no longer"))
 }
 
 /// Whether there is a refresh token too: where the person let the client stay connected, and the client can use one.

@@ -1,10 +1,12 @@
 //! `grant_type=refresh_token` (OAuth 2.1 §4.3): rotation in families, idempotent for a client that asks twice (DC-15).
 
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Seconds, Secret, SecretKind, Timestamp};
+use portcullis_database::DatabaseError;
+use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
 use portcullis_vault::SealingKey;
 
 use super::minting::within_limits;
+use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
@@ -25,10 +27,8 @@ enum Rotation {
 
 /// What the answer will be good for.
 struct Reach {
-    resource: ResourceUri,
+    press: Press,
     scope: ScopeSet,
-    /// How long an access token for it lives.
-    life: Seconds,
 }
 
 pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
@@ -38,14 +38,14 @@ pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<I
     let presented = Secret::presented(presented);
     let row = find(core, request, &presented).await?;
     let reach = reach(core, request, &row).await?;
-    if let Rotation::Fresh = judge(core, &row, reach.life, request.now)
+    if let Rotation::Fresh = judge(core, &row, &reach.press, request.now).await?
         && let Some(issued) = rotate(core, request, (&presented, &row), &reach).await?
     {
         return Ok(issued);
     }
     // Rotated before, or by somebody who was faster just now: read again what stands there.
     let row = find(core, request, &presented).await?;
-    match judge(core, &row, reach.life, request.now) {
+    match judge(core, &row, &reach.press, request.now).await? {
         Rotation::Repeated => repeat(core, request, (&presented, &row), reach).await,
         Rotation::Replayed => Err(replayed(core, request, &row).await?),
         Rotation::Fresh => {
@@ -77,7 +77,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
         resource = named;
     }
     within_limits(request, &resource)?;
-    let life = core.access_token_life(&resource).await?.ok_or_else(target)?;
+    let press = Press::find(core, &resource, request.now).await?.ok_or_else(target)?;
     let granted = if resource == row.resource {
         row.granted.clone()
     } else {
@@ -91,7 +91,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
                 .map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
             if asked.is_empty() {
                 // White space alone asks for nothing in particular (OA21-3.1-5).
-                return Ok(Reach { resource, scope: granted, life });
+                return Ok(Reach { press, scope: granted });
             }
             if !asked.is_subset(&granted) {
                 return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
@@ -99,20 +99,34 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
             asked
         }
     };
-    Ok(Reach { resource, scope, life })
+    Ok(Reach { press, scope })
 }
 
-fn judge(core: &Core, row: &RefreshRow, life: Seconds, now: Timestamp) -> Rotation {
-    let Some(rotated_at) = row.rotated_at else { return Rotation::Fresh };
+async fn judge(
+    core: &Core,
+    row: &RefreshRow,
+    press: &Press,
+    now: Timestamp,
+) -> Result<Rotation, DatabaseError> {
+    let Some(rotated_at) = row.rotated_at else { return Ok(Rotation::Fresh) };
     let unused = row.successor_rotated_at.is_none() && row.access_used_at.is_none();
-    let lost = unused && now < rotated_at.plus(life);
+    let may_be_lost = unused && now < rotated_at.plus(press.life()) && !press.is_signed();
+    // DC-15: whether a signed token was used, nobody tells us; there the window alone applies.
+    let lost = may_be_lost && !first_was_signed(core, row).await?;
     // A grace of 0 is strict: then every second presentation is a replay.
     let strict = core.settings.refresh_grace.0 == 0;
     if !strict && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
-        Rotation::Repeated
+        Ok(Rotation::Repeated)
     } else {
-        Rotation::Replayed
+        Ok(Rotation::Replayed)
     }
+}
+
+/// Whether the access token that came with the successor was for a resource that checks by itself.
+async fn first_was_signed(core: &Core, row: &RefreshRow) -> Result<bool, DatabaseError> {
+    let Some(resource) = &row.access_resource else { return Ok(false) };
+    let found = core.resources.find(resource).await?;
+    Ok(found.is_some_and(|resource| resource.token_format == TokenFormat::Jwt))
 }
 
 /// Rotates: the verdict falls, and successor and access token are written with it. `None`: another caller was faster, and
@@ -124,9 +138,9 @@ async fn rotate(
     reach: &Reach,
 ) -> Result<Option<Issued>, Refusal> {
     let now = request.now;
-    let expires_at = now.plus(reach.life);
+    let expires_at = now.plus(reach.press.life());
     let successor = Secret::generate(SecretKind::RefreshToken);
-    let access = Secret::generate(SecretKind::AccessToken);
+    let access = reach.press.strike(core, request, (&row.principal_id, &reach.scope, None), expires_at)?;
     let rotation = Successor {
         refresh: MintedRefresh {
             token: &successor,
@@ -134,7 +148,12 @@ async fn rotate(
             // ASVS-10.4.8: sliding never moves the absolute end.
             expires_at: row.expires_at,
         },
-        access: MintedAccess { token: &access, resource: &reach.resource, scope: &reach.scope, expires_at },
+        access: MintedAccess {
+            token: &access,
+            resource: reach.press.resource(),
+            scope: &reach.scope,
+            expires_at,
+        },
         sealed: &seal(presented, &row.grant_id, &successor, &access),
     };
     if !core.refresh_tokens.rotate(row, rotation, now).await? {
@@ -154,7 +173,7 @@ async fn repeat(
 ) -> Result<Issued, Refusal> {
     let opened = row.successor.as_deref().and_then(|sealed| open(presented, &row.grant_id, sealed));
     let (successor, access) = opened.ok_or_else(bad_token)?;
-    let fits = row.access_resource.as_ref() == Some(&reach.resource)
+    let fits = row.access_resource.as_ref() == Some(reach.press.resource())
         && row.access_scope.as_ref() == Some(&reach.scope)
         && row.access_revoked_at.is_none();
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
@@ -162,10 +181,11 @@ async fn repeat(
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
         return Ok(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) });
     }
-    let expires_at = request.now.plus(reach.life);
-    let minted = (&reach.resource, &reach.scope);
-    let access_token = core.access_tokens.mint(&row.grant_id, minted, (request.now, expires_at)).await?;
-    Ok(Issued { refresh_token, ..Issued::access((principal, access_token), scope, expires_at) })
+    let expires_at = request.now.plus(reach.press.life());
+    let token = reach.press.strike(core, request, (&principal, &scope, None), expires_at)?;
+    let minted = (reach.press.resource(), &scope);
+    core.access_tokens.mint(&token, &row.grant_id, minted, (request.now, expires_at)).await?;
+    Ok(Issued { refresh_token, ..Issued::access((principal, token), scope, expires_at) })
 }
 
 /// OA21-4.3.1-2: reuse outside the rule ends the whole family.

@@ -4,6 +4,7 @@
 use portcullis_oauth::{Actor, ErrorCode, Form, ResourceUri, ScopeSet, Secret, TokenType};
 
 use super::minting::within_limits;
+use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::refusal::Refusal;
@@ -15,18 +16,23 @@ pub(super) async fn exchange(core: &Core, request: &TokenRequest<'_>) -> Result<
     let actor = actor(core, request, &asked, &subject).await?;
     let resource = target(core, request, &subject).await?;
     let scope = scope(request.form, &subject)?;
-    let life = core.access_token_life(&resource).await?.ok_or_else(unacceptable)?;
-    let expires_at = request.now.plus(life).min(subject.expires_at);
+    let press = Press::find(core, &resource, request.now).await?.ok_or_else(unacceptable)?;
+    let expires_at = request.now.plus(press.life()).min(subject.expires_at);
+    let holder = (&subject.principal_id, &scope, Some(&actor));
+    let token = press.strike(core, request, holder, expires_at)?;
     let client = &request.client.client().id;
     let new = Exchange {
+        token: &token,
         subject: &asked.subject.hash(),
         grant: &subject.grant_id,
         issued_to: (subject.client_id != *client).then_some(client),
         reach: (&resource, &scope),
         actor: &actor,
     };
-    let minted = core.access_tokens.exchange(&new, (request.now, expires_at)).await?;
-    let held = (subject.principal_id, minted.ok_or_else(unacceptable)?);
+    if !core.access_tokens.exchange(&new, (request.now, expires_at)).await? {
+        return Err(unacceptable());
+    }
+    let held = (subject.principal_id, token);
     Ok(Issued { exchanged: Some(TokenType::AccessToken), ..Issued::access(held, scope, expires_at) })
 }
 

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPa
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{Algorithm, Jwk};
@@ -87,6 +87,10 @@ impl SigningKey {
     /// When the claims are no JSON or the library cannot.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, SigningError> {
         let header = json!({"alg": self.public.algorithm(), "kid": self.public.kid(), "typ": typ});
+        self.sign_under(&header, claims)
+    }
+
+    pub(super) fn sign_under(&self, header: &Value, claims: &impl Serialize) -> Result<String, SigningError> {
         let claims = serde_json::to_vec(claims).map_err(|_| SigningError)?;
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(&claims));

@@ -50,6 +50,11 @@ fn every_line_of_the_manual_is_understood() {
         "token revoke --grant grant_1",
         "token revoke --user a@b.example --json",
         "token revoke --client client_1",
+        "keys list --json",
+        "keys rotate",
+        "keys rotate --algorithm EdDSA",
+        "keys retire -zbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --yes",
+        "keys retire NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --yes",
         "healthcheck",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -67,6 +72,8 @@ fn what_cannot_be_meant_is_refused() {
         ("resource add --uri https://n.example/mcp --name N --scope a", ErrorKind::ValueValidation),
         ("resource add --uri https://n.example/mcp --name N --token-format x", ErrorKind::InvalidValue),
         ("token revoke --grant g --user a@b.example", ErrorKind::ArgumentConflict),
+        ("keys rotate --algorithm HS256", ErrorKind::InvalidValue),
+        ("keys retire", ErrorKind::MissingRequiredArgument),
         ("serve --deom", ErrorKind::UnknownArgument),
         ("sevre", ErrorKind::InvalidSubcommand),
     ] {

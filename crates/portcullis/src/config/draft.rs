@@ -32,6 +32,7 @@ pub(super) struct Draft {
     pub(super) client_documents: Option<String>,
     pub(super) private_hosts: Option<Vec<String>>,
     pub(super) outbound_seconds: Option<i64>,
+    pub(super) signing_algorithm: Option<String>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

@@ -61,6 +61,7 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "client_documents" => json!(config.client_documents.as_str()),
         "private_hosts" => texts(config.private_hosts.clone()),
         "outbound_seconds" => json!(config.outbound_time.as_secs()),
+        "signing_algorithm" => json!(config.signing_algorithm),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

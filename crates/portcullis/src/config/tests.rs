@@ -109,6 +109,7 @@ fn a_value_that_cannot_be_is_told_with_what_could_be() {
     insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open, token or off, not closed");
     insta::assert_snapshot!(refusal("client_documents = \"yes\"", &[]), @"client_documents must be open, ask or off, not yes");
     insta::assert_snapshot!(refusal("private_hosts = [\"Tools.internal\"]", &[]), @"each of private_hosts must be a host in lower case, such as tools.internal or 10.0.0.7, not Tools.internal");
+    insta::assert_snapshot!(refusal("signing_algorithm = \"HS256\"", &[]), @"signing_algorithm must be ES256, EdDSA or RS256, not HS256");
     insta::assert_snapshot!(refusal("listen = [\"8420\"]", &[]), @"cannot listen on 8420: write an address and a port, such as 127.0.0.1:8420, [::1]:8420 or localhost:8420");
     insta::assert_snapshot!(refusal("allowed_origins = [\"app\"]", &[]), @"each of allowed_origins must be an absolute http:// or https:// URL such as https://mcp.example.com, not app");
     assert!(refusal("log = \"=,=\"", &[]).starts_with("log must be error, warn,"));
@@ -209,6 +210,7 @@ fn every_setting_is_shown_with_who_said_so() {
     user_tool_calls_per_minute = 10 (default)
     max_connections = 10000 (default)
     require_par = false (default)
+    signing_algorithm = "ES256" (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
+use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 use tracing_subscriber::EnvFilter;
 use url::Host;
@@ -62,6 +63,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         client_documents: choice("client_documents", draft.client_documents, documents)?,
         private_hosts: hosts(draft.private_hosts.unwrap_or_default())?,
         outbound_time: Duration::from_secs(outbound_seconds.unsigned_abs()),
+        signing_algorithm: algorithm(draft.signing_algorithm)?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })
@@ -98,6 +100,14 @@ fn choice<T: Copy, const N: usize>(
             let (last, others) = words.split_last().unwrap_or((&"", &[]));
             refused(format!("{name} must be {} or {last}, not {given}", others.join(", ")))
         }
+    }
+}
+
+fn algorithm(given: Option<String>) -> Result<Algorithm, Problem> {
+    let Some(given) = given else { return Ok(Algorithm::ALL[0]) };
+    match Algorithm::parse(&given) {
+        Some(algorithm) => Ok(algorithm),
+        None => refused(format!("signing_algorithm must be ES256, EdDSA or RS256, not {given}")),
     }
 }
 
