@@ -40,7 +40,7 @@ both_engines! {
         assert_eq!(tokens.scope, "mcp.tools.execute mcp.tools.read");
         let call = world.mcp(&tokens.access, "tools/call", json!({"name": "sandbox__echo", "arguments": {"message": "hello"}})).await;
         assert!(call.body.contains("hello"), "{}", call.body);
-        let resource = portcullis_oauth::ResourceRegistry::new(PublicUrl::parse("http://localhost:8420").unwrap()).aggregate().uri;
+        let resource = portcullis_oauth::ResourceRegistry::new(PublicUrl::parse("http://localhost:8420").unwrap()).aggregate().uri.clone();
         let bearer = world.app.authorization.verifier().verify(&Secret::presented(tokens.access), &resource, portcullis_oauth::Clock::now(&world.clock)).await.unwrap();
         let told = serde_json::to_value(portcullis_oauth::Introspection::of(&bearer, portcullis_oauth::Clock::now(&world.clock), &portcullis_oauth::PublicUrl::parse("http://localhost:8420").unwrap())).unwrap();
         assert_eq!((&told["sub"], &told["principal_kind"]), (&json!(principal), &json!("machine")));

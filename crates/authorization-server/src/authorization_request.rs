@@ -106,7 +106,7 @@ pub(crate) async fn resource(
     }
     let default = || match &client.resources[..] {
         [only] => only.clone(),
-        _ => core.registry.aggregate().uri,
+        _ => core.registry.aggregate().uri.clone(),
     };
     let uri = named.unwrap_or_else(default);
     match core.resources.find(&uri).await? {

@@ -42,7 +42,7 @@ impl KnownResources {
         &self,
         uri: &ResourceUri,
     ) -> Result<Option<RegisteredResource>, DatabaseError> {
-        if self.own.find(uri).is_some() {
+        if self.own.has(uri) {
             return Ok(None);
         }
         Ok(self.all().await?.iter().find(|resource| resource.what.uri == *uri).cloned())
@@ -54,7 +54,7 @@ impl KnownResources {
         client: &ClientId,
     ) -> Result<Option<RegisteredResource>, DatabaseError> {
         let found = self.all().await?.iter().find(|resource| resource.client_id == *client).cloned();
-        Ok(found.filter(|resource| self.own.find(&resource.what.uri).is_none()))
+        Ok(found.filter(|resource| !self.own.has(&resource.what.uri)))
     }
 
     async fn all(&self) -> Result<Snapshot, DatabaseError> {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use portcullis_database::DatabaseError;
 use portcullis_oauth::jose::{AccessTokenClaims, Jws};
 use portcullis_oauth::{
-    BoxFuture, GrantedConnections, Principal, ResourceUri, Secret, SecretKind, Timestamp, VerifiedBearer,
-    Verifier, VerifyError,
+    BoxFuture, Principal, ResourceUri, Secret, SecretKind, Timestamp, VerifiedBearer, Verifier, VerifyError,
 };
 
 use crate::Core;
@@ -44,13 +43,7 @@ pub(crate) async fn look_up(
     if row.used_at.is_none() {
         core.access_tokens.mark_used(&hash, now).await.map_err(unavailable)?;
     }
-    let connections = if row.all_connections {
-        GrantedConnections::All
-    } else {
-        GrantedConnections::Named(
-            core.access_tokens.connections_of(&row.grant_id).await.map_err(unavailable)?,
-        )
-    };
+    let connections = row.connections();
     // A user's permissions are those of our own resources (SBP-10). What somebody may do at another server is that
     // server's business, so there the token's scopes, to which the user consented, are the bound.
     let (actor, issued_at) = (row.actor().map_err(unavailable)?, row.issued_at);

@@ -125,8 +125,8 @@ mod tests {
     fn the_two_documents_agree_and_only_one_of_them_lists_offline_access() {
         let origin = PublicUrl::parse("https://h").unwrap();
         let server = AuthorizationServerMetadata::new(&origin);
-        let resource = crate::ResourceRegistry::new(origin).aggregate();
-        let protected = ProtectedResourceMetadata::new(&resource, &server.issuer);
+        let registry = crate::ResourceRegistry::new(origin);
+        let protected = ProtectedResourceMetadata::new(registry.aggregate(), &server.issuer);
         assert_eq!(protected.authorization_servers, [server.issuer]);
         assert!(server.scopes_supported.contains(&"offline_access".to_owned()));
         assert!(!protected.scopes_supported.contains(&"offline_access".to_owned()));

@@ -1,6 +1,7 @@
 //! Resource identifiers (RFC 8707, MCP "Canonical Server URI"): the narrow canonicaliser and the registry.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -181,13 +182,16 @@ impl Resource {
 #[derive(Clone, Debug)]
 pub struct ResourceRegistry {
     public_url: PublicUrl,
+    /// At hand, since most requests are for it.
+    aggregate: Arc<Resource>,
 }
 
 impl ResourceRegistry {
     /// The registry of the deployment at `public_url`.
     #[must_use]
     pub fn new(public_url: PublicUrl) -> Self {
-        Self { public_url }
+        let aggregate = Arc::new(entry(&public_url, "/mcp", None));
+        Self { public_url, aggregate }
     }
 
     /// The origin of every resource here, and their one authorization server (DC-24).
@@ -198,35 +202,45 @@ impl ResourceRegistry {
 
     /// The aggregate, which is also the default when a request names no resource (DC-2).
     #[must_use]
-    pub fn aggregate(&self) -> Resource {
-        self.entry("/mcp", None)
+    pub fn aggregate(&self) -> &Resource {
+        &self.aggregate
     }
 
     /// The resource of one connection.
     #[must_use]
     pub fn connection(&self, alias: Alias) -> Resource {
-        self.entry(&format!("/mcp/{alias}"), Some(alias))
+        entry(&self.public_url, &format!("/mcp/{alias}"), Some(alias))
     }
 
     /// The entry with this identifier.
     #[must_use]
     pub fn find(&self, uri: &ResourceUri) -> Option<Resource> {
-        let path = uri.as_str().strip_prefix(self.public_url.as_str())?;
-        match path.strip_prefix("/mcp")? {
-            "" => Some(self.aggregate()),
-            rest => Alias::parse(rest.strip_prefix('/')?).ok().map(|alias| self.connection(alias)),
+        match self.path_of(uri)? {
+            "" => Some(self.aggregate().clone()),
+            alias => Alias::parse(alias).ok().map(|alias| self.connection(alias)),
         }
     }
 
-    fn entry(&self, path: &str, alias: Option<Alias>) -> Resource {
-        let uri = ResourceUri(self.public_url.join(path));
-        let name =
-            alias.as_ref().map_or_else(|| "Portcullis".to_owned(), |alias| format!("Portcullis: {alias}"));
-        Resource {
-            alias,
-            default_scopes: ScopeSet::from_iter(scopes::WORKING_SET),
-            ..Resource::new(uri, name, ScopeSet::from_iter(scopes::MCP))
-        }
+    /// Whether this is the identifier of an entry.
+    #[must_use]
+    pub fn has(&self, uri: &ResourceUri) -> bool {
+        self.path_of(uri).is_some_and(|path| path.is_empty() || Alias::parse(path).is_ok())
+    }
+
+    /// What follows `/mcp/` in an identifier of ours; empty for the aggregate's.
+    fn path_of<'u>(&self, uri: &'u ResourceUri) -> Option<&'u str> {
+        let rest = uri.as_str().strip_prefix(self.public_url.as_str())?.strip_prefix("/mcp")?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/').filter(|path| !path.is_empty()) }
+    }
+}
+
+fn entry(public_url: &PublicUrl, path: &str, alias: Option<Alias>) -> Resource {
+    let uri = ResourceUri(public_url.join(path));
+    let name = alias.as_ref().map_or_else(|| "Portcullis".to_owned(), |alias| format!("Portcullis: {alias}"));
+    Resource {
+        alias,
+        default_scopes: ScopeSet::from_iter(scopes::WORKING_SET),
+        ..Resource::new(uri, name, ScopeSet::from_iter(scopes::MCP))
     }
 }
 
@@ -281,6 +295,7 @@ mod tests {
             "https://h/mcp?x",
         ] {
             assert_eq!(find(no), None, "{no}");
+            assert!(!registry.has(&ResourceUri::parse(no).unwrap()), "{no}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::{
     Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, Timestamp,
@@ -35,9 +36,9 @@ pub enum VerifyError {
 }
 
 /// A token that was checked: live, for *this* resource. Only a [`Verifier`] makes one; who holds it needs no further
-/// check of the token, only of what it may do.
+/// check of the token, only of what it may do. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct VerifiedBearer(Parts);
+pub struct VerifiedBearer(Arc<Parts>);
 
 #[derive(Clone, Debug)]
 struct Parts {
@@ -96,13 +97,15 @@ impl VerifiedBearer {
     ) -> Self {
         let ((principal, client_id, grant_id), (scope, connections)) = (holder, reach);
         let actor = None;
-        Self(Parts { token, principal, client_id, grant_id, resource, scope, connections, expires_at, actor })
+        let parts =
+            Parts { token, principal, client_id, grant_id, resource, scope, connections, expires_at, actor };
+        Self(Arc::new(parts))
     }
 
     /// Attests also through whom the token acts (RFC 8693 §4.1).
     #[must_use]
     pub fn through(mut self, actor: Option<Actor>) -> Self {
-        self.0.actor = actor;
+        Arc::make_mut(&mut self.0).actor = actor;
         self
     }
 

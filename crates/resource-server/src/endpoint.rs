@@ -1,6 +1,7 @@
 //! The routes: `/mcp`, `/mcp/` and `/mcp/{alias}`, and the metadata of each. Owns what depends on the path and the
 //! method alone; a message is the pipeline's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -61,10 +62,12 @@ async fn document(State(gateway): Gateway, alias: Option<Path<String>>) -> Respo
     }
 }
 
-fn resource(gateway: &Inner, alias: Option<Path<String>>) -> Option<Resource> {
+fn resource(gateway: &Inner, alias: Option<Path<String>>) -> Option<Cow<'_, Resource>> {
     match alias {
-        None => Some(gateway.registry.aggregate()),
-        Some(Path(alias)) => Alias::parse(&alias).ok().map(|alias| gateway.registry.connection(alias)),
+        None => Some(Cow::Borrowed(gateway.registry.aggregate())),
+        Some(Path(alias)) => {
+            Alias::parse(&alias).ok().map(|alias| Cow::Owned(gateway.registry.connection(alias)))
+        }
     }
 }
 

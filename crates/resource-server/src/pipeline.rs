@@ -56,7 +56,7 @@ pub(crate) async fn origin(gateway: &Arc<Inner>, headers: &HeaderMap, uri: &Uri)
         return Ok(());
     };
     let case = Case::open(gateway, headers);
-    Err(case.refuse(gateway, &gateway.registry.aggregate(), &refused).await)
+    Err(case.refuse(gateway, gateway.registry.aggregate(), &refused).await)
 }
 
 /// Answers a message.

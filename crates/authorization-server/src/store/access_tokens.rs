@@ -2,7 +2,8 @@
 
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, GrantedConnections, PrincipalId, ResourceUri, ScopeSet, Secret,
+    SecretHash, Timestamp,
 };
 
 /// A token with all that decides whether it is live.
@@ -18,12 +19,13 @@ pub(crate) struct TokenRow {
     pub(crate) used_at: Option<Timestamp>,
     pub(crate) revoked_at: Option<Timestamp>,
     pub(crate) grant_revoked_at: Option<Timestamp>,
-    pub(crate) all_connections: bool,
+    all_connections: bool,
     pub(crate) client_removed_at: Option<Timestamp>,
     pub(crate) client_disabled_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
     pub(crate) permissions: Option<ScopeSet>,
     act: Option<String>,
+    connections: Option<String>,
 }
 
 impl TokenRow {
@@ -39,6 +41,17 @@ impl TokenRow {
             (self.user_disabled_at.is_some(), "user_disabled"),
         ];
         refusals.into_iter().find(|(refused, _)| *refused).map(|(_, reason)| reason)
+    }
+
+    /// The connections that its grant reaches.
+    pub(crate) fn connections(&self) -> GrantedConnections {
+        if self.all_connections {
+            return GrantedConnections::All;
+        }
+        let named = self.connections.as_deref().unwrap_or_default().split(' ').filter(|id| !id.is_empty());
+        let mut named: Vec<ConnectionId> = named.map(|id| ConnectionId::from(id.to_owned())).collect();
+        named.sort();
+        GrantedConnections::Named(named)
     }
 
     /// Through whom it acts (RFC 8693 §4.1).
@@ -80,7 +93,9 @@ impl AccessTokens {
             "SELECT t.grant_id, c.id AS client_id, g.principal_id, t.resource, t.scope, t.issued_at, t.expires_at, \
              t.used_at, t.revoked_at, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
              c.removed_at AS client_removed_at, c.disabled_at AS client_disabled_at, u.disabled_at AS user_disabled_at, \
-             COALESCE(u.permissions, m.permissions) AS permissions FROM access_token t \
+             COALESCE(u.permissions, m.permissions) AS permissions, \
+             (SELECT string_agg(n.connection_id, ' ') FROM grant_connection n WHERE n.grant_id = g.id) AS connections \
+             FROM access_token t \
              JOIN oauth_grant g ON g.id = t.grant_id JOIN oauth_client c ON c.id = COALESCE(t.client_id, g.client_id) \
              LEFT JOIN user_account u ON u.principal_id = g.principal_id \
              LEFT JOIN machine_account m ON m.principal_id = g.principal_id WHERE t.hash = $1"
@@ -89,17 +104,6 @@ impl AccessTokens {
         .fetch_optional(pool)
         .await
         })?)
-    }
-
-    /// The connections that a grant names.
-    pub(crate) async fn connections_of(&self, grant: &GrantId) -> Result<Vec<ConnectionId>, DatabaseError> {
-        let rows: Vec<(ConnectionId,)> = on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT connection_id FROM grant_connection WHERE grant_id = $1 ORDER BY connection_id"
-        )
-        .bind(grant)
-        .fetch_all(pool)
-        .await)?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// Notes a token's first use: from then on its refresh token's answer was not lost (DC-15).

@@ -140,8 +140,7 @@ async fn reaches(core: &Core, subject: &TokenRow, uri: &ResourceUri) -> Result<b
     let Some(connection) = owned.into_iter().find(|connection| connection.alias == alias) else {
         return Ok(false);
     };
-    Ok(subject.all_connections
-        || core.access_tokens.connections_of(&subject.grant_id).await?.contains(&connection.id))
+    Ok(subject.connections().reach(&connection.id))
 }
 
 fn scope(form: &Form, subject: &TokenRow) -> Result<ScopeSet, Refusal> {
