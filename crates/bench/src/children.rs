@@ -35,7 +35,7 @@ pub(crate) struct Child {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     _stdout: BufReader<ChildStdout>,
-    _folder: Rc<TempDir>,
+    folder: Rc<TempDir>,
 }
 
 /// How the demo user signs in.
@@ -54,7 +54,7 @@ impl Child {
         command.arg(FLOOR).env("DATABASE_URL", database_url);
         let (process, stdout, told) = start(command, folder.path(), "\n")?;
         let address = told.trim().parse()?;
-        Ok(Self { process, address, _stdout: stdout, _folder: folder })
+        Ok(Self { process, address, _stdout: stdout, folder })
     }
 
     /// Starts the server over a database, with its demo user, in a folder that a later start may use again.
@@ -63,20 +63,30 @@ impl Child {
         database_url: &str,
         server: Option<&Path>,
     ) -> Outcome<(Self, Demo)> {
-        let mut command = match server {
-            Some(binary) => on_server_core(&std::path::absolute(binary)?),
-            None => on_server_core(&own_program()?),
-        };
-        if server.is_none() {
-            command.arg(PRODUCT);
-        }
+        let mut command = product(server)?;
         command.args(["--database-url", database_url, "serve", "--demo", "--listen", "127.0.0.1:0"]);
         command.envs(SETTINGS);
         let (process, stdout, _) = start(command, folder.path(), "Ctrl-C stops it.")?;
         let demo: Demo = serde_json::from_slice(&std::fs::read(folder.path().join("data/demo.json"))?)?;
         let port = url::Url::parse(&demo.mcp_url)?.port().ok_or("the server names no port")?;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Ok((Self { process, address, _stdout: stdout, _folder: Rc::clone(folder) }, demo))
+        Ok((Self { process, address, _stdout: stdout, folder: Rc::clone(folder) }, demo))
+    }
+
+    /// What an admin's command at the same server prints.
+    pub(crate) fn command(
+        &self,
+        database_url: &str,
+        server: Option<&Path>,
+        words: &[&str],
+    ) -> Outcome<Vec<u8>> {
+        let mut command = product(server)?;
+        command.args(["--database-url", database_url]).args(words);
+        let output = command.current_dir(self.folder.path()).stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned().into());
+        }
+        Ok(output.stdout)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -89,6 +99,16 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The command line of the server under test.
+fn product(server: Option<&Path>) -> Outcome<Command> {
+    if let Some(binary) = server {
+        return Ok(on_server_core(&std::path::absolute(binary)?));
+    }
+    let mut command = on_server_core(&own_program()?);
+    command.arg(PRODUCT);
+    Ok(command)
 }
 
 fn own_program() -> Outcome<std::path::PathBuf> {

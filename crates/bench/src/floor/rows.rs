@@ -57,23 +57,26 @@ pub(super) async fn look_up(database: &Database, token: &SecretHash) -> Outcome<
     Ok(row.is_some_and(|(expires_at,)| expires_at > SystemClock.now()))
 }
 
-/// One access token.
+/// One access token, and the line in the paper trail.
 pub(super) async fn mint(database: &Database, token: &Secret) -> Outcome<()> {
+    const ROWS: Together = together! {
+        tokens: "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+        events: "INSERT INTO audit_event (id, at, action, outcome, principal_id, client_id) \
+                 VALUES ($7, $5, 'token.request', 'done', $8, $9)",
+    };
     let now = SystemClock.now();
-    on!(database.write(), |pool| {
-        sqlx::query(
-            "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(token.hash())
-        .bind(seed::GRANT)
-        .bind(seed::RESOURCE)
-        .bind(seed::SCOPE)
-        .bind(now)
-        .bind(now.plus(DAY))
-        .execute(pool)
-        .await
-        .map(drop)
+    commit!(database, ROWS, |query| {
+        query
+            .bind(token.hash())
+            .bind(seed::GRANT)
+            .bind(seed::RESOURCE)
+            .bind(seed::SCOPE)
+            .bind(now)
+            .bind(now.plus(DAY))
+            .bind(random_handle("evt_"))
+            .bind(seed::PRINCIPAL)
+            .bind(seed::CLIENT)
     })?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::children::Demo;
 use crate::http::{Answer, Connection, encode, request};
 
-const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+pub(super) const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// The server as its client knows it.
 #[derive(Debug)]

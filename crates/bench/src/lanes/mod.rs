@@ -4,6 +4,7 @@ mod browser;
 mod calls;
 mod floor;
 mod flow;
+mod machine;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ pub(crate) use self::floor::{
     Mint as FloorMint, Refresh as FloorRefresh,
 };
 pub(crate) use self::flow::{Code, Exchange, Flow, Refresh};
+pub(crate) use self::machine::{Credentials, Machine};
 
 /// Codes that wait to be redeemed, each with its verifier.
 pub(crate) type Stock = Rc<RefCell<Vec<(String, String)>>>;

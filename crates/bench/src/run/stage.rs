@@ -9,12 +9,26 @@ use tempfile::TempDir;
 use super::start::Start;
 use crate::children::{Child, Demo};
 use crate::http::{Connection, request};
-use crate::lanes::{Browser, Flow, Refresh, Site};
+use crate::lanes::{Browser, Credentials, Flow, Refresh, Site};
 use crate::storage::Storage;
 use crate::{Extent, Options, Outcome, cpu, seed};
 
 /// After so long nothing of the start is going on any more.
 const IDLE: Duration = Duration::from_secs(2);
+
+/// How an admin registers a client that acts for itself.
+const ADD_MACHINE: [&str; 10] = [
+    "client",
+    "add",
+    "--json",
+    "--confidential",
+    "--name",
+    "Bench",
+    "--grant",
+    "client_credentials",
+    "--scope",
+    "mcp.tools.read",
+];
 
 /// What lanes are made from.
 pub(crate) struct Stage {
@@ -22,6 +36,8 @@ pub(crate) struct Stage {
     pub(crate) product: Child,
     pub(crate) site: Rc<Site>,
     pub(crate) browser: Browser,
+    /// A client that acts for itself.
+    pub(crate) machine: Credentials,
     /// The database engine's processes.
     pub(crate) engine: Vec<u32>,
 }
@@ -42,7 +58,8 @@ impl Stage {
         let mut connection = Connection::open(product.address).await?;
         let site = Site::join(&mut connection, &demo).await?;
         let browser = Browser::signed_in(&mut connection, &site, &demo).await?;
-        let stage = Self { floor, product, site, browser, engine: storage.processes() };
+        let machine = serde_json::from_slice(&product.command(&storage.product, server, &ADD_MACHINE)?)?;
+        let stage = Self { floor, product, site, browser, machine, engine: storage.processes() };
         Refresh::begin(&mut connection, stage.flow()).await?;
         seed::product(&storage.product, extent.tokens).await?;
         Ok((stage, start))

@@ -8,7 +8,7 @@ use super::{Lane, Work, stock};
 use crate::http::Connection;
 use crate::lanes::{
     Bearers, Call, Check, Code, Exchange, FloorCall, FloorCode, FloorExchange, FloorFlow, FloorGet,
-    FloorMint, FloorRefresh, Refresh, SharedBearers,
+    FloorMint, FloorRefresh, Machine, Refresh, SharedBearers,
 };
 use crate::load::{Caller, Seat};
 use crate::{Extent, Outcome};
@@ -79,7 +79,7 @@ impl Lanes<'_> {
         let (limit, ours, reach) = match title {
             BEARER_CACHED => (self.bare().await?, Some(self.check(usual, &same()).await?), MOST),
             BEARER => (self.floor_check().await?, Some(self.check(usual, &self.changing()).await?), LOOK_UP),
-            MINT => (self.floor(FLOOR, usual, || Box::new(FloorMint)).await?, None, None),
+            MINT => (self.floor(FLOOR, usual, || Box::new(FloorMint)).await?, Some(self.mint().await?), MOST),
             FLOW => (self.floor(FLOOR, usual, || Box::new(FloorFlow)).await?, Some(self.flow().await?), MOST),
             EXCHANGE => (self.floor_exchange().await?, Some(self.exchange().await?), MOST),
             REFRESH => (self.floor_refresh().await?, Some(self.refresh(usual).await?), MOST),
@@ -169,6 +169,11 @@ impl Lanes<'_> {
     async fn call(&self, callers: usize, bearers: &SharedBearers) -> Outcome<Lane> {
         let host = &self.stage.site.host;
         self.ours(callers, || Box::new(Call::new(host, GATEWAY, Rc::clone(bearers)))).await
+    }
+
+    async fn mint(&self) -> Outcome<Lane> {
+        let stage = self.stage;
+        self.ours(self.extent.connections, || Box::new(Machine::new(&stage.site, &stage.machine))).await
     }
 
     async fn flow(&self) -> Outcome<Lane> {
