@@ -4,7 +4,7 @@
 //! data-modifying `WITH`, which `SQLite` does not know. `SQLite` takes the same texts in a transaction, the verdict first
 //! and the rest as one text. The parameters are numbered through all of them.
 
-/// The texts of a verdict and of what follows; made by [`verdict!`](crate::verdict).
+/// The texts of a verdict and of what follows; made by [`verdict!`](crate::verdict!).
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     /// Everything as one statement.
