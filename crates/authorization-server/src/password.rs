@@ -56,11 +56,11 @@ pub enum PasswordError {
     Hash,
 }
 
-/// Judges and hashes a password. `context` is what a guesser would try for this person.
+/// Judges a password and hashes it off the async threads. `context` is what a guesser would try for this person.
 ///
 /// # Errors
 /// Names the rule that it breaks.
-pub(crate) fn hash(password: &Secret, context: &[&str]) -> Result<String, PasswordError> {
+pub(crate) async fn hash(password: &Secret, context: &[&str]) -> Result<String, PasswordError> {
     let text = canonical(password)?;
     if text.chars().count() < MINIMUM_LENGTH {
         return Err(PasswordError::TooShort);
@@ -68,6 +68,10 @@ pub(crate) fn hash(password: &Secret, context: &[&str]) -> Result<String, Passwo
     if is_guessable(&text, context) {
         return Err(PasswordError::Guessable);
     }
+    tokio::task::spawn_blocking(move || compute(&text)).await.unwrap_or(Err(PasswordError::Hash))
+}
+
+fn compute(text: &str) -> Result<String, PasswordError> {
     // The salt, 256 bits, leaves by the one door for randomness.
     let salt = Secret::generate(SecretKind::Password);
     let hash = argon2().hash_password_with_salt(text.as_bytes(), salt.expose().as_bytes());
@@ -140,7 +144,7 @@ impl PasswordCheck {
 
 /// A hash that no password opens, of the same cost as a real one.
 static DUMMY: LazyLock<String> =
-    LazyLock::new(|| hash(&Secret::generate(SecretKind::Password), &[]).unwrap_or_default());
+    LazyLock::new(|| compute(Secret::generate(SecretKind::Password).expose()).unwrap_or_default());
 
 fn compare(password: &Secret, stored: Option<&str>) -> bool {
     let Ok(text) = canonical(password) else { return false };
@@ -153,10 +157,10 @@ mod tests {
     use super::*;
 
     /// ASVS-11.4.2, NIST-4
-    #[test]
-    fn a_password_is_kept_as_argon2id_at_owasp_strength_with_a_salt_of_its_own() {
+    #[tokio::test]
+    async fn a_password_is_kept_as_argon2id_at_owasp_strength_with_a_salt_of_its_own() {
         let password = Secret::presented("seven green lorries parked");
-        let (one, two) = (hash(&password, &[]).unwrap(), hash(&password, &[]).unwrap());
+        let (one, two) = (hash(&password, &[]).await.unwrap(), hash(&password, &[]).await.unwrap());
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
         assert_ne!(one, two);
         assert!(compare(&password, Some(&one)));
@@ -164,24 +168,26 @@ mod tests {
     }
 
     /// NIST-1, DC-28
-    #[test]
-    fn composed_and_decomposed_letters_are_the_same() {
-        let stored = hash(&Secret::presented("caf\u{e9} au lait deux fois"), &[]).unwrap();
+    #[tokio::test]
+    async fn composed_and_decomposed_letters_are_the_same() {
+        let stored = hash(&Secret::presented("caf\u{e9} au lait deux fois"), &[]).await.unwrap();
         assert!(compare(&Secret::presented("cafe\u{301} au lait deux fois"), Some(&stored)));
     }
 
     /// ASVS-6.2.1, ASVS-6.2.4, ASVS-6.2.5, ASVS-6.2.8
-    #[test]
-    fn short_long_and_guessable_passwords_are_refused_and_nothing_else() {
-        let judge = |text: &str| hash(&Secret::presented(text), &["alice@example.com", "Alice"]).map(drop);
-        assert_eq!(judge("fourteen chars"), Err(PasswordError::TooShort));
-        assert_eq!(judge(&"long words ".repeat(100)), Err(PasswordError::TooLong));
+    #[tokio::test]
+    async fn short_long_and_guessable_passwords_are_refused_and_nothing_else() {
+        let judge = async |text: &str| {
+            hash(&Secret::presented(text), &["alice@example.com", "Alice"]).await.map(drop)
+        };
+        assert_eq!(judge("fourteen chars").await, Err(PasswordError::TooShort));
+        assert_eq!(judge(&"long words ".repeat(100)).await, Err(PasswordError::TooLong));
         for guessable in
             ["aaaaaaaaaaaaaaaaaaaa", "PasswordPassword1", "portcullis-alice-1", "alice@example.com"]
         {
-            assert_eq!(judge(guessable), Err(PasswordError::Guessable), "{guessable}");
+            assert_eq!(judge(guessable).await, Err(PasswordError::Guessable), "{guessable}");
         }
-        assert_eq!(judge("all lower case and no digits"), Ok(()));
+        assert_eq!(judge("all lower case and no digits").await, Ok(()));
     }
 
     #[tokio::test]

@@ -43,7 +43,7 @@ impl Users {
         let now = self.clock.now();
         let user = self.find(id).await?;
         let context = user.as_ref().map_or(["", ""], |user| [&user.email, &user.name]);
-        let hash = password::hash(&new, &context)?;
+        let hash = password::hash(&new, &context).await?;
         let mut transaction = self.database.begin().await?;
         on!(transaction.on(), |connection| sqlx::query(
             "UPDATE user_account SET password_hash = $2, password_changed_at = $3, password_expired_at = NULL \

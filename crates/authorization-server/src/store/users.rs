@@ -199,8 +199,10 @@ pub(super) async fn create_in(
     if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(UserError::Name);
     }
-    let password_hash =
-        new.password.map(|password| password::hash(&password, &[&email, &name])).transpose()?;
+    let password_hash = match new.password {
+        Some(password) => Some(password::hash(&password, &[&email, &name]).await?),
+        None => None,
+    };
     let user = User {
         id: PrincipalId::generate(PrincipalKind::User),
         email,
