@@ -169,10 +169,13 @@ pub fn request(method: Method, path: &str) -> axum::http::request::Builder {
     Request::builder().method(method).uri(path).header(HOST, "localhost:8420")
 }
 
-/// A form post.
+/// A form post. Headers of the story's own come instead of ours.
 pub(crate) fn form(path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Request<Body> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let mut request = request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+    let mut request = request(Method::POST, path);
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
