@@ -215,6 +215,29 @@ both_engines! {
         assert_eq!(world.count("SELECT COUNT(*) FROM logout_notice").await, 0);
     }
 
+    /// Back-Channel Logout §2.5: of two nodes that look at the same moment one tells each client
+    async fn two_nodes_tell_each_client_once(database: TestDatabase) {
+        let world = World::with_openid(database).await;
+        let mut mailboxes = Vec::new();
+        let mut browser = Browser::signed_in(&world).await;
+        for _ in 0..6 {
+            let mailbox = Mailbox::open().await;
+            let client = listener(&world, &mailbox, false).await;
+            client.sign_in(&world, &mut browser, ("openid", &[])).await;
+            mailboxes.push(mailbox);
+        }
+        let csrf = browser.get("/").await.field("csrf").unwrap();
+        browser.post("/logout", &[("csrf", &csrf)]).await;
+        let (second, now) = (world.second_node().await, world.clock.now());
+        let (one, other) = tokio::join!(
+            world.app.authorization.deliver_logout_notices(now),
+            second.authorization.deliver_logout_notices(now)
+        );
+        assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+        let letters: Vec<usize> = mailboxes.iter().map(|mailbox| mailbox.take().len()).collect();
+        assert_eq!(letters, [1; 6]);
+    }
+
     /// ASVS-7.4.1, ASVS-7.4.3: however a session ends, its clients are told
     async fn every_end_of_a_session_is_told(database: TestDatabase) {
         let world = World::with_openid(database).await;

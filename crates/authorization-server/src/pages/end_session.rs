@@ -42,7 +42,7 @@ mod tests {
             stays: true,
             carried: vec![("state", HOSTILE.into())],
         };
-        for (account, times) in [(Some(HOSTILE.to_owned()), 5), (None, 3)] {
+        for (account, times) in [(Some(HOSTILE.to_owned()), 6), (None, 4)] {
             page.account = account;
             let html = page.render().unwrap_or_default();
             assert!(!html.contains("<script>alert"));
