@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_authorization_server::{ClientOrigin, NewClient};
 use portcullis_oauth::{
-    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, ResourceUri, ScopeSet, random_handle,
+    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, OpenIdRegistration, ResourceUri, ScopeSet,
+    random_handle,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -165,6 +166,7 @@ impl Client {
             application_type: ApplicationType::Web,
             scope: ScopeSet::parse(scope).expect("scopes"),
             require_pushed_authorization_requests: false,
+            openid: OpenIdRegistration::default(),
         };
         let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
         let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };

@@ -14,13 +14,17 @@ mod answer;
 mod browser;
 mod canaries;
 mod client;
+mod mailbox;
 mod publisher;
+mod relying_party;
 mod resource;
 mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
 pub use client::{Client, Pkce, Tokens};
+pub use mailbox::Mailbox;
 pub use publisher::Publisher;
+pub use relying_party::USERINFO;
 pub use resource::ResourceServer;
 pub use world::{PASSWORD, World, request};

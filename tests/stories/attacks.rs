@@ -2,7 +2,9 @@
 
 use portcullis_authorization_server::{ClientOrigin, NewClient};
 use portcullis_database::both_engines;
-use portcullis_oauth::{ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, RedirectUri, ScopeSet};
+use portcullis_oauth::{
+    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, OpenIdRegistration, RedirectUri, ScopeSet,
+};
 use portcullis_tests::{Browser, Client, Pkce, World};
 use serde_json::json;
 
@@ -17,6 +19,7 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
+        openid: OpenIdRegistration::default(),
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };

@@ -12,6 +12,10 @@ pub enum Action {
     SignIn,
     /// A user signed out.
     SignOut,
+    /// A client was told that a session is over (OpenID Connect Back-Channel Logout).
+    LogoutNotice,
+    /// A client asked who a user is (OpenID Connect Core §5.3).
+    UserInfo,
     /// The first admin was created or the link was tried.
     Setup,
     /// A user was added or changed by an admin.
@@ -61,6 +65,8 @@ impl Action {
         match self {
             Self::SignIn => "sign_in",
             Self::SignOut => "sign_out",
+            Self::LogoutNotice => "sign_out.notice",
+            Self::UserInfo => "userinfo",
             Self::Setup => "setup",
             Self::UserChange => "user.change",
             Self::ClientRegistration => "client.registration",

@@ -8,6 +8,7 @@ use portcullis_oauth::{
 };
 
 use crate::Core;
+use crate::openid::{self, OpenIdRequest};
 use crate::store::Client;
 
 /// What a client may have us remember for it.
@@ -40,6 +41,8 @@ pub(crate) struct Judged {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    /// What it says of the sign-in itself.
+    pub(crate) openid: OpenIdRequest,
 }
 
 /// Judges all of a request but who asks, where the answer goes and whether a person must be asked.
@@ -49,10 +52,15 @@ pub(crate) async fn judge(
     form: &Form,
 ) -> Result<Result<Judged, Error>, DatabaseError> {
     let resource = resource(core, client, form).await?;
-    Ok(judge_for(client, form, resource))
+    Ok(judge_for(core, client, form, resource))
 }
 
-fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) -> Result<Judged, Error> {
+fn judge_for(
+    core: &Core,
+    client: &Client,
+    form: &Form,
+    resource: Result<Resource, Error>,
+) -> Result<Judged, Error> {
     let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
     form.once_each(&SINGLE_AUTHORIZATION_PARAMETERS).map_err(|error| invalid(error.to_string()))?;
     match form.one("response_type") {
@@ -81,8 +89,8 @@ fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) ->
     let one = |name| form.one(name).ok().flatten();
     let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
     let resource = resource?;
-    let scope = scope(client, &resource, one("scope").unwrap_or_default())?;
-    Ok(Judged { code_challenge, resource: resource.uri, scope })
+    let scope = scope(core, client, &resource, one("scope").unwrap_or_default())?;
+    Ok(Judged { code_challenge, resource: resource.uri, scope, openid: OpenIdRequest::read(form)? })
 }
 
 /// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound
@@ -104,8 +112,9 @@ pub(crate) async fn resource(
         }
         named = Some(uri);
     }
-    let default = || match &client.resources[..] {
-        [only] => only.clone(),
+    let default = || match (&client.resources[..], core.resources.userinfo()) {
+        ([only], _) => only.clone(),
+        (_, Some(userinfo)) if openid::is_sign_in(form) => userinfo.uri.clone(),
         _ => core.registry.aggregate().uri.clone(),
     };
     let uri = named.unwrap_or_else(default);
@@ -117,22 +126,38 @@ pub(crate) async fn resource(
 
 /// DC-5: what has no meaning at this resource is dropped, so that scopes of two never mix (R9068-3-1), and only what is
 /// wholly unknown is refused; nothing asked, or nothing but what a sign-in elsewhere would ask, means the client's
-/// registered default or the resource's, never everything (OA21-1.4.1-3).
-pub(crate) fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
+/// registered default or the resource's, never everything (OA21-1.4.1-3). Who signs in is asked beside all that, where
+/// OpenID Connect is on.
+pub(crate) fn scope(
+    core: &Core,
+    client: &Client,
+    resource: &Resource,
+    text: &str,
+) -> Result<ScopeSet, Error> {
     let invalid = |text| Error::new(ErrorCode::InvalidScope, text);
     let asked =
         ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
-    let meant = resource.scopes.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
-    let known = asked.intersection(&meant);
-    let registered = client.metadata.scope.intersection(&meant);
-    let only_identity = asked.is_subset(&scopes::OPENID.into_iter().collect());
-    match (only_identity, known.is_empty()) {
-        (_, false) => Ok(known),
-        (false, true) => Err(invalid("none of these scopes has a meaning at this resource")),
-        (true, _) if registered.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) => Ok(registered),
-        (true, _) if resource.default_scopes.is_empty() => {
-            Err(invalid("this resource gives nothing by default: name the scopes"))
-        }
-        (true, _) => Ok(resource.default_scopes.union(&registered)),
+    let staying = ScopeSet::from_iter([scopes::OFFLINE_ACCESS]);
+    let meant = resource.scopes.union(&staying);
+    let known = asked.intersection(&meant).union(&openid::asked(core, &asked));
+    if !asked.intersection(&resource.scopes).is_empty() {
+        let is_whole = !openid::is_userinfo(resource) || known.contains(scopes::IDENTITY);
+        return if is_whole {
+            Ok(known)
+        } else {
+            Err(invalid("scope lacks openid, without which it means nothing"))
+        };
     }
+    if !asked.is_subset(&openid::all().union(&staying)) {
+        return Err(invalid("none of these scopes has a meaning at this resource"));
+    }
+    let registered = openid::whole(client.metadata.scope.intersection(&meant));
+    let default = match registered.without(&staying).is_empty() {
+        false => registered,
+        true if resource.default_scopes.is_empty() => {
+            return Err(invalid("this resource gives nothing by default: name the scopes"));
+        }
+        true => resource.default_scopes.union(&registered),
+    };
+    Ok(default.union(&known))
 }

@@ -6,6 +6,7 @@ use portcullis_oauth::{
 };
 use serde_json::{Map, Value};
 
+use crate::openid;
 use crate::refusal::Refusal;
 
 const MAXIMUM_REDIRECT_URIS: usize = 20;
@@ -29,6 +30,7 @@ pub(crate) fn judge(
         application_type: ApplicationType::infer(&redirect_uris),
         scope: scope(members)?,
         require_pushed_authorization_requests: flag(members, "require_pushed_authorization_requests")?,
+        openid: openid::judge_registration(members),
         grant_types,
         redirect_uris,
     })
@@ -107,7 +109,7 @@ fn is_visible(c: char) -> bool {
 fn scope(members: &Map<String, Value>) -> Result<ScopeSet, Refusal> {
     let asked = ScopeSet::parse(text(members, "scope")?.unwrap_or_default())
         .map_err(|error| bad(error.to_string()))?;
-    Ok(asked.intersection(&scopes::ALL.into_iter().collect()))
+    Ok(asked.intersection(&scopes::ALL.into_iter().chain(scopes::OPENID).collect()))
 }
 
 /// A member that is a string, if it is there.

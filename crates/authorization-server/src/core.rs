@@ -17,8 +17,9 @@ use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
 use crate::store::{
-    AccessTokens, Clients, Codes, Devices, Grants, Invitations, KnownBrowsers, Machines, PushedRequests,
-    RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, SigningKeys, Users,
+    AccessTokens, Clients, Codes, Devices, Grants, Identities, Invitations, KnownBrowsers, LogoutNotices,
+    Machines, PushedRequests, RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns,
+    SigningKeys, Users,
 };
 use crate::work::Work;
 
@@ -75,6 +76,10 @@ pub(crate) struct Core {
     pub(crate) devices: Devices,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) signing: Signing,
+    pub(crate) identities: Identities,
+    pub(crate) logout_notices: LogoutNotices,
+    /// The client for addresses that strangers name.
+    pub(crate) outbound: Outbound,
     pub(crate) passwords: PasswordCheck,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
@@ -98,10 +103,12 @@ impl Core {
         let signing_keys = SigningKeys::new(database.clone(), clock.clone(), &parts.master_key);
         let resources = Resources::new(database.clone(), clock.clone());
         Self {
-            resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone()),
+            resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone())
+                .with_openid(parts.settings.openid),
             users: Users::new(database.clone(), clock.clone()),
             clients: Clients::new(database.clone(), clock.clone()),
-            documents: Documents::new(parts.outbound),
+            documents: Documents::new(parts.outbound.clone()),
+            outbound: parts.outbound,
             setup: Setup::new(database.clone(), clock.clone()),
             sign_ins: SignIns::new(database.clone(), clock.clone()),
             known_browsers: KnownBrowsers::new(database.clone()),
@@ -114,6 +121,8 @@ impl Core {
             devices: Devices::new(database.clone()),
             refresh_tokens: RefreshTokens::new(database.clone()),
             signing: Signing::new(signing_keys, parts.changes.clone()),
+            identities: Identities::new(database.clone()),
+            logout_notices: LogoutNotices::new(database.clone()),
             passwords: PasswordCheck::default(),
             sign_in_source_guard: Guard::new(Quota::per_minute(parts.settings.sign_ins_per_minute)),
             secret_guard: Guard::new(Quota::per_minute(20)),

@@ -71,7 +71,8 @@ async fn begin(
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, text));
     }
     let resource = authorization_request::resource(core, client, form).await??;
-    let scope = authorization_request::scope(client, &resource, form.one("scope")?.unwrap_or_default())?;
+    let scope =
+        authorization_request::scope(core, client, &resource, form.one("scope")?.unwrap_or_default())?;
     let peer = peer.to_string();
     let new = NewDevice { client: &client.id, resource: &resource.uri, scope: &scope, peer: &peer };
     let wait = u64::try_from(DEVICE_LIFE.0).unwrap_or(60);

@@ -81,7 +81,7 @@ async fn introspect(
     Ok(Introspection::inactive())
 }
 
-fn unavailable(cause: Box<dyn std::error::Error + Send + Sync>) -> Refusal {
+pub(crate) fn unavailable(cause: Box<dyn std::error::Error + Send + Sync>) -> Refusal {
     match cause.downcast::<DatabaseError>() {
         Ok(error) => (*error).into(),
         Err(cause) => Error::internal(cause).into(),

@@ -21,6 +21,7 @@ mod jwks;
 mod login;
 mod logout;
 mod metadata;
+mod openid;
 mod page_error;
 pub mod pages;
 mod password;

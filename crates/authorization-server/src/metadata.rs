@@ -1,5 +1,5 @@
 //! Authorization server metadata (RFC 8414 §3), at its own well-known place and at the one of OpenID Connect Discovery,
-//! where some MCP clients look alone (R8414-5-1, MCP-AUTH-4). No ID tokens are issued, and the document claims none.
+//! where some MCP clients look alone (R8414-5-1, MCP-AUTH-4). Without OpenID Connect it claims no ID tokens (OIDC-D-3-1).
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use crate::settings::{ClientDocuments, Registration};
 
 pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     let mut document = AuthorizationServerMetadata::new(core.public_url());
+    if core.settings.openid {
+        document = document.with_openid();
+    }
     if core.settings.registration == Registration::Off {
         document.registration_endpoint = None;
     }

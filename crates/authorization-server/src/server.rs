@@ -16,10 +16,10 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::{QUARANTINE, Registration};
-use crate::store::{Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
+use crate::store::{self, Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
-    authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata,
+    authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata, openid,
     password_change, pushed_authorization, register, registration_management, revoke, setup, token,
 };
 
@@ -51,7 +51,9 @@ impl AuthorizationServer {
 
     /// Its endpoints and pages. The pages expect [`portcullis_web::session_layer`] around them.
     pub fn router(&self) -> Router {
-        self.protocol().merge(pages()).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self.0.clone())
+        let pages = if self.0.settings.openid { pages().merge(openid::pages()) } else { pages() };
+        let pages = pages.layer(from_fn(portcullis_web::page_headers));
+        self.protocol().merge(pages).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self.0.clone())
     }
 
     /// What programs call, from any origin and without cookies (OA21-3.2-3).
@@ -66,6 +68,9 @@ impl AuthorizationServer {
             .route("/oauth/revoke", post(revoke::endpoint))
             .route("/oauth/introspect", post(introspect::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
+        if self.0.settings.openid {
+            router = router.merge(openid::protocol());
+        }
         if self.0.settings.registration != Registration::Off {
             router = router
                 .route("/oauth/register", post(register::endpoint))
@@ -147,16 +152,29 @@ impl AuthorizationServer {
     /// When the database does not answer.
     pub async fn end_session(
         &self,
-        sessions: &SessionStore,
         principal: &PrincipalId,
         session: &SessionSummary,
     ) -> Result<bool, DatabaseError> {
-        let ended = sessions.end(principal, session.handle.as_str()).await?;
-        if ended {
-            let event = Event::new(self.0.clock.now(), Action::SignOut, Outcome::Done);
-            self.0.note(event.because("from_another_browser").by(principal)).await;
+        let now = self.0.clock.now();
+        let mut transaction = self.0.database.begin().await?;
+        let Some(ended) = SessionStore::end_in(&mut transaction, principal, &session.handle).await? else {
+            return Ok(false);
+        };
+        if let Some(sid) = &ended.sid {
+            store::end_sid_in(&mut transaction, sid, now).await?;
         }
-        Ok(ended)
+        let event = Event::new(now, Action::SignOut, Outcome::Done).because("from_another_browser");
+        portcullis_audit::record_in(&mut transaction, event.by(principal)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Tells clients of sessions that are over what is due at `now` (OpenID Connect Back-Channel Logout).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deliver_logout_notices(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        openid::deliver(&self.0, now).await
     }
 
     /// Whether this address and password would sign somebody in.
@@ -207,7 +225,6 @@ fn pages() -> Router<Arc<Core>> {
         .route("/logout", post(logout::sign_out))
         .route("/account/password", get(password_change::show).post(password_change::change))
         .route("/setup", get(setup::show).post(setup::create))
-        .layer(from_fn(portcullis_web::page_headers))
 }
 
 /// Any origin, no credentials, the headers that clients send and read (DC-17).

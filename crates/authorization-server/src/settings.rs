@@ -1,7 +1,7 @@
 //! Lifetimes and switches that an operator sets.
 
-use portcullis_oauth::Seconds;
 use portcullis_oauth::jose::Algorithm;
+use portcullis_oauth::{ClientMetadata, OpenIdRegistration, ScopeSet, Seconds, scopes};
 
 /// An authorization code lives so long (OA21-4.1.2-1).
 pub(crate) const CODE_LIFE: Seconds = Seconds(60);
@@ -88,6 +88,8 @@ pub struct Settings {
     pub client_documents: ClientDocuments,
     /// What signed tokens are signed with, where nothing else was asked for.
     pub signing_algorithm: Algorithm,
+    /// Whether clients may learn who signed in (OpenID Connect).
+    pub openid: bool,
 }
 
 impl Default for Settings {
@@ -104,6 +106,18 @@ impl Default for Settings {
             require_pushed_authorization_requests: false,
             client_documents: ClientDocuments::Open,
             signing_algorithm: Algorithm::Es256,
+            openid: false,
         }
+    }
+}
+
+impl Settings {
+    /// What of a client's metadata has a meaning here: the rest is dropped, and the client is told so (R7591-3.2.1-2).
+    pub(crate) fn offered(&self, mut metadata: ClientMetadata) -> ClientMetadata {
+        if !self.openid {
+            metadata.openid = OpenIdRegistration::default();
+            metadata.scope = metadata.scope.without(&ScopeSet::from_iter(scopes::OPENID));
+        }
+        metadata
     }
 }

@@ -6,6 +6,7 @@
 //! imports tokio or axum, and sqlx only for column derives behind the feature `sqlx`.
 
 mod actor;
+mod algorithm;
 mod alias;
 mod basic;
 mod challenge;
@@ -18,6 +19,7 @@ mod introspection;
 #[cfg(feature = "jose")]
 pub mod jose;
 mod metadata;
+mod openid;
 mod pkce;
 mod public_url;
 mod redirect_uri;
@@ -31,6 +33,7 @@ mod user_code;
 mod verifier;
 
 pub use actor::Actor;
+pub use algorithm::Algorithm;
 pub use alias::{Alias, AliasError};
 pub use basic::{BasicCredentials, BasicError};
 pub use challenge::Challenge;
@@ -43,6 +46,7 @@ pub use form::{
 pub use identifier::{ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle};
 pub use introspection::Introspection;
 pub use metadata::{AuthorizationServerMetadata, ProtectedResourceMetadata};
+pub use openid::{OpenIdMetadata, OpenIdRegistration};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use redirect_uri::{Destination, Loopback, RedirectUri, RedirectUriError};

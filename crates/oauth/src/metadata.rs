@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::scope::scopes;
-use crate::{ClientAuthMethod, GrantType, PublicUrl, Resource, ResourceUri};
+use crate::{ClientAuthMethod, GrantType, OpenIdMetadata, PublicUrl, Resource, ResourceUri};
 
 /// `/.well-known/oauth-authorization-server` (RFC 8414 §2), also served as `openid-configuration` for clients that look
 /// only there (R8414-5-1). States only what is on.
@@ -52,6 +52,9 @@ pub struct AuthorizationServerMetadata {
     /// CIMD §5; without it or without `none` above some clients register anew for every connection (DC-12).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub client_id_metadata_document_supported: bool,
+    /// What OpenID Connect adds; none of it when that is off.
+    #[serde(flatten)]
+    pub openid: Option<OpenIdMetadata>,
 }
 
 impl AuthorizationServerMetadata {
@@ -80,7 +83,16 @@ impl AuthorizationServerMetadata {
             code_challenge_methods_supported: only("S256"),
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: true,
+            openid: None,
         }
+    }
+
+    /// The same with OpenID Connect, whose scopes may then be asked for.
+    #[must_use]
+    pub fn with_openid(mut self) -> Self {
+        self.scopes_supported.extend(scopes::OPENID.map(str::to_owned));
+        self.openid = Some(OpenIdMetadata::new(&self.issuer));
+        self
     }
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{RedirectUri, ScopeSet, random_handle};
+use crate::{OpenIdRegistration, RedirectUri, ScopeSet, random_handle};
 
 /// How a client authenticates at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +156,9 @@ pub struct ClientMetadata {
     /// Whether its authorization requests must be pushed first (RFC 9126 §6).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub require_pushed_authorization_requests: bool,
+    /// What OpenID Connect adds.
+    #[serde(flatten)]
+    pub openid: OpenIdRegistration,
 }
 
 impl ClientMetadata {

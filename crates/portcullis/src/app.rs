@@ -139,6 +139,7 @@ fn settings(config: &Config) -> Settings {
         require_pushed_authorization_requests: config.require_pushed_authorization_requests,
         client_documents: config.client_documents,
         signing_algorithm: config.signing_algorithm,
+        openid: config.openid,
     }
 }
 

@@ -119,6 +119,8 @@ pub struct Config {
     pub outbound_time: Duration,
     /// What signed access tokens are signed with.
     pub signing_algorithm: Algorithm,
+    /// Whether clients may learn who signed in (OpenID Connect).
+    pub openid: bool,
     /// The log's filter.
     pub log: String,
     /// The log's form.

@@ -10,6 +10,7 @@ use super::answer::Given;
 use super::pending::Pending;
 use super::{gone, question};
 use crate::Core;
+use crate::openid;
 use crate::page_error::PageError;
 use crate::store::{self, NewGrant};
 
@@ -54,14 +55,14 @@ enum Problem {
 
 async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Ticked, Problem>, PageError> {
     let offered = question::offered(pending);
-    let scopes: ScopeSet = form.all("scope").filter(|scope| offered.contains(scope)).collect();
-    if !scopes.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) {
+    let scopes = openid::whole(form.all("scope").filter(|scope| offered.contains(scope)).collect());
+    if scopes.intersection(&pending.resource.scopes).is_empty() {
         return Ok(Err(Problem::NothingTicked("Tick at least one permission, or deny.")));
     }
     let owned = question::connections(core, pending).await?;
     let connections = match &pending.resource.alias {
         // Connections are the gateway's; another server's tokens reach none.
-        _ if pending.registered.is_some() => Some(Vec::new()),
+        _ if !pending.is_for_gateway() => Some(Vec::new()),
         Some(alias) => match owned.into_iter().find(|connection| connection.alias == *alias) {
             Some(connection) => Some(vec![connection.id]),
             None => return Ok(Err(Problem::NoSuchConnection)),
@@ -99,13 +100,15 @@ async fn grant(
         client: &pending.client.id,
         redirect_host: pending.given_to(),
         resource: &pending.resource.uri,
-        scopes: &ticked.scopes,
+        scopes: &openid::own(&ticked.scopes, &pending.resource),
         connections: ticked.connections.as_deref(),
         // What the client was registered for now: a document that adds to it later adds nothing to this (A37).
         may_refresh: ticked.may_refresh && pending.client.may_use(GrantType::RefreshToken),
         metadata: &pending.client.metadata,
     };
     let grant = store::create_grant_in(&mut transaction, &new, now).await?;
+    let identity = (&ticked.scopes, &pending.sign_in);
+    openid::record_in(core, &mut transaction, &grant, identity, &pending.resource).await?;
     let given = pending.give_in(&mut transaction, &grant, now).await?;
     let event =
         Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);

@@ -4,12 +4,13 @@ use portcullis_oauth::{
     ClientId, CodeChallenge, Destination, Form, Resource, ResourceUri, ScopeSet, Secret, SecretKind,
     Timestamp, UserCode,
 };
-use portcullis_web::{Browser, Peer};
+use portcullis_web::{Browser, Peer, SignedIn};
 
 use super::{changed, gone};
 use crate::Core;
+use crate::openid;
 use crate::page_error::PageError;
-use crate::signed_in::signed_in;
+use crate::signed_in::sign_in;
 use crate::store::{Client, RegisteredResource, User};
 
 /// A request that waits.
@@ -18,6 +19,8 @@ pub(super) struct Pending {
     pub(super) mark: String,
     pub(super) client: Client,
     pub(super) user: User,
+    /// When and in which session they signed in.
+    pub(super) sign_in: SignedIn,
     pub(super) resource: Resource,
     /// How its server is registered; `None` for our own gateway.
     pub(super) registered: Option<RegisteredResource>,
@@ -38,6 +41,7 @@ pub(super) struct Redirect {
     pub(super) destination: Destination,
     pub(super) state: Option<String>,
     pub(super) code_challenge: CodeChallenge,
+    pub(super) nonce: Option<String>,
 }
 
 /// A device, as a person can tell it from another one (R8628-5.4-1).
@@ -52,11 +56,16 @@ pub(super) struct Device {
 /// What a handle turns out to be.
 pub(super) enum Found {
     Pending(Box<Pending>),
-    /// Nobody is signed in, or no longer may be.
+    /// Nobody is signed in, no longer may be, or proved who they are longer ago than the request accepts (OIDC-C-3-1).
     SignInFirst(String),
 }
 
 impl Pending {
+    /// Whether connections play a part: they are our own gateway's.
+    pub(super) fn is_for_gateway(&self) -> bool {
+        self.registered.is_none() && !openid::is_userinfo(&self.resource)
+    }
+
     /// Where another account of the same person would go on.
     pub(super) fn return_to(&self) -> String {
         match self.way {
@@ -78,8 +87,8 @@ pub(super) async fn find(
     if handle.expose().starts_with(SecretKind::DeviceRequest.prefix()) {
         return find_device(core, (browser, peer), handle).await;
     }
-    let mark = browser.mark().await?;
-    let request = core.requests.find(&handle, &mark, core.clock.now()).await?.ok_or_else(gone)?;
+    let (mark, now) = (browser.mark().await?, core.clock.now());
+    let request = core.requests.find(&handle, &mark, now).await?.ok_or_else(gone)?;
     let client = client(core, &request.client_id).await?;
     // CIMD-6.3-1: what was asked about is what is answered; a client that became another meanwhile asks again.
     if request.client_fingerprint.is_some_and(|asked| asked != client.metadata.fingerprint()) {
@@ -87,13 +96,15 @@ pub(super) async fn find(
     }
     let destination = Destination::prove(&client.metadata.redirect_uris, Some(&request.redirect_uri))
         .map_err(|_| gone())?;
-    let Some(user) = signed_in(core, browser).await? else {
+    let found = sign_in(core, browser).await?;
+    let Some((user, sign_in)) = found.filter(|(_, sign_in)| request.demand.is_met(sign_in, now)) else {
         return Ok(Found::SignInFirst(consent_url(&handle)));
     };
-    let way =
-        Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
+    let (state, code_challenge, nonce) = (request.state, request.code_challenge, request.nonce);
+    let way = Way::Redirect(Redirect { destination, state, code_challenge, nonce });
     let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
-    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
+    let pending = Pending { handle, mark, client, user, sign_in, resource, registered, scope, way };
+    Ok(Found::Pending(Box::new(pending)))
 }
 
 async fn find_device(
@@ -102,7 +113,7 @@ async fn find_device(
     handle: Secret,
 ) -> Result<Found, PageError> {
     let mark = browser.mark().await?;
-    let Some(user) = signed_in(core, browser).await? else {
+    let Some((user, sign_in)) = sign_in(core, browser).await? else {
         return Ok(Found::SignInFirst("/device".to_owned()));
     };
     let claimed = core.devices.find_claimed(&handle, (&mark, &user.id), core.clock.now()).await?;
@@ -115,7 +126,8 @@ async fn find_device(
         asked_at: claimed.created_at,
     });
     let ((resource, registered), scope) = (resource(core, &claimed.resource).await?, claimed.scope);
-    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
+    let pending = Pending { handle, mark, client, user, sign_in, resource, registered, scope, way };
+    Ok(Found::Pending(Box::new(pending)))
 }
 
 /// A resource that was removed meanwhile is nothing that could be allowed, and never another one.

@@ -9,6 +9,7 @@ use portcullis_web::layout::{Chrome, Moment, page};
 use super::pending::{Device, Pending, Redirect, Way};
 use crate::Core;
 use crate::directory::ConnectionSummary;
+use crate::openid;
 use crate::page_error::PageError;
 use crate::pages::{
     AskingDevice, ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
@@ -21,14 +22,15 @@ pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<Co
     core.connections.connections_of(&pending.user.id).await.map_err(PageError::Internal)
 }
 
-/// What can be ticked: what was asked for, as far as it has a meaning at the resource and the user may give it. The
-/// user's permissions are those of our own gateway; another server's scopes are its own business.
+/// What can be ticked: what was asked for, as far as it has a meaning at the resource and the user may give it; who they
+/// are is always theirs to tell. The user's permissions are those of our own gateway; another server's scopes are its own business.
 pub(super) fn offered(pending: &Pending) -> ScopeSet {
     let may = match &pending.registered {
         Some(_) => &pending.resource.scopes,
         None => &pending.user.permissions,
     };
-    pending.scope.intersection(&may.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS])))
+    let always = openid::all().union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
+    pending.scope.intersection(&may.union(&always))
 }
 
 /// The tick boxes in the order in which people understand them: ours from seeing to managing, another server's as
@@ -37,12 +39,13 @@ fn choices(core: &Core, pending: &Pending, reached: &[&ConnectionSummary]) -> Ve
     let offered = offered(pending);
     let own = |scope: &'static str| offered.contains(scope).then(|| choice(core, scope, reached));
     let Some(registered) = &pending.registered else {
-        return scopes::ALL.into_iter().filter_map(own).collect();
+        let all = scopes::MCP.into_iter().chain(scopes::OPENID).chain([scopes::OFFLINE_ACCESS]);
+        return all.filter_map(own).collect();
     };
     let theirs = registered.what.scopes.iter().filter(|scope| offered.contains(&scope.name));
     theirs
         .map(|scope| ScopeChoice::described(&scope.name, &scope.about))
-        .chain(own(scopes::OFFLINE_ACCESS))
+        .chain(scopes::OPENID.into_iter().chain([scopes::OFFLINE_ACCESS]).filter_map(own))
         .collect()
 }
 
@@ -76,7 +79,7 @@ pub(super) async fn show(
         sends_to: sends_to(core, pending),
         account: pending.user.email.clone(),
         scopes,
-        connections: (target.alias.is_none() && pending.registered.is_none()).then(|| {
+        connections: (target.alias.is_none() && pending.is_for_gateway()).then(|| {
             let boxed =
                 |summary: &ConnectionSummary| connection(summary, ticked("connection", summary.id.as_str()));
             owned.iter().map(boxed).collect()
@@ -98,7 +101,8 @@ fn target_resource(pending: &Pending) -> TargetResource {
     let (name, host) = match (&pending.registered, alias) {
         (Some(_), _) => (name.clone(), Some(uri.authority().to_owned())),
         (None, Some(alias)) => (alias.to_string(), None),
-        (None, None) => ("your connections".to_owned(), None),
+        (None, None) if pending.is_for_gateway() => ("your connections".to_owned(), None),
+        (None, None) => (name.clone(), None),
     };
     TargetResource { name, host, uri: uri.to_string() }
 }

@@ -16,6 +16,7 @@ pub(crate) struct NewCode<'a> {
     pub(crate) redirect_uri: &'a str,
     pub(crate) code_challenge: &'a CodeChallenge,
     pub(crate) resource: &'a ResourceUri,
+    pub(crate) nonce: Option<&'a str>,
 }
 
 /// A code with what its grant says, as the token endpoint judges it.
@@ -28,6 +29,7 @@ pub(crate) struct CodeRow {
     pub(crate) redirect_uri: String,
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
+    pub(crate) nonce: Option<String>,
     pub(crate) scopes: ScopeSet,
     pub(crate) may_refresh: bool,
     pub(crate) expires_at: Timestamp,
@@ -77,7 +79,7 @@ impl Codes {
     pub(crate) async fn find(&self, code: &Secret) -> Result<Option<CodeRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT a.hash, a.grant_id, g.client_id, g.principal_id, a.redirect_uri, a.code_challenge, a.resource, \
+            "SELECT a.hash, a.grant_id, g.client_id, g.principal_id, a.redirect_uri, a.code_challenge, a.resource, a.nonce, \
              r.scopes, g.may_refresh, a.expires_at, a.failed_attempts, a.redeemed_at, \
              g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
              FROM authorization_code a JOIN oauth_grant g ON g.id = a.grant_id \
@@ -149,8 +151,8 @@ pub(crate) async fn create_in(
     let code = Secret::generate(SecretKind::AuthorizationCode);
     on!(transaction.on(), |connection| {
         sqlx::query(
-        "INSERT INTO authorization_code (hash, grant_id, redirect_uri, code_challenge, resource, expires_at, failed_attempts) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0)"
+        "INSERT INTO authorization_code (hash, grant_id, redirect_uri, code_challenge, resource, expires_at, failed_attempts, nonce) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $7)"
     )
     .bind(code.hash())
     .bind(new.grant)
@@ -158,6 +160,7 @@ pub(crate) async fn create_in(
     .bind(new.code_challenge)
     .bind(new.resource)
     .bind(now.plus(CODE_LIFE))
+    .bind(new.nonce)
     .execute(connection)
     .await
     .map(drop)

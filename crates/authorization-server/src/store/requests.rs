@@ -7,6 +7,7 @@ use portcullis_oauth::{
 };
 
 use super::pushed_requests;
+use crate::openid::{OpenIdRequest, SignInDemand};
 use crate::settings::REQUEST_LIFE;
 
 /// A request that was judged and may be answered.
@@ -22,6 +23,8 @@ pub(crate) struct NewRequest {
     /// The pushed request that it comes from (RFC 9126).
     pub(crate) pushed: Option<SecretHash>,
     pub(crate) client_fingerprint: String,
+    pub(crate) openid: OpenIdRequest,
+    pub(crate) demand: SignInDemand,
 }
 
 /// A request that waits for its user.
@@ -35,6 +38,11 @@ pub(crate) struct PendingRequest {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    pub(crate) nonce: Option<String>,
+    pub(crate) login_hint: Option<String>,
+    /// Which sign-in it accepts.
+    #[sqlx(flatten)]
+    pub(crate) demand: SignInDemand,
 }
 
 /// The flows under way.
@@ -54,7 +62,8 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+             scope, pushed, expires_at, client_fingerprint, nonce, login_hint, stale_sign_in, max_age) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -67,6 +76,10 @@ impl Requests {
         .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
         .bind(&new.client_fingerprint)
+        .bind(&new.openid.nonce)
+        .bind(&new.openid.login_hint)
+        .bind(new.demand.stale_sign_in)
+        .bind(new.demand.max_age)
         .execute(pool)
         .await
         .map(drop)
@@ -83,8 +96,8 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint FROM authorization_request \
-             WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint, nonce, login_hint, \
+             stale_sign_in, max_age FROM authorization_request WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())
         .bind(browser)

@@ -7,6 +7,7 @@ use super::minting::{renewable, within_limits};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::openid::Identity;
 use crate::refusal::Refusal;
 use crate::store::{CodeRow, MintedAccess, MintedRefresh, Redemption};
 
@@ -65,6 +66,7 @@ fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusa
 /// Redeems the code and mints what it gives, all or nothing. `None`: somebody else redeemed it first.
 async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
     let (now, settings) = (request.now, &core.settings);
+    let identity = Identity::of(core, request.client.client(), &row.grant_id, now).await?;
     let press = Press::granted(core, &row.resource, now).await?;
     let expires_at = now.plus(press.life());
     let access = press.strike(core, request, (&row.principal_id, &row.scopes, None), expires_at)?;
@@ -83,7 +85,8 @@ async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result
         return Ok(None);
     }
     let held = (row.principal_id.clone(), access);
-    Ok(Some(Issued { refresh_token: refresh, ..Issued::access(held, row.scopes.clone(), expires_at) }))
+    let issued = Issued { refresh_token: refresh, ..Issued::access(held, row.scopes.clone(), expires_at) };
+    issued.telling(core, identity.as_ref(), (row.nonce.as_deref(), now)).map(Some)
 }
 
 /// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).

@@ -6,6 +6,7 @@ use super::minting::{Gift, mint_in, within_limits};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::openid::Identity;
 use crate::refusal::Refusal;
 use crate::store::{self, DeviceRow};
 
@@ -43,6 +44,7 @@ async fn issue(
 ) -> Result<Issued, Refusal> {
     let granted = core.devices.granted(grant, &row.resource).await?.ok_or_else(bad_code)?;
     within_limits(request, &row.resource)?;
+    let identity = Identity::of(core, request.client.client(), grant, request.now).await?;
     let press = Press::granted(core, &row.resource, request.now).await?;
     let mut transaction = core.database.begin().await?;
     if !store::redeem_device_in(&mut transaction, &row.hash, request.now).await? {
@@ -57,7 +59,7 @@ async fn issue(
     };
     let issued = mint_in(core, request, &mut transaction, &gift).await?;
     transaction.commit().await?;
-    Ok(issued)
+    issued.telling(core, identity.as_ref(), (None, request.now))
 }
 
 fn bad_code() -> Refusal {

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::Core;
 use crate::client_authentication::{AuthenticatedClient, authenticate};
+use crate::openid::Identity;
 use crate::refusal::{RawBody, Refusal, no_store};
 
 /// What a grant gave.
@@ -30,6 +31,8 @@ pub(crate) struct Issued {
     principal: PrincipalId,
     access_token: Secret,
     refresh_token: Option<Secret>,
+    /// Who signed in, where the client may learn it.
+    id_token: Option<Secret>,
     scope: ScopeSet,
     expires_at: Timestamp,
     /// Said by an exchange alone (R8693-2.2-1).
@@ -45,6 +48,8 @@ struct Answer<'a> {
     scope: &'a ScopeSet,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
 }
@@ -138,7 +143,30 @@ impl Issued {
         scope: ScopeSet,
         expires_at: Timestamp,
     ) -> Self {
-        Self { principal, access_token, refresh_token: None, scope, expires_at, exchanged: None }
+        Self {
+            principal,
+            access_token,
+            refresh_token: None,
+            id_token: None,
+            scope,
+            expires_at,
+            exchanged: None,
+        }
+    }
+
+    /// The same with an ID token, if there is somebody to tell of. What is granted is then said in full, though the access
+    /// token may be for another resource (OA21-1.4.1-2).
+    fn telling(
+        mut self,
+        core: &Core,
+        identity: Option<&Identity>,
+        (nonce, now): (Option<&str>, Timestamp),
+    ) -> Result<Self, Refusal> {
+        if let Some(identity) = identity {
+            self.id_token = Some(identity.id_token(core, (&self.access_token, nonce), now)?);
+            self.scope = self.scope.union(identity.scopes());
+        }
+        Ok(self)
     }
 
     fn response(&self, now: Timestamp) -> Response {
@@ -148,6 +176,7 @@ impl Issued {
             expires_in: now.seconds_until(self.expires_at),
             scope: &self.scope,
             refresh_token: self.refresh_token.as_ref().map(Secret::expose),
+            id_token: self.id_token.as_ref().map(Secret::expose),
             issued_token_type: self.exchanged.map(TokenType::as_str),
         };
         (no_store(), Json(answer)).into_response()

@@ -9,6 +9,7 @@ use super::minting::within_limits;
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::openid::Identity;
 use crate::refusal::Refusal;
 use crate::store::{MintedAccess, MintedRefresh, RefreshRow, Successor};
 
@@ -29,6 +30,8 @@ enum Rotation {
 struct Reach {
     press: Press,
     scope: ScopeSet,
+    /// Of whom it tells (OpenID Connect Core §12.2).
+    identity: Option<Identity>,
 }
 
 pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
@@ -41,7 +44,7 @@ pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<I
     if let Rotation::Fresh = judge(core, &row, &reach.press, request.now).await?
         && let Some(issued) = rotate(core, request, (&presented, &row), &reach).await?
     {
-        return Ok(issued);
+        return issued.telling(core, reach.identity.as_ref(), (None, request.now));
     }
     // Rotated before, or by somebody who was faster just now: read again what stands there.
     let row = find(core, request, &presented).await?;
@@ -84,6 +87,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
         core.refresh_tokens.granted(&row.grant_id, &resource).await?
     };
     let granted = granted.ok_or_else(target)?;
+    let mut identity = Identity::of(core, request.client.client(), &row.grant_id, request.now).await?;
     let scope = match request.form.one("scope")? {
         None => granted,
         Some(text) => {
@@ -91,15 +95,18 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
                 .map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
             if asked.is_empty() {
                 // White space alone asks for nothing in particular (OA21-3.1-5).
-                return Ok(Reach { press, scope: granted });
+                return Ok(Reach { press, scope: granted, identity });
             }
-            if !asked.is_subset(&granted) {
+            let told = identity.as_ref().map(|identity| identity.scopes().clone()).unwrap_or_default();
+            let scope = asked.intersection(&granted);
+            if scope.is_empty() || !asked.is_subset(&granted.union(&told)) {
                 return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
             }
-            asked
+            identity = identity.and_then(|identity| identity.narrowed(&asked));
+            scope
         }
     };
-    Ok(Reach { press, scope })
+    Ok(Reach { press, scope, identity })
 }
 
 async fn judge(
@@ -177,15 +184,17 @@ async fn repeat(
         && row.access_scope.as_ref() == Some(&reach.scope)
         && row.access_revoked_at.is_none();
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
-    let refresh_token = Some(successor);
+    let (refresh_token, identity) = (Some(successor), reach.identity.as_ref());
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
-        return Ok(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) });
+        let issued = Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) };
+        return issued.telling(core, identity, (None, request.now));
     }
     let expires_at = request.now.plus(reach.press.life());
     let token = reach.press.strike(core, request, (&principal, &scope, None), expires_at)?;
     let minted = (reach.press.resource(), &scope);
     core.access_tokens.mint(&token, &row.grant_id, minted, (request.now, expires_at)).await?;
-    Ok(Issued { refresh_token, ..Issued::access((principal, token), scope, expires_at) })
+    let issued = Issued { refresh_token, ..Issued::access((principal, token), scope, expires_at) };
+    issued.telling(core, identity, (None, request.now))
 }
 
 /// OA21-4.3.1-2: reuse outside the rule ends the whole family.

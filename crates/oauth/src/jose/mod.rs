@@ -2,19 +2,23 @@
 //! claims that both servers must agree on.
 //!
 //! Owns the envelope (what is parsed, which key fits which algorithm, what is never believed) and what a signed access
-//! token says ([`AccessTokenClaims`]). The mathematics is aws-lc-rs's. No I/O; keys and times arrive as values.
+//! token says ([`AccessTokenClaims`]), an ID token ([`IdTokenClaims`]) and a logout token ([`LogoutTokenClaims`]). The mathematics is aws-lc-rs's. No I/O; keys and times arrive as values.
 
 mod access_token;
-mod algorithm;
 mod audience;
+mod id_token;
 mod jwk;
 mod jws;
+mod logout_token;
 mod numeric_date;
 mod signing;
 
 pub use access_token::AccessTokenClaims;
-pub use algorithm::Algorithm;
 pub use audience::single_audience;
+pub use id_token::{IdTokenClaims, IdTokenHint};
 pub use jwk::{Jwk, JwkError, JwkSet};
 pub use jws::{Jws, JwsError};
+pub use logout_token::LogoutTokenClaims;
 pub use signing::{SigningError, SigningKey};
+
+pub use crate::Algorithm;

@@ -3,6 +3,7 @@
 mod document;
 mod invite;
 mod new;
+mod openid;
 
 use std::sync::Arc;
 
@@ -226,6 +227,7 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), 
         ("registered by", origin(client).to_owned()),
         ("created", time(client.created_at)),
     ];
+    fields.extend(openid::fields(&client.metadata.openid));
     fields.extend(client.machine.as_ref().map(|machine| ("acts for itself as", machine.to_string())));
     fields.extend(client.trust.map(|trust| ("trust", trust.as_str().to_owned())));
     if let Some(document) = &client.document {

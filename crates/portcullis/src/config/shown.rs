@@ -62,6 +62,7 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "private_hosts" => texts(config.private_hosts.clone()),
         "outbound_seconds" => json!(config.outbound_time.as_secs()),
         "signing_algorithm" => json!(config.signing_algorithm),
+        "openid" => json!(if config.openid { "on" } else { "off" }),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

@@ -64,6 +64,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         private_hosts: hosts(draft.private_hosts.unwrap_or_default())?,
         outbound_time: Duration::from_secs(outbound_seconds.unsigned_abs()),
         signing_algorithm: algorithm(draft.signing_algorithm)?,
+        openid: choice("openid", draft.openid, [("off", false), ("on", true)])?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })

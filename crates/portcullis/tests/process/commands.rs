@@ -89,6 +89,14 @@ fn clients_are_added_shown_rotated_and_removed_and_a_secret_is_shown_once() {
     assert_eq!(refusal(folder.path(), &format!("client remove {id}")).0, 2);
     assert_eq!(run(folder.path(), &format!("client remove {id} --yes")).0, 0);
     assert_eq!(run(folder.path(), "client list --json").1.trim(), "[]");
+    let line = "client add --name Sign-in --redirect-uri https://rp.example/cb --id-token-alg ES256 \
+                --post-logout-redirect-uri https://rp.example/out --backchannel-logout-uri";
+    let (code, sentence) = refusal(folder.path(), &format!("{line} com.example.app:/out"));
+    assert!(code == 2 && sentence.contains("must be an https:// URL"), "{sentence}");
+    let (_, shown, _) = run(folder.path(), &format!("{line} https://rp.example/told"));
+    for told in ["ES256", "https://rp.example/out", "https://rp.example/told"] {
+        assert!(shown.contains(told), "{told} in {shown}");
+    }
     let (code, sentence) = refusal(folder.path(), "client add --name X --redirect-uri http://x.example/cb");
     assert_eq!(code, 2);
     assert!(sentence.contains("cannot register http://x.example/cb"), "{sentence}");

@@ -9,6 +9,7 @@ use portcullis_oauth::{
     ResourceUri, ScopeSet, scopes,
 };
 
+use super::openid::OpenIdArguments;
 use crate::Problem;
 use crate::cli::output::Format;
 
@@ -39,6 +40,8 @@ pub(in crate::cli) struct AddArguments {
     /// Must push its authorization requests before it sends the browser (RFC 9126)
     #[arg(long)]
     require_par: bool,
+    #[command(flatten)]
+    openid: OpenIdArguments,
     #[command(flatten)]
     pub(super) format: Format,
 }
@@ -92,6 +95,7 @@ impl AddArguments {
             response_types: if redirects { vec!["code".to_owned()] } else { Vec::new() },
             scope,
             require_pushed_authorization_requests: self.require_par,
+            openid: self.openid.check()?,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
     }
@@ -152,6 +156,7 @@ mod tests {
             grants: Vec::new(),
             scope: vec!["mcp.tools.read".into(), "mcp.tools.execute".into()],
             require_par: false,
+            openid: OpenIdArguments::default(),
             resources: vec!["HTTP://localhost:8420/mcp".into()],
             format: Format { json: false },
         }
