@@ -17,6 +17,7 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
+        dpop_bound_access_tokens: false,
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };

@@ -3,8 +3,8 @@
 
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{
-    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, RedirectUri, RedirectUriError,
-    Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, JwkThumbprint, RedirectUri,
+    RedirectUriError, Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 
 use crate::Core;
@@ -40,6 +40,8 @@ pub(crate) struct Judged {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    /// The key that the code will be bound to.
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// Judges all of a request but who asks, where the answer goes and whether a person must be asked.
@@ -49,7 +51,16 @@ pub(crate) async fn judge(
     form: &Form,
 ) -> Result<Result<Judged, Error>, DatabaseError> {
     let resource = resource(core, client, form).await?;
-    Ok(judge_for(client, form, resource))
+    Ok(judge_for(client, form, resource).and_then(|judged| {
+        let dpop_jkt = if core.dpop.reads_those_of(client) { dpop_jkt(form)? } else { None };
+        Ok(Judged { dpop_jkt, ..judged })
+    }))
+}
+
+/// RFC 9449 §10: the key of whoever will redeem the code.
+fn dpop_jkt(form: &Form) -> Result<Option<JwkThumbprint>, Error> {
+    let named = form.one("dpop_jkt").ok().flatten().map(JwkThumbprint::parse).transpose();
+    named.map_err(|error| Error::new(ErrorCode::InvalidRequest, format!("dpop_jkt: {error}")))
 }
 
 fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) -> Result<Judged, Error> {
@@ -82,7 +93,7 @@ fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) ->
     let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
     let resource = resource?;
     let scope = scope(client, &resource, one("scope").unwrap_or_default())?;
-    Ok(Judged { code_challenge, resource: resource.uri, scope })
+    Ok(Judged { code_challenge, resource: resource.uri, scope, dpop_jkt: None })
 }
 
 /// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound

@@ -91,6 +91,7 @@ async fn authorize(
         scope: request.scope,
         pushed: asked.pushed.clone(),
         client_fingerprint: client.metadata.fingerprint(),
+        dpop_jkt: request.dpop_jkt,
     };
     let now = core.clock.now();
     let handle = core.requests.create(&new, now).await?;

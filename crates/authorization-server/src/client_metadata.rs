@@ -29,6 +29,7 @@ pub(crate) fn judge(
         application_type: ApplicationType::infer(&redirect_uris),
         scope: scope(members)?,
         require_pushed_authorization_requests: flag(members, "require_pushed_authorization_requests")?,
+        dpop_bound_access_tokens: flag(members, "dpop_bound_access_tokens")?,
         grant_types,
         redirect_uris,
     })

@@ -11,6 +11,7 @@ use portcullis_vault::MasterKey;
 
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
+use crate::dpop::Dpop;
 use crate::guard::Guard;
 use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
@@ -75,6 +76,7 @@ pub(crate) struct Core {
     pub(crate) devices: Devices,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) signing: Signing,
+    pub(crate) dpop: Arc<Dpop>,
     pub(crate) passwords: PasswordCheck,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
@@ -114,6 +116,7 @@ impl Core {
             devices: Devices::new(database.clone()),
             refresh_tokens: RefreshTokens::new(database.clone()),
             signing: Signing::new(signing_keys, parts.changes.clone()),
+            dpop: Dpop::new(&parts.settings, database.clone(), &parts.master_key),
             passwords: PasswordCheck::default(),
             sign_in_source_guard: Guard::new(Quota::per_minute(parts.settings.sign_ins_per_minute)),
             secret_guard: Guard::new(Quota::per_minute(20)),

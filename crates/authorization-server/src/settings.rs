@@ -1,6 +1,7 @@
 //! Lifetimes and switches that an operator sets.
 
 use portcullis_oauth::Seconds;
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 
 /// An authorization code lives so long (OA21-4.1.2-1).
@@ -88,6 +89,10 @@ pub struct Settings {
     pub client_documents: ClientDocuments,
     /// What signed tokens are signed with, where nothing else was asked for.
     pub signing_algorithm: Algorithm,
+    /// Whose proofs of possession count (RFC 9449).
+    pub dpop: DpopUse,
+    /// Whether proofs must hold a nonce of ours (RFC 9449 §8).
+    pub dpop_nonces: bool,
 }
 
 impl Default for Settings {
@@ -104,6 +109,8 @@ impl Default for Settings {
             require_pushed_authorization_requests: false,
             client_documents: ClientDocuments::Open,
             signing_algorithm: Algorithm::Es256,
+            dpop: DpopUse::Off,
+            dpop_nonces: true,
         }
     }
 }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// The parameters of an authorization request that may come once at most (OA21-3.1-4). `client_id` and `redirect_uri` are
 /// judged before them, since they decide where an error may go; `resource` may repeat.
-pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
+pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 9] = [
     "response_type",
     "response_mode",
     "scope",
@@ -14,6 +14,7 @@ pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
     "code_challenge_method",
     "prompt",
     "nonce",
+    "dpop_jkt",
 ];
 
 /// What every `request_uri` of ours begins with (RFC 9126 §2.2).

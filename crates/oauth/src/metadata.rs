@@ -52,6 +52,9 @@ pub struct AuthorizationServerMetadata {
     /// CIMD §5; without it or without `none` above some clients register anew for every connection (DC-12).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub client_id_metadata_document_supported: bool,
+    /// RFC 9449 §5.1: what proofs of possession may be signed with; absent where they are not offered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
 impl AuthorizationServerMetadata {
@@ -80,6 +83,7 @@ impl AuthorizationServerMetadata {
             code_challenge_methods_supported: only("S256"),
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: true,
+            dpop_signing_alg_values_supported: Vec::new(),
         }
     }
 }
@@ -97,6 +101,12 @@ pub struct ProtectedResourceMetadata {
     pub bearer_methods_supported: Vec<String>,
     /// A name for people.
     pub resource_name: String,
+    /// What proofs of possession may be signed with (RFC 9728 §2); absent where they are not offered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
+    /// Whether tokens are taken with a proof alone (RFC 9728 §2): said when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dpop_bound_access_tokens_required: bool,
 }
 
 impl ProtectedResourceMetadata {
@@ -112,6 +122,8 @@ impl ProtectedResourceMetadata {
             scopes_supported: scopes,
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: resource.name.clone(),
+            dpop_signing_alg_values_supported: Vec::new(),
+            dpop_bound_access_tokens_required: false,
         }
     }
 }

@@ -156,6 +156,9 @@ pub struct ClientMetadata {
     /// Whether its authorization requests must be pushed first (RFC 9126 §6).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub require_pushed_authorization_requests: bool,
+    /// Whether all its tokens are bound to a key, so that each token request needs a proof (RFC 9449 §5.2).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dpop_bound_access_tokens: bool,
 }
 
 impl ClientMetadata {

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 
@@ -119,6 +120,10 @@ pub struct Config {
     pub outbound_time: Duration,
     /// What signed access tokens are signed with.
     pub signing_algorithm: Algorithm,
+    /// Whose tokens are bound to a key (RFC 9449).
+    pub dpop: DpopUse,
+    /// Whether proofs of a key must hold a nonce of ours.
+    pub dpop_nonces: bool,
     /// The log's filter.
     pub log: String,
     /// The log's form.

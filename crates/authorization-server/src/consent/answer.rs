@@ -52,6 +52,7 @@ impl Pending {
                     redirect_uri: redirect.destination.uri().as_str(),
                     code_challenge: &redirect.code_challenge,
                     resource: &self.resource.uri,
+                    dpop_jkt: redirect.dpop_jkt.as_ref(),
                 };
                 store::create_code_in(transaction, &code, now).await.map(Given::Code)
             }

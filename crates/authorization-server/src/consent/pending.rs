@@ -1,8 +1,8 @@
 //! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
 
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Form, Resource, ResourceUri, ScopeSet, Secret, SecretKind,
-    Timestamp, UserCode,
+    ClientId, CodeChallenge, Destination, Form, JwkThumbprint, Resource, ResourceUri, ScopeSet, Secret,
+    SecretKind, Timestamp, UserCode,
 };
 use portcullis_web::{Browser, Peer};
 
@@ -38,6 +38,7 @@ pub(super) struct Redirect {
     pub(super) destination: Destination,
     pub(super) state: Option<String>,
     pub(super) code_challenge: CodeChallenge,
+    pub(super) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// A device, as a person can tell it from another one (R8628-5.4-1).
@@ -90,8 +91,12 @@ pub(super) async fn find(
     let Some(user) = signed_in(core, browser).await? else {
         return Ok(Found::SignInFirst(consent_url(&handle)));
     };
-    let way =
-        Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
+    let way = Way::Redirect(Redirect {
+        destination,
+        state: request.state,
+        code_challenge: request.code_challenge,
+        dpop_jkt: request.dpop_jkt,
+    });
     let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
     Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
 }

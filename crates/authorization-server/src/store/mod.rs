@@ -5,6 +5,7 @@ mod clients;
 mod codes;
 mod devices;
 mod documents;
+mod dpop_proofs;
 mod grants;
 mod invitations;
 mod known_browsers;
@@ -31,6 +32,7 @@ pub(crate) use devices::{
 };
 pub(crate) use documents::NewDocument;
 pub use documents::{ClientDocument, ClientTrust};
+pub(crate) use dpop_proofs::DpopProofs;
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
 pub use invitations::{Invitation, Invitations};

@@ -3,7 +3,7 @@
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientId, CodeChallenge, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
+    ClientId, CodeChallenge, JwkThumbprint, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
 };
 
 use super::pushed_requests;
@@ -22,6 +22,8 @@ pub(crate) struct NewRequest {
     /// The pushed request that it comes from (RFC 9126).
     pub(crate) pushed: Option<SecretHash>,
     pub(crate) client_fingerprint: String,
+    /// The key that the code will be bound to (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// A request that waits for its user.
@@ -35,6 +37,7 @@ pub(crate) struct PendingRequest {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// The flows under way.
@@ -54,7 +57,7 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+             scope, pushed, expires_at, client_fingerprint, dpop_jkt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -67,6 +70,7 @@ impl Requests {
         .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
         .bind(&new.client_fingerprint)
+        .bind(&new.dpop_jkt)
         .execute(pool)
         .await
         .map(drop)
@@ -83,7 +87,7 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint FROM authorization_request \
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint, dpop_jkt FROM authorization_request \
              WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())

@@ -177,6 +177,7 @@ fn client_of(new: &NewResource) -> NewClient {
         response_types: Vec::new(),
         scope: ScopeSet::default(),
         require_pushed_authorization_requests: false,
+        dpop_bound_access_tokens: false,
     };
     NewClient { metadata, origin: ClientOrigin::Admin, resources: vec![new.uri.clone()] }
 }

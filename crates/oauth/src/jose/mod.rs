@@ -17,4 +17,5 @@ pub use algorithm::Algorithm;
 pub use audience::single_audience;
 pub use jwk::{Jwk, JwkError, JwkSet};
 pub use jws::{Jws, JwsError};
+pub(crate) use numeric_date::time;
 pub use signing::{SigningError, SigningKey};

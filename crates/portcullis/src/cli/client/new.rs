@@ -14,6 +14,7 @@ use crate::cli::output::Format;
 
 /// A new client.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line by itself")]
 pub(in crate::cli) struct AddArguments {
     /// The name that people see
     #[arg(long)]
@@ -39,6 +40,9 @@ pub(in crate::cli) struct AddArguments {
     /// Must push its authorization requests before it sends the browser (RFC 9126)
     #[arg(long)]
     require_par: bool,
+    /// Must prove to hold a key with each request for tokens, and gets tokens that are bound to it (RFC 9449)
+    #[arg(long)]
+    dpop: bool,
     #[command(flatten)]
     pub(super) format: Format,
 }
@@ -92,6 +96,7 @@ impl AddArguments {
             response_types: if redirects { vec!["code".to_owned()] } else { Vec::new() },
             scope,
             require_pushed_authorization_requests: self.require_par,
+            dpop_bound_access_tokens: self.dpop,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
     }
@@ -152,6 +157,7 @@ mod tests {
             grants: Vec::new(),
             scope: vec!["mcp.tools.read".into(), "mcp.tools.execute".into()],
             require_par: false,
+            dpop: false,
             resources: vec!["HTTP://localhost:8420/mcp".into()],
             format: Format { json: false },
         }
