@@ -132,8 +132,8 @@ both_engines! {
         let world = open(database).await;
         let missing = world.mcp("", "tools/list", json!({})).await;
         assert_eq!(challenges(&missing), [
-            r#"Bearer scope="mcp.resources.read mcp.tools.read", resource_metadata="http://localhost:8420/.well-known/oauth-protected-resource/mcp""#,
-            r#"DPoP scope="mcp.resources.read mcp.tools.read", algs="ES256 EdDSA RS256", resource_metadata="http://localhost:8420/.well-known/oauth-protected-resource/mcp""#,
+            r#"Bearer scope="mcp.resources.read mcp.tools.execute mcp.tools.read", resource_metadata="http://localhost:8420/.well-known/oauth-protected-resource/mcp""#,
+            r#"DPoP scope="mcp.resources.read mcp.tools.execute mcp.tools.read", algs="ES256 EdDSA RS256", resource_metadata="http://localhost:8420/.well-known/oauth-protected-resource/mcp""#,
         ]);
         let metadata = world.get("/.well-known/oauth-protected-resource/mcp").await.json();
         assert_eq!(metadata["dpop_signing_alg_values_supported"], json!(["ES256", "EdDSA", "RS256"]));
@@ -148,7 +148,7 @@ both_engines! {
         let metadata = world.get("/.well-known/oauth-protected-resource/mcp").await.json();
         assert_eq!(metadata["dpop_bound_access_tokens_required"], true);
         // One that a node gave out before the setting was changed.
-        let lax = world.second_node().await;
+        let lax = world.node(&[]).await;
         let client = Client::public(&world).await;
         let mut browser = Browser::at(&lax);
         let (code, pkce) = browser.code_for(&client).await;
