@@ -167,6 +167,7 @@ impl Client {
             scope: ScopeSet::parse(scope).expect("scopes"),
             require_pushed_authorization_requests: false,
             openid: OpenIdRegistration::default(),
+            dpop_bound_access_tokens: false,
         };
         let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
         let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };
@@ -177,12 +178,23 @@ impl Client {
 
     /// Asks the token endpoint, with the client's credentials; further parameters replace ours.
     pub async fn token(&self, world: &World, fields: &[(&str, &str)], changes: &[(&str, &str)]) -> Answer {
+        self.token_with(world, fields, changes, &[]).await
+    }
+
+    /// The same with further headers.
+    pub async fn token_with(
+        &self,
+        world: &World,
+        fields: &[(&str, &str)],
+        changes: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut fields = fields.to_vec();
         fields.push(("client_id", &self.id));
         fields.extend(self.secret.as_deref().map(|secret| ("client_secret", secret)));
         fields.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         fields.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
-        world.post_form("/oauth/token", &fields).await
+        world.post_form_with("/oauth/token", &fields, headers).await
     }
 }
 
@@ -193,7 +205,20 @@ impl World {
     }
 
     /// Calls a method of the stateless revision at one of our MCP endpoints.
-    pub async fn mcp_at(&self, path: &str, token: &str, method: &str, mut params: Value) -> Answer {
+    pub async fn mcp_at(&self, path: &str, token: &str, method: &str, params: Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        self.mcp_with(path, if token.is_empty() { &[] } else { &headers }, method, params).await
+    }
+
+    /// The same with these headers instead of a Bearer token.
+    pub async fn mcp_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        method: &str,
+        mut params: Value,
+    ) -> Answer {
         let version = "2026-07-28";
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": version,
@@ -208,8 +233,8 @@ impl World {
         if let Some(name) = params["name"].as_str() {
             request = request.header("mcp-name", name);
         }
-        if !token.is_empty() {
-            request = request.header("authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_string())).expect("a request")).await
     }

@@ -20,6 +20,7 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
         openid: OpenIdRegistration::default(),
+        dpop_bound_access_tokens: false,
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };

@@ -13,19 +13,26 @@ const ROUNDS: usize = 4;
 
 /// Sends the same form so many times at once, half of them to a second node.
 pub(crate) async fn at_once(world: &World, fields: &[(&str, &str)]) -> Vec<Answer> {
+    at_once_with(world, fields, "").await
+}
+
+/// The same with a proof of possession, or with an empty one for none.
+pub(crate) async fn at_once_with(world: &World, fields: &[(&str, &str)], proof: &str) -> Vec<Answer> {
     let second = world.second_node().await;
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let start = std::sync::Arc::new(tokio::sync::Barrier::new(AT_ONCE));
     let tasks: Vec<_> = (0..AT_ONCE)
         .map(|index| {
             let router = if index % 2 == 0 { world.router() } else { second.router.clone() };
-            let (start, body) = (start.clone(), body.clone());
+            let (start, body, proof) = (start.clone(), body.clone(), proof.to_owned());
             tokio::spawn(async move {
-                let request = axum::http::Request::post("/oauth/token")
+                let mut request = axum::http::Request::post("/oauth/token")
                     .header("host", "localhost:8420")
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(axum::body::Body::from(body))
-                    .unwrap();
+                    .header("content-type", "application/x-www-form-urlencoded");
+                if !proof.is_empty() {
+                    request = request.header("dpop", proof);
+                }
+                let request = request.body(axum::body::Body::from(body)).unwrap();
                 start.wait().await;
                 Answer::read(router.oneshot(request).await.unwrap()).await
             })

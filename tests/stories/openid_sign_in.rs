@@ -19,6 +19,7 @@ async fn trusted(world: &World) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
+        dpop_bound_access_tokens: false,
         scope: ScopeSet::default(),
         openid: OpenIdRegistration::default(),
     };

@@ -3,8 +3,8 @@
 
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{
-    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, RedirectUri, RedirectUriError,
-    Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, JwkThumbprint, RedirectUri,
+    RedirectUriError, Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 
 use crate::Core;
@@ -43,6 +43,8 @@ pub(crate) struct Judged {
     pub(crate) scope: ScopeSet,
     /// What it says of the sign-in itself.
     pub(crate) openid: OpenIdRequest,
+    /// The key that the code will be bound to.
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// Judges all of a request but who asks, where the answer goes and whether a person must be asked.
@@ -52,7 +54,16 @@ pub(crate) async fn judge(
     form: &Form,
 ) -> Result<Result<Judged, Error>, DatabaseError> {
     let resource = resource(core, client, form).await?;
-    Ok(judge_for(core, client, form, resource))
+    Ok(judge_for(core, client, form, resource).and_then(|judged| {
+        let dpop_jkt = if core.dpop.reads_those_of(client) { dpop_jkt(form)? } else { None };
+        Ok(Judged { dpop_jkt, ..judged })
+    }))
+}
+
+/// RFC 9449 §10: the key of whoever will redeem the code.
+fn dpop_jkt(form: &Form) -> Result<Option<JwkThumbprint>, Error> {
+    let named = form.one("dpop_jkt").ok().flatten().map(JwkThumbprint::parse).transpose();
+    named.map_err(|error| Error::new(ErrorCode::InvalidRequest, format!("dpop_jkt: {error}")))
 }
 
 fn judge_for(
@@ -90,7 +101,8 @@ fn judge_for(
     let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
     let resource = resource?;
     let scope = scope(core, client, &resource, one("scope").unwrap_or_default())?;
-    Ok(Judged { code_challenge, resource: resource.uri, scope, openid: OpenIdRequest::read(form)? })
+    let openid = OpenIdRequest::read(form)?;
+    Ok(Judged { code_challenge, resource: resource.uri, scope, openid, dpop_jkt: None })
 }
 
 /// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound

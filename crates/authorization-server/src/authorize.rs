@@ -96,6 +96,7 @@ async fn authorize(
         client_fingerprint: client.metadata.fingerprint(),
         openid: request.openid,
         demand,
+        dpop_jkt: request.dpop_jkt,
     };
     let now = core.clock.now();
     let handle = core.requests.create(&new, now).await?;

@@ -3,7 +3,9 @@
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp};
+use portcullis_oauth::{
+    BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp, TokenScheme,
+};
 use portcullis_web::Peer;
 
 use crate::Core;
@@ -111,11 +113,16 @@ fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
 
 /// The one Bearer token of a request.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    access_token(headers).and_then(|(token, scheme)| (scheme == TokenScheme::Bearer).then_some(token))
+}
+
+/// The token in the one `Authorization` header, with the scheme by which it came.
+pub(crate) fn access_token(headers: &HeaderMap) -> Option<(Secret, TokenScheme)> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(only), None) = (given.next(), given.next()) else { return None };
     let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::presented(token))
+    let (scheme, token) = (TokenScheme::parse(scheme)?, token.trim());
+    (!token.is_empty()).then(|| (Secret::presented(token), scheme))
 }
 
 /// OA21-2.2-1: a name alone is never enough for a confidential client, and a public one has no secret to present.

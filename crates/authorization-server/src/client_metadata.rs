@@ -31,6 +31,7 @@ pub(crate) fn judge(
         scope: scope(members)?,
         require_pushed_authorization_requests: flag(members, "require_pushed_authorization_requests")?,
         openid: openid::judge_registration(members),
+        dpop_bound_access_tokens: flag(members, "dpop_bound_access_tokens")?,
         grant_types,
         redirect_uris,
     })

@@ -11,6 +11,7 @@ use portcullis_vault::MasterKey;
 
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
+use crate::dpop::Dpop;
 use crate::guard::Guard;
 use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
@@ -80,6 +81,7 @@ pub(crate) struct Core {
     pub(crate) logout_notices: LogoutNotices,
     /// The client for addresses that strangers name.
     pub(crate) outbound: Outbound,
+    pub(crate) dpop: Arc<Dpop>,
     pub(crate) passwords: PasswordCheck,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
@@ -123,6 +125,7 @@ impl Core {
             signing: Signing::new(signing_keys, parts.changes.clone()),
             identities: Identities::new(database.clone()),
             logout_notices: LogoutNotices::new(database.clone()),
+            dpop: Dpop::new(&parts.settings, database.clone(), &parts.master_key),
             passwords: PasswordCheck::default(),
             sign_in_source_guard: Guard::new(Quota::per_minute(parts.settings.sign_ins_per_minute)),
             secret_guard: Guard::new(Quota::per_minute(20)),

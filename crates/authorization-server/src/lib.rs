@@ -15,6 +15,7 @@ mod device;
 mod device_authorization;
 mod directory;
 mod document;
+mod dpop;
 mod guard;
 mod introspect;
 mod jwks;

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
 use axum::response::{IntoResponse, Response};
 use portcullis_oauth::AuthorizationServerMetadata;
+use portcullis_oauth::dpop::{self, DpopUse};
 
 use crate::Core;
 use crate::settings::{ClientDocuments, Registration};
@@ -22,5 +23,8 @@ pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     }
     document.require_pushed_authorization_requests = core.settings.require_pushed_authorization_requests;
     document.client_id_metadata_document_supported = core.settings.client_documents != ClientDocuments::Off;
+    if core.dpop.used() != DpopUse::Off {
+        document.dpop_signing_alg_values_supported = dpop::algorithms();
+    }
     ([(X_CONTENT_TYPE_OPTIONS, "nosniff")], Json(document)).into_response()
 }

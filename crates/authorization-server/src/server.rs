@@ -10,6 +10,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
+use portcullis_oauth::dpop::{NONCE_HEADER, PROOF_HEADER, ProofKeeper};
 use portcullis_oauth::{Error, GrantId, PrincipalId, Seconds, Secret, Timestamp, Verifier};
 use portcullis_web::{SessionStore, SessionSummary};
 use tower_http::cors::{Any, CorsLayer};
@@ -64,7 +65,7 @@ impl AuthorizationServer {
             .route("/oauth/jwks.json", get(jwks::document))
             .route("/oauth/token", post(token::endpoint))
             .route(DEFAULT_TOKEN, post(token::endpoint))
-            .route("/oauth/par", post(pushed_authorization::endpoint))
+            .route(pushed_authorization::PATH, post(pushed_authorization::endpoint))
             .route("/oauth/revoke", post(revoke::endpoint))
             .route("/oauth/introspect", post(introspect::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
@@ -89,6 +90,12 @@ impl AuthorizationServer {
     #[must_use]
     pub fn verifier(&self) -> Arc<dyn Verifier> {
         Arc::new(InProcessVerifier(self.0.clone()))
+    }
+
+    /// What this server knows of proofs of possession, for the resources beside it (RFC 9449).
+    #[must_use]
+    pub fn proof_keeper(&self) -> Arc<dyn ProofKeeper> {
+        self.0.dpop.clone()
     }
 
     /// The users.
@@ -205,6 +212,7 @@ impl AuthorizationServer {
         self.0.refresh_tokens.sweep(day_ago).await?;
         self.0.clients.sweep_asked(now).await?;
         self.0.signing.sweep(now).await?;
+        self.0.dpop.sweep(now).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
     }
 
@@ -233,11 +241,11 @@ fn cors() -> CorsLayer {
         AUTHORIZATION,
         CONTENT_TYPE,
         HeaderName::from_static("mcp-protocol-version"),
-        HeaderName::from_static("dpop"),
+        HeaderName::from_static(PROOF_HEADER),
     ];
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(sent)
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, HeaderName::from_static(NONCE_HEADER)])
 }

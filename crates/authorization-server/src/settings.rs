@@ -1,5 +1,6 @@
 //! Lifetimes and switches that an operator sets.
 
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{ClientMetadata, OpenIdRegistration, ScopeSet, Seconds, scopes};
 
@@ -90,6 +91,10 @@ pub struct Settings {
     pub signing_algorithm: Algorithm,
     /// Whether clients may learn who signed in (OpenID Connect).
     pub openid: bool,
+    /// Whose proofs of possession count (RFC 9449).
+    pub dpop: DpopUse,
+    /// Whether proofs must hold a nonce of ours (RFC 9449 §8).
+    pub dpop_nonces: bool,
 }
 
 impl Default for Settings {
@@ -107,6 +112,8 @@ impl Default for Settings {
             client_documents: ClientDocuments::Open,
             signing_algorithm: Algorithm::Es256,
             openid: false,
+            dpop: DpopUse::Off,
+            dpop_nonces: true,
         }
     }
 }

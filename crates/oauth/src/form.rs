@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// The parameters of an authorization request that may come once at most (OA21-3.1-4). `client_id` and `redirect_uri` are
 /// judged before them, since they decide where an error may go; `resource` may repeat.
-pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 10] = [
+pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 11] = [
     "response_type",
     "response_mode",
     "scope",
@@ -16,6 +16,7 @@ pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 10] = [
     "nonce",
     "max_age",
     "login_hint",
+    "dpop_jkt",
 ];
 
 /// What every `request_uri` of ours begins with (RFC 9126 §2.2).

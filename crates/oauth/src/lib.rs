@@ -12,6 +12,8 @@ mod basic;
 mod challenge;
 mod client_id_url;
 mod clock;
+mod confirmation;
+pub mod dpop;
 mod error;
 mod form;
 mod identifier;
@@ -28,6 +30,7 @@ mod resource;
 mod scope;
 mod secret;
 mod strict_json;
+mod token_scheme;
 mod token_type;
 mod user_code;
 mod verifier;
@@ -39,6 +42,7 @@ pub use basic::{BasicCredentials, BasicError};
 pub use challenge::Challenge;
 pub use client_id_url::{ClientIdUrl, ClientIdUrlError};
 pub use clock::{Clock, Seconds, SystemClock, TestClock, Timestamp};
+pub use confirmation::{Confirmation, JwkThumbprint, JwkThumbprintError};
 pub use error::{Error, ErrorBody, ErrorCode};
 pub use form::{
     Form, FormError, REQUEST_URI_PREFIX, SINGLE_AUTHORIZATION_PARAMETERS, SINGLE_TOKEN_PARAMETERS,
@@ -55,6 +59,7 @@ pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError, To
 pub use scope::{ScopeError, ScopeSet, scopes};
 pub use secret::{Secret, SecretHash, SecretKind};
 pub use strict_json::StrictJson;
+pub use token_scheme::TokenScheme;
 pub use token_type::TokenType;
 pub use user_code::UserCode;
 pub use verifier::{BoxFuture, GrantedConnections, Principal, VerifiedBearer, Verifier, VerifyError};

@@ -55,6 +55,9 @@ pub struct AuthorizationServerMetadata {
     /// What OpenID Connect adds; none of it when that is off.
     #[serde(flatten)]
     pub openid: Option<OpenIdMetadata>,
+    /// RFC 9449 §5.1: what proofs of possession may be signed with; absent where they are not offered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
 impl AuthorizationServerMetadata {
@@ -84,6 +87,7 @@ impl AuthorizationServerMetadata {
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: true,
             openid: None,
+            dpop_signing_alg_values_supported: Vec::new(),
         }
     }
 
@@ -109,6 +113,12 @@ pub struct ProtectedResourceMetadata {
     pub bearer_methods_supported: Vec<String>,
     /// A name for people.
     pub resource_name: String,
+    /// What proofs of possession may be signed with (RFC 9728 §2); absent where they are not offered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
+    /// Whether tokens are taken with a proof alone (RFC 9728 §2): said when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dpop_bound_access_tokens_required: bool,
 }
 
 impl ProtectedResourceMetadata {
@@ -124,6 +134,8 @@ impl ProtectedResourceMetadata {
             scopes_supported: scopes,
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: resource.name.clone(),
+            dpop_signing_alg_values_supported: Vec::new(),
+            dpop_bound_access_tokens_required: false,
         }
     }
 }

@@ -159,6 +159,9 @@ pub struct ClientMetadata {
     /// What OpenID Connect adds.
     #[serde(flatten)]
     pub openid: OpenIdRegistration,
+    /// Whether all its tokens are bound to a key, so that each token request needs a proof (RFC 9449 §5.2).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dpop_bound_access_tokens: bool,
 }
 
 impl ClientMetadata {

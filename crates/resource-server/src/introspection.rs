@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_oauth::{
-    BoxFuture, ClientId, GrantId, GrantedConnections, Principal, PrincipalId, PublicUrl, ResourceUri,
-    ScopeSet, Seconds, Secret, SecretHash, Timestamp, VerifiedBearer, Verifier, VerifyError,
+    BoxFuture, ClientId, Confirmation, GrantId, GrantedConnections, Principal, PrincipalId, PublicUrl,
+    ResourceUri, ScopeSet, Seconds, Secret, SecretHash, Timestamp, TokenScheme, VerifiedBearer, Verifier,
+    VerifyError,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 /// An answer is trusted no longer (R7662-4-1): a revocation acts here within this time.
 const TRUSTED: Seconds = Seconds(60);
@@ -76,7 +77,7 @@ struct Answer {
     iss: Option<String>,
     exp: Option<i64>,
     token_type: Option<String>,
-    cnf: Option<IgnoredAny>,
+    cnf: Option<Value>,
 }
 
 /// `aud` as a string or as an array.
@@ -147,20 +148,26 @@ impl IntrospectionVerifier {
         serde_json::from_slice(&read(response).await?).map_err(|_| IntrospectionError::Answer)
     }
 
-    /// Active, for exactly this resource, of this issuer, and bound to no key that nobody proved to hold here.
+    /// Active, for exactly this resource, of this issuer, and bound to no key or to one that can be proven here.
     fn judge(
         &self,
         answer: Answer,
         (token, resource): (SecretHash, &ResourceUri),
         now: Timestamp,
     ) -> Result<VerifiedBearer, VerifyError> {
-        let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("Bearer"));
+        let key = answer.cnf.map(serde_json::from_value::<Confirmation>).transpose();
+        let scheme = answer.token_type.as_deref().map(TokenScheme::parse);
+        // R9449-5-1: what is said of the type and of the key agrees, and the key is one that proofs can be made with.
+        let agrees = matches!(
+            (&key, scheme),
+            (Ok(None), None | Some(Some(TokenScheme::Bearer)))
+                | (Ok(Some(_)), None | Some(Some(TokenScheme::Dpop)))
+        );
         let refusals = [
             (!answer.active, "the token is unknown, expired or revoked, or for another resource"),
             (!answer.aud.as_ref().is_some_and(|aud| aud.is(resource)), "the token is for another resource"),
             (answer.iss.is_some_and(|iss| iss != self.issuer.as_str()), "the token is of another issuer"),
-            // A62: bearer use of a bound token
-            (answer.cnf.is_some() || !bearer, "the token is bound to a key"),
+            (!agrees, "the token is bound in a way that is unknown here"),
         ];
         if let Some((_, why)) = refusals.into_iter().find(|(refused, _)| *refused) {
             return Err(VerifyError::Invalid(why));
@@ -178,7 +185,8 @@ impl IntrospectionVerifier {
         // Neither the grant nor any connection is: those are the issuer's own.
         let holder = (principal, client_id, GrantId::from(String::new()));
         let reach = (scope, GrantedConnections::Named(Vec::new()));
-        Ok(VerifiedBearer::attest(token, resource.clone(), expires_at, holder, reach))
+        let bearer = VerifiedBearer::attest(token, resource.clone(), expires_at, holder, reach);
+        Ok(bearer.bound_to(key.ok().flatten().map(|confirmation| confirmation.jkt)))
     }
 }
 

@@ -18,6 +18,9 @@
 //!
 //! With the feature `introspection`: a verifier that asks the authorization server (RFC 7662), as in `examples/notes`.
 //!
+//! With the feature `dpop`: tokens that are bound to a key, presented with a proof of it (RFC 9449), once
+//! `RequireBearer::taking_proofs` says so. Without it such tokens are refused.
+//!
 //! With the feature `gateway`: the endpoint `/mcp` in both of its eras, strict JSON, the pipeline that every operation
 //! passes, the policy gate, connections, and the built-in sandbox server.
 //!
@@ -29,7 +32,10 @@ pub mod challenge;
 #[cfg(feature = "introspection")]
 mod introspection;
 mod layer;
+#[cfg(feature = "dpop")]
+mod local_proofs;
 pub mod metadata;
+mod possession;
 
 #[cfg(feature = "gateway")]
 mod cache;
@@ -71,5 +77,7 @@ pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
 pub use introspection::{IntrospectionError, IntrospectionVerifier};
 pub use layer::{RequireBearer, RequireBearerService};
+#[cfg(feature = "dpop")]
+pub use local_proofs::LocalProofs;
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

@@ -53,6 +53,7 @@ impl Pending {
                     code_challenge: &redirect.code_challenge,
                     resource: &self.resource.uri,
                     nonce: redirect.nonce.as_deref(),
+                    dpop_jkt: redirect.dpop_jkt.as_ref(),
                 };
                 store::create_code_in(transaction, &code, now).await.map(Given::Code)
             }

@@ -1,8 +1,8 @@
 //! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
 
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Form, Resource, ResourceUri, ScopeSet, Secret, SecretKind,
-    Timestamp, UserCode,
+    ClientId, CodeChallenge, Destination, Form, JwkThumbprint, Resource, ResourceUri, ScopeSet, Secret,
+    SecretKind, Timestamp, UserCode,
 };
 use portcullis_web::{Browser, Peer, SignedIn};
 
@@ -42,6 +42,7 @@ pub(super) struct Redirect {
     pub(super) state: Option<String>,
     pub(super) code_challenge: CodeChallenge,
     pub(super) nonce: Option<String>,
+    pub(super) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// A device, as a person can tell it from another one (R8628-5.4-1).
@@ -100,8 +101,9 @@ pub(super) async fn find(
     let Some((user, sign_in)) = found.filter(|(_, sign_in)| request.demand.is_met(sign_in, now)) else {
         return Ok(Found::SignInFirst(consent_url(&handle)));
     };
-    let (state, code_challenge, nonce) = (request.state, request.code_challenge, request.nonce);
-    let way = Way::Redirect(Redirect { destination, state, code_challenge, nonce });
+    let (state, code_challenge) = (request.state, request.code_challenge);
+    let (nonce, dpop_jkt) = (request.nonce, request.dpop_jkt);
+    let way = Way::Redirect(Redirect { destination, state, code_challenge, nonce, dpop_jkt });
     let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
     let pending = Pending { handle, mark, client, user, sign_in, resource, registered, scope, way };
     Ok(Found::Pending(Box::new(pending)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{
@@ -14,7 +14,8 @@ use portcullis_web::Peer;
 use serde::Serialize;
 
 use crate::Core;
-use crate::client_authentication::bearer;
+use crate::client_authentication::access_token;
+use crate::dpop;
 use crate::refusal::{Refusal, no_store};
 use crate::store::IdentityRow;
 use crate::verifier::look_up;
@@ -29,26 +30,30 @@ struct Answer<'a> {
     email: Option<&'a str>,
 }
 
-/// `GET /oauth/userinfo`, `POST /oauth/userinfo`: the token is in the header alone (OA21-5.1-1), a body is not read.
+/// `GET /oauth/userinfo`, `POST /oauth/userinfo`: the token is in the header alone (OA21-5.1-1), with a proof if it is
+/// bound to a key; a body is not read.
 pub(crate) async fn endpoint(
     State(core): State<Arc<Core>>,
     peer: Peer,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let now = core.clock.now();
-    let Some(token) = bearer(&headers) else {
-        let text = "this endpoint takes an access token, as a Bearer token";
+    let Some((token, scheme)) = access_token(&headers) else {
+        let text = "this endpoint takes an access token, in the Authorization header";
         return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_bearer(false));
     };
     let Some(userinfo) = core.resources.userinfo() else { return Err(unacceptable()) };
     match tell(&core, userinfo, &token, now).await? {
         Ok((bearer, row)) => {
+            let shown = (&token, scheme);
+            let proof = dpop::prove_possession(&core, &bearer, shown, (&method, &headers), now).await?;
             let event = Event::new(now, Action::UserInfo, Outcome::Done).by(&row.principal_id);
             // What is told of a person leaves only with its trace.
             core.trail
                 .record(event.through(bearer.client_id()).with(serde_json::json!({"scope": bearer.scope()})))
                 .await?;
-            Ok(answer(&bearer, &row))
+            Ok(dpop::renewing(answer(&bearer, &row), proof.as_ref()))
         }
         Err(reason) => {
             if let Err(seconds) = core.secret_guard.admit(&format!("{peer} userinfo"), now) {
@@ -73,7 +78,7 @@ async fn tell(
     let bearer = match look_up(core, token, &userinfo.uri, now).await {
         Ok((bearer, _)) => bearer,
         Err(VerifyError::Invalid(reason)) => return Ok(Err(reason)),
-        Err(VerifyError::Unavailable(cause)) => return Err(crate::introspect::unavailable(cause)),
+        Err(VerifyError::Unavailable(cause)) => return Err(Refusal::unavailable(cause)),
     };
     if !bearer.scope().contains(scopes::IDENTITY) {
         return Ok(Err(ErrorCode::InsufficientScope.as_str()));

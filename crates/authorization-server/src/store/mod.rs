@@ -5,6 +5,7 @@ mod clients;
 mod codes;
 mod devices;
 mod documents;
+mod dpop_proofs;
 mod grants;
 mod identities;
 mod invitations;
@@ -33,6 +34,7 @@ pub(crate) use devices::{
 };
 pub(crate) use documents::NewDocument;
 pub use documents::{ClientDocument, ClientTrust};
+pub(crate) use dpop_proofs::DpopProofs;
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
 pub(crate) use identities::{Identities, IdentityRow, reach_in, record_sign_in_in};

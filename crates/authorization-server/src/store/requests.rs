@@ -3,7 +3,7 @@
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientId, CodeChallenge, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
+    ClientId, CodeChallenge, JwkThumbprint, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
 };
 
 use super::pushed_requests;
@@ -25,6 +25,8 @@ pub(crate) struct NewRequest {
     pub(crate) client_fingerprint: String,
     pub(crate) openid: OpenIdRequest,
     pub(crate) demand: SignInDemand,
+    /// The key that the code will be bound to (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// A request that waits for its user.
@@ -43,6 +45,7 @@ pub(crate) struct PendingRequest {
     /// Which sign-in it accepts.
     #[sqlx(flatten)]
     pub(crate) demand: SignInDemand,
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// The flows under way.
@@ -62,8 +65,8 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint, nonce, login_hint, stale_sign_in, max_age) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+             scope, pushed, expires_at, client_fingerprint, nonce, login_hint, stale_sign_in, max_age, dpop_jkt) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -80,6 +83,7 @@ impl Requests {
         .bind(&new.openid.login_hint)
         .bind(new.demand.stale_sign_in)
         .bind(new.demand.max_age)
+        .bind(&new.dpop_jkt)
         .execute(pool)
         .await
         .map(drop)
@@ -97,7 +101,7 @@ impl Requests {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
             "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint, nonce, login_hint, \
-             stale_sign_in, max_age FROM authorization_request WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
+             stale_sign_in, max_age, dpop_jkt FROM authorization_request WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())
         .bind(browser)

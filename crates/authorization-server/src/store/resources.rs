@@ -178,6 +178,7 @@ fn client_of(new: &NewResource) -> NewClient {
         scope: ScopeSet::default(),
         require_pushed_authorization_requests: false,
         openid: OpenIdRegistration::default(),
+        dpop_bound_access_tokens: false,
     };
     NewClient { metadata, origin: ClientOrigin::Admin, resources: vec![new.uri.clone()] }
 }

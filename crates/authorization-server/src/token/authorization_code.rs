@@ -3,13 +3,13 @@
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{CodeVerifier, ErrorCode, ResourceUri, Secret, SecretKind};
 
-use super::minting::{renewable, within_limits};
+use super::minting::{renewable, renewed_by, within_limits};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::openid::Identity;
 use crate::refusal::Refusal;
-use crate::store::{CodeRow, MintedAccess, MintedRefresh, Redemption};
+use crate::store::{CodeRow, MintedRefresh, Redemption};
 
 pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let code = request
@@ -23,6 +23,11 @@ pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Is
         // A wrong verifier neither burns the code nor ends what it gave (DC-20, A15).
         core.codes.count_failure(&row.hash).await?;
         return Err(Refusal::new(ErrorCode::InvalidGrant, "code_verifier does not belong to this code"));
+    }
+    // R9449-10-1: as with the verifier, the code stays for whoever holds the key.
+    if row.dpop_jkt.as_ref().is_some_and(|bound| request.key() != Some(bound)) {
+        let text = "the code is bound to a key: send a proof of it in the DPoP header";
+        return Err(Refusal::new(ErrorCode::InvalidGrant, text));
     }
     if row.redeemed_at.is_some() {
         return Err(replayed(core, request, &row).await?);
@@ -67,18 +72,19 @@ fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusa
 async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
     let (now, settings) = (request.now, &core.settings);
     let identity = Identity::of(core, request.client.client(), &row.grant_id, now).await?;
-    let press = Press::granted(core, &row.resource, now).await?;
+    let press = Press::granted(core, &row.resource, request).await?;
     let expires_at = now.plus(press.life());
     let access = press.strike(core, request, (&row.principal_id, &row.scopes, None), expires_at)?;
     let refresh = renewable(request, row.may_refresh).then(|| Secret::generate(SecretKind::RefreshToken));
     let redemption = Redemption {
         code: &row.hash,
         grant: &row.grant_id,
-        access: MintedAccess { token: &access, resource: &row.resource, scope: &row.scopes, expires_at },
+        access: press.minted(&access, &row.scopes, expires_at),
         refresh: refresh.as_ref().map(|token| MintedRefresh {
             token,
             idle_expires_at: now.plus(settings.refresh_idle),
             expires_at: now.plus(settings.refresh_absolute),
+            bound_to: renewed_by(request, &press),
         }),
     };
     if !core.codes.redeem(&redemption, now).await? {

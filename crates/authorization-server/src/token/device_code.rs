@@ -45,7 +45,7 @@ async fn issue(
     let granted = core.devices.granted(grant, &row.resource).await?.ok_or_else(bad_code)?;
     within_limits(request, &row.resource)?;
     let identity = Identity::of(core, request.client.client(), grant, request.now).await?;
-    let press = Press::granted(core, &row.resource, request.now).await?;
+    let press = Press::granted(core, &row.resource, request).await?;
     let mut transaction = core.database.begin().await?;
     if !store::redeem_device_in(&mut transaction, &row.hash, request.now).await? {
         return Err(bad_code());

@@ -12,17 +12,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::dpop::FittingProof;
 use portcullis_oauth::{
-    ErrorCode, Form, GrantType, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp, TokenType,
+    ErrorCode, Form, GrantType, JwkThumbprint, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret,
+    Timestamp, TokenScheme, TokenType,
 };
 use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
 use crate::client_authentication::{AuthenticatedClient, authenticate};
+use crate::dpop;
 use crate::openid::Identity;
 use crate::refusal::{RawBody, Refusal, no_store};
 
@@ -58,21 +61,30 @@ struct Answer<'a> {
 pub(crate) struct TokenRequest<'a> {
     client: &'a AuthenticatedClient,
     form: &'a Form,
+    /// A proof of possession that fits this request (RFC 9449 §5). Used up by the press, once all else was judged.
+    proof: Option<&'a FittingProof>,
     now: Timestamp,
+}
+
+impl TokenRequest<'_> {
+    /// The key that signed the proof.
+    fn key(&self) -> Option<&JwkThumbprint> {
+        self.proof.map(FittingProof::key)
+    }
 }
 
 /// `POST /oauth/token`
 pub(crate) async fn endpoint(
     State(core): State<Arc<Core>>,
     peer: Peer,
-    headers: HeaderMap,
+    (uri, headers): (Uri, HeaderMap),
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = core.clock.now();
     // What is begun is finished in a task of the server's own: a client that hangs up loses no token half-way.
     let job = {
         let core = core.clone();
-        async move { answer(&core, (peer, &headers), &body, now).await }
+        async move { answer(&core, (peer, &headers), (uri.path(), &body), now).await }
     };
     core.work.finish(job).await?
 }
@@ -80,23 +92,23 @@ pub(crate) async fn endpoint(
 async fn answer(
     core: &Core,
     caller: (Peer, &HeaderMap),
-    body: &[u8],
+    (path, body): (&str, &[u8]),
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     // Nothing of the URI's query is read (OA21-2.4.1-2).
     let form = form(caller.1, body)?;
     form.once_each(&SINGLE_TOKEN_PARAMETERS)?;
     let client = authenticate(core, caller, &form, now).await?;
-    let request = TokenRequest { client: &client, form: &form, now };
-    let result = dispatch(core, &request).await;
+    let result = issue(core, (&client, &form), (caller.1, path), now).await;
     let base = |outcome| Event::new(now, Action::TokenRequest, outcome).through(&client.client().id);
     let grant_type = form.one("grant_type").ok().flatten().and_then(GrantType::parse).map(GrantType::as_str);
     match result {
-        Ok(issued) => {
+        Ok((issued, proof)) => {
             let detail = serde_json::json!({"grant_type": grant_type, "scope": issued.scope});
             // The tokens are committed; without its event the answer must not leave, and the client asks again.
             core.trail.record(base(Outcome::Done).by(&issued.principal).with(detail)).await?;
-            Ok(issued.response(now))
+            let scheme = TokenScheme::of(proof.as_ref().map(FittingProof::key));
+            Ok(dpop::renewing(issued.response(scheme, now), proof.as_ref()))
         }
         // A device that waits asks every few seconds; only what ends its waiting is worth a line.
         Err(refusal) if refusal.is_for_waiting() => Err(refusal),
@@ -110,6 +122,19 @@ async fn answer(
             Err(refusal)
         }
     }
+}
+
+/// What the grant gives, and the proof that it is bound by.
+async fn issue(
+    core: &Core,
+    (client, form): (&AuthenticatedClient, &Form),
+    arrived: (&HeaderMap, &str),
+    now: Timestamp,
+) -> Result<(Issued, Option<FittingProof>), Refusal> {
+    let proof = dpop::due(core, client.client(), arrived, now)?;
+    let request = TokenRequest { client, form, proof: proof.as_ref(), now };
+    let issued = dispatch(core, &request).await?;
+    Ok((issued, proof))
 }
 
 async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
@@ -169,10 +194,10 @@ impl Issued {
         Ok(self)
     }
 
-    fn response(&self, now: Timestamp) -> Response {
+    fn response(&self, scheme: TokenScheme, now: Timestamp) -> Response {
         let answer = Answer {
             access_token: self.access_token.expose(),
-            token_type: "Bearer",
+            token_type: scheme.as_str(),
             expires_in: now.seconds_until(self.expires_at),
             scope: &self.scope,
             refresh_token: self.refresh_token.as_ref().map(Secret::expose),

@@ -5,13 +5,13 @@ use portcullis_database::DatabaseError;
 use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
 use portcullis_vault::SealingKey;
 
-use super::minting::within_limits;
+use super::minting::{renewed_by, within_limits};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::openid::Identity;
 use crate::refusal::Refusal;
-use crate::store::{MintedAccess, MintedRefresh, RefreshRow, Successor};
+use crate::store::{MintedRefresh, RefreshRow, Successor};
 
 /// Under this label the presented token becomes the key that opens its successor.
 const SEAL_LABEL: &[u8] = b"portcullis refresh successor v1";
@@ -41,6 +41,9 @@ pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<I
     let presented = Secret::presented(presented);
     let row = find(core, request, &presented).await?;
     let reach = reach(core, request, &row).await?;
+    if row.dpop_jkt.is_some() {
+        return renew(core, request, (presented, &row), &reach).await;
+    }
     if let Rotation::Fresh = judge(core, &row, &reach.press, request.now).await?
         && let Some(issued) = rotate(core, request, (&presented, &row), &reach).await?
     {
@@ -65,7 +68,15 @@ async fn find(core: &Core, request: &TokenRequest<'_>, presented: &Secret) -> Re
         && row.user_disabled_at.is_none()
         && request.now < row.expires_at
         && (row.rotated_at.is_some() || request.now < row.idle_expires_at);
-    if alive { Ok(row) } else { Err(bad_token()) }
+    if !alive {
+        return Err(bad_token());
+    }
+    // R9449-5-2: whoever else may have it has nothing.
+    if row.dpop_jkt.as_ref().is_some_and(|bound| request.key() != Some(bound)) {
+        let text = "the refresh token is bound to a key: send a proof of it in the DPoP header";
+        return Err(Refusal::new(ErrorCode::InvalidGrant, text));
+    }
+    Ok(row)
 }
 
 /// OA21-4.3.1-3, R8707-2.2-1: a request may narrow what was granted; it never narrows the grant.
@@ -80,7 +91,7 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
         resource = named;
     }
     within_limits(request, &resource)?;
-    let press = Press::find(core, &resource, request.now).await?.ok_or_else(target)?;
+    let press = Press::find(core, &resource, request).await?.ok_or_else(target)?;
     let granted = if resource == row.resource {
         row.granted.clone()
     } else {
@@ -122,7 +133,9 @@ async fn judge(
     let lost = may_be_lost && !first_was_signed(core, row).await?;
     // A grace of 0 is strict: then every second presentation is a replay.
     let strict = core.settings.refresh_grace.0 == 0;
-    if !strict && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
+    // Not for bound tokens (DC-15): whoever got a successor that is bound to a key asks with that key, or is somebody else.
+    let is_its_holder = row.successor_dpop_jkt.as_ref().is_none_or(|bound| press.bound_to() == Some(bound));
+    if !strict && is_its_holder && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
         Ok(Rotation::Repeated)
     } else {
         Ok(Rotation::Replayed)
@@ -134,6 +147,27 @@ async fn first_was_signed(core: &Core, row: &RefreshRow) -> Result<bool, Databas
     let Some(resource) = &row.access_resource else { return Ok(false) };
     let found = core.resources.find(resource).await?;
     Ok(found.is_some_and(|resource| resource.token_format == TokenFormat::Jwt))
+}
+
+/// A token that is bound to its client's key is not rotated: a thief could not use it, so there is nothing to find out by
+/// its coming twice. Each use puts off its idle end.
+async fn renew(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (presented, row): (Secret, &RefreshRow),
+    reach: &Reach,
+) -> Result<Issued, Refusal> {
+    let now = request.now;
+    let expires_at = now.plus(reach.press.life());
+    let access = reach.press.strike(core, request, (&row.principal_id, &reach.scope, None), expires_at)?;
+    let minted = reach.press.minted(&access, &reach.scope, expires_at);
+    let idle_expires_at = now.plus(core.settings.refresh_idle);
+    if !core.refresh_tokens.renew(row, &minted, (now, idle_expires_at)).await? {
+        return Err(bad_token());
+    }
+    let held = (row.principal_id.clone(), access);
+    let refresh_token = Some(presented);
+    Ok(Issued { refresh_token, ..Issued::access(held, reach.scope.clone(), expires_at) })
 }
 
 /// Rotates: the verdict falls, and successor and access token are written with it. `None`: another caller was faster, and
@@ -154,13 +188,9 @@ async fn rotate(
             idle_expires_at: now.plus(core.settings.refresh_idle),
             // ASVS-10.4.8: sliding never moves the absolute end.
             expires_at: row.expires_at,
+            bound_to: renewed_by(request, &reach.press),
         },
-        access: MintedAccess {
-            token: &access,
-            resource: reach.press.resource(),
-            scope: &reach.scope,
-            expires_at,
-        },
+        access: reach.press.minted(&access, &reach.scope, expires_at),
         sealed: &seal(presented, &row.grant_id, &successor, &access),
     };
     if !core.refresh_tokens.rotate(row, rotation, now).await? {
@@ -182,6 +212,7 @@ async fn repeat(
     let (successor, access) = opened.ok_or_else(bad_token)?;
     let fits = row.access_resource.as_ref() == Some(reach.press.resource())
         && row.access_scope.as_ref() == Some(&reach.scope)
+        && row.access_dpop_jkt.as_ref() == reach.press.bound_to()
         && row.access_revoked_at.is_none();
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
     let (refresh_token, identity) = (Some(successor), reach.identity.as_ref());
@@ -191,8 +222,8 @@ async fn repeat(
     }
     let expires_at = request.now.plus(reach.press.life());
     let token = reach.press.strike(core, request, (&principal, &scope, None), expires_at)?;
-    let minted = (reach.press.resource(), &scope);
-    core.access_tokens.mint(&token, &row.grant_id, minted, (request.now, expires_at)).await?;
+    let minted = reach.press.minted(&token, &scope, expires_at);
+    core.access_tokens.mint(&row.grant_id, &minted, request.now).await?;
     let issued = Issued { refresh_token, ..Issued::access((principal, token), scope, expires_at) };
     issued.telling(core, identity, (None, request.now))
 }

@@ -19,6 +19,7 @@ pub use id_token::{IdTokenClaims, IdTokenHint};
 pub use jwk::{Jwk, JwkError, JwkSet};
 pub use jws::{Jws, JwsError};
 pub use logout_token::LogoutTokenClaims;
+pub(crate) use numeric_date::time;
 pub use signing::{SigningError, SigningKey};
 
 pub use crate::Algorithm;

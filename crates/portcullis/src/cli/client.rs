@@ -224,6 +224,7 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), 
         (if client.machine.is_some() { "scope" } else { "default scope" }, client.metadata.scope.to_string()),
         ("resources", if resources.is_empty() { "any".to_owned() } else { resources.join("\n") }),
         ("must push", tick(client.metadata.require_pushed_authorization_requests)),
+        ("bound to its key", tick(client.metadata.dpop_bound_access_tokens)),
         ("registered by", origin(client).to_owned()),
         ("created", time(client.created_at)),
     ];

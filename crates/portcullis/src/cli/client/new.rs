@@ -15,6 +15,7 @@ use crate::cli::output::Format;
 
 /// A new client.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line by itself")]
 pub(in crate::cli) struct AddArguments {
     /// The name that people see
     #[arg(long)]
@@ -40,6 +41,9 @@ pub(in crate::cli) struct AddArguments {
     /// Must push its authorization requests before it sends the browser (RFC 9126)
     #[arg(long)]
     require_par: bool,
+    /// Must prove to hold a key with each request for tokens, and gets tokens that are bound to it (RFC 9449)
+    #[arg(long)]
+    dpop: bool,
     #[command(flatten)]
     openid: OpenIdArguments,
     #[command(flatten)]
@@ -96,6 +100,7 @@ impl AddArguments {
             scope,
             require_pushed_authorization_requests: self.require_par,
             openid: self.openid.check()?,
+            dpop_bound_access_tokens: self.dpop,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
     }
@@ -157,6 +162,7 @@ mod tests {
             scope: vec!["mcp.tools.read".into(), "mcp.tools.execute".into()],
             require_par: false,
             openid: OpenIdArguments::default(),
+            dpop: false,
             resources: vec!["HTTP://localhost:8420/mcp".into()],
             format: Format { json: false },
         }
