@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a requirement's identifier begins with: the document that it stems from, or one of our own lists.
-const DOCUMENTS: [&str; 40] = [
+const DOCUMENTS: [&str; 41] = [
     "OA21-",
     "R9700-",
     "R6750-",
@@ -48,6 +48,7 @@ const DOCUMENTS: [&str; 40] = [
     "A3",
     "A4",
     "A5",
+    "A6",
     "T",
 ];
 

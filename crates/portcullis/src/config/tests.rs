@@ -213,6 +213,8 @@ fn every_setting_is_shown_with_who_said_so() {
     require_par = false (default)
     signing_algorithm = "ES256" (default)
     openid = "off" (default)
+    dpop = "off" (default)
+    dpop_nonces = true (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);
