@@ -167,6 +167,8 @@ impl Client {
             scope: ScopeSet::parse(scope).expect("scopes"),
             require_pushed_authorization_requests: false,
             openid: OpenIdRegistration::default(),
+            keys: None,
+            token_endpoint_auth_signing_alg: None,
         };
         let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
         let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };

@@ -20,6 +20,8 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
         openid: OpenIdRegistration::default(),
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };

@@ -7,6 +7,7 @@
 
 mod authorization_request;
 mod authorize;
+mod client_assertion;
 mod client_authentication;
 mod client_metadata;
 mod consent;
@@ -18,6 +19,7 @@ mod document;
 mod guard;
 mod introspect;
 mod jwks;
+mod key_sets;
 mod login;
 mod logout;
 mod metadata;

@@ -178,6 +178,8 @@ fn client_of(new: &NewResource) -> NewClient {
         scope: ScopeSet::default(),
         require_pushed_authorization_requests: false,
         openid: OpenIdRegistration::default(),
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
     };
     NewClient { metadata, origin: ClientOrigin::Admin, resources: vec![new.uri.clone()] }
 }
