@@ -168,6 +168,8 @@ impl Client {
             require_pushed_authorization_requests: false,
             openid: OpenIdRegistration::default(),
             dpop_bound_access_tokens: false,
+            keys: None,
+            token_endpoint_auth_signing_alg: None,
         };
         let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
         let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };

@@ -21,6 +21,8 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         require_pushed_authorization_requests: false,
         openid: OpenIdRegistration::default(),
         dpop_bound_access_tokens: false,
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };

@@ -29,7 +29,7 @@ both_engines! {
         assert_eq!(server.header("access-control-allow-origin"), "*");
     }
 
-    /// R8414-5-1, MCP-AUTH-4, MCP-AUTH-5, R8414-2-3, R8414-2-5, R9207-3-1, R8414-3-1, DC-14
+    /// R8414-5-1, MCP-AUTH-4, MCP-AUTH-5, R8414-2-3, R8414-2-4, R8414-2-5, R9207-3-1, R8414-3-1, DC-14
     async fn both_discovery_documents_say_the_same(database: TestDatabase) {
         let world = World::on(database).await;
         let document = world.get("/.well-known/oauth-authorization-server").await.json();
@@ -40,7 +40,12 @@ both_engines! {
         assert_eq!(document["device_authorization_endpoint"], "http://localhost:8420/oauth/device_authorization");
         assert_eq!(document["response_types_supported"], json!(["code"]));
         assert_eq!(document["authorization_response_iss_parameter_supported"], true);
-        assert!(document["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&json!("none")));
+        let methods = json!(["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]);
+        for endpoint in ["token", "revocation"] {
+            assert_eq!(document[format!("{endpoint}_endpoint_auth_methods_supported")], methods);
+            let algorithms = &document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+            assert_eq!(*algorithms, json!(["ES256", "EdDSA", "RS256"]));
+        }
         // The issuer has no path, so nothing lies behind an inserted one.
         assert_eq!(world.get("/.well-known/oauth-authorization-server/tenant").await.status.as_u16(), 404);
     }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod account;
+mod assertion_keys;
+mod assertions;
 mod attacks;
 mod authorization;
 mod codes;

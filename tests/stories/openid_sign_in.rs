@@ -20,6 +20,8 @@ async fn trusted(world: &World) -> Client {
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
         dpop_bound_access_tokens: false,
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
         scope: ScopeSet::default(),
         openid: OpenIdRegistration::default(),
     };

@@ -26,6 +26,8 @@ pub enum Action {
     ClientChange,
     /// A document about a client was read, or could not be.
     ClientDocument,
+    /// Keys that somebody publishes at a URL were read, or could not be.
+    KeySet,
     /// A resource server was registered or changed by an admin.
     ResourceChange,
     /// A signing key was made or retired.
@@ -72,6 +74,7 @@ impl Action {
             Self::ClientRegistration => "client.registration",
             Self::ClientChange => "client.change",
             Self::ClientDocument => "client.document",
+            Self::KeySet => "key_set",
             Self::ResourceChange => "resource.change",
             Self::KeyChange => "key.change",
             Self::Introspection => "token.introspection",

@@ -3,12 +3,14 @@
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::jose::{AssertionError, ClientAssertion};
 use portcullis_oauth::{
     BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp, TokenScheme,
 };
 use portcullis_web::Peer;
 
 use crate::Core;
+use crate::client_assertion;
 use crate::document::{self, Unidentified};
 use crate::refusal::Refusal;
 use crate::store::{Client, ClientOrigin};
@@ -38,6 +40,9 @@ pub(crate) async fn authenticate(
     form: &Form,
     now: Timestamp,
 ) -> Result<AuthenticatedClient, Refusal> {
+    if let Some(assertion) = client_assertion::presented(headers, form)? {
+        return by_assertion(core, peer, &assertion, now).await;
+    }
     let presented = presented(headers, form)?;
     let basic = headers.contains_key(AUTHORIZATION);
     let found = find(core, &presented.client_id, now).await?;
@@ -53,6 +58,30 @@ pub(crate) async fn authenticate(
     // An unknown or removed client hears the same, so that it registers again (DC-18).
     let refusal = Refusal::new(ErrorCode::InvalidClient, "unknown client, or its authentication failed");
     Err(if basic { refusal.challenge_basic() } else { refusal })
+}
+
+/// As [`authenticate`], for a client that signed an assertion.
+async fn by_assertion(
+    core: &Core,
+    peer: Peer,
+    assertion: &ClientAssertion<'_>,
+    now: Timestamp,
+) -> Result<AuthenticatedClient, Refusal> {
+    let id = assertion.client_id();
+    let found = find(core, id, now).await?.filter(|client| client.disabled_at.is_none());
+    let error = match found {
+        None => AssertionError::Signature,
+        Some(client) => match client_assertion::prove(core, (&client, peer), assertion, now).await? {
+            Ok(()) => return Ok(AuthenticatedClient(client)),
+            Err(error) => error,
+        },
+    };
+    if let Err(seconds) = core.secret_guard.admit(&format!("{peer} {id}"), now) {
+        return Err(portcullis_oauth::Error::too_many_requests(seconds).into());
+    }
+    let event = Event::new(now, Action::TokenRequest, Outcome::Refused).because(error.as_str());
+    core.note(event.through(id)).await;
+    Err(Refusal::new(ErrorCode::InvalidClient, error.to_string()))
 }
 
 /// The client of this name, described by its document as it is now if it has one (CIMD-4.4-1).
@@ -72,7 +101,7 @@ async fn find(core: &Core, id: &ClientId, now: Timestamp) -> Result<Option<Clien
 fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
     form.once_each(&["client_id", "client_secret"])?;
     let (body_id, body_secret) = (form.one("client_id")?, form.one("client_secret")?);
-    if headers.get_all(AUTHORIZATION).iter().count() > 1 || form.one("client_assertion")?.is_some() {
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(Refusal::new(
             ErrorCode::InvalidRequest,
             "use one client authentication method that this server offers",

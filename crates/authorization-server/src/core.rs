@@ -13,14 +13,15 @@ use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
 use crate::dpop::Dpop;
 use crate::guard::Guard;
+use crate::key_sets::KeySets;
 use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
 use crate::store::{
-    AccessTokens, Clients, Codes, Devices, Grants, Identities, Invitations, KnownBrowsers, LogoutNotices,
-    Machines, PushedRequests, RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns,
-    SigningKeys, Users,
+    AccessTokens, Assertions, Clients, Codes, Devices, Grants, Identities, Invitations, KnownBrowsers,
+    LogoutNotices, Machines, PushedRequests, RefreshTokens, Registrations, Requests, Resources, Revoked,
+    Setup, SignIns, SigningKeys, Users,
 };
 use crate::work::Work;
 
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) users: Users,
     pub(crate) clients: Clients,
     pub(crate) documents: Documents,
+    pub(crate) key_sets: KeySets,
+    pub(crate) assertions: Assertions,
     pub(crate) setup: Setup,
     pub(crate) sign_ins: SignIns,
     pub(crate) known_browsers: KnownBrowsers,
@@ -109,8 +112,10 @@ impl Core {
                 .with_openid(parts.settings.openid),
             users: Users::new(database.clone(), clock.clone()),
             clients: Clients::new(database.clone(), clock.clone()),
+            key_sets: KeySets::new(parts.outbound.clone()),
             documents: Documents::new(parts.outbound.clone()),
             outbound: parts.outbound,
+            assertions: Assertions::new(database.clone()),
             setup: Setup::new(database.clone(), clock.clone()),
             sign_ins: SignIns::new(database.clone(), clock.clone()),
             known_browsers: KnownBrowsers::new(database.clone()),

@@ -7,6 +7,7 @@
 
 mod authorization_request;
 mod authorize;
+mod client_assertion;
 mod client_authentication;
 mod client_metadata;
 mod consent;
@@ -19,6 +20,7 @@ mod dpop;
 mod guard;
 mod introspect;
 mod jwks;
+mod key_sets;
 mod login;
 mod logout;
 mod metadata;

@@ -206,6 +206,7 @@ impl AuthorizationServer {
         self.0.known_browsers.sweep(now).await?;
         self.0.pushed_requests.sweep(now).await?;
         self.0.invitations.sweep(now).await?;
+        self.0.assertions.sweep(now).await?;
         self.0.codes.sweep(day_ago).await?;
         self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::scope::scopes;
-use crate::{ClientAuthMethod, GrantType, OpenIdMetadata, PublicUrl, Resource, ResourceUri};
+use crate::{Algorithm, ClientAuthMethod, GrantType, OpenIdMetadata, PublicUrl, Resource, ResourceUri};
 
 /// `/.well-known/oauth-authorization-server` (RFC 8414 §2), also served as `openid-configuration` for clients that look
 /// only there (R8414-5-1). States only what is on.
@@ -39,8 +39,12 @@ pub struct AuthorizationServerMetadata {
     pub grant_types_supported: Vec<GrantType>,
     /// Always stated, since omission would mean `client_secret_basic` (R8414-2-3).
     pub token_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// What assertions may be signed with; never `none` (R8414-2-4). Pushed requests follow the token endpoint (RFC 9126 §5).
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<Algorithm>,
     /// The same methods at revocation.
     pub revocation_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// The same algorithms at revocation.
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<Algorithm>,
     /// RFC 7662 §2.
     pub introspection_endpoint: String,
     /// How a resource server's own client authenticates there; nobody else may ask (R7662-2.1-1).
@@ -80,7 +84,9 @@ impl AuthorizationServerMetadata {
             response_modes_supported: only("query"),
             grant_types_supported: GrantType::ALL.to_vec(),
             token_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            token_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.to_vec(),
             revocation_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            revocation_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.to_vec(),
             introspection_endpoint: issuer.join("/oauth/introspect"),
             introspection_endpoint_auth_methods_supported: vec![ClientAuthMethod::ClientSecretBasic],
             code_challenge_methods_supported: only("S256"),

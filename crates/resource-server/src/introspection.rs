@@ -9,36 +9,16 @@ use portcullis_oauth::{
     ResourceUri, ScopeSet, Seconds, Secret, SecretHash, Timestamp, TokenScheme, VerifiedBearer, Verifier,
     VerifyError,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::Client;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::issuer::{IssuerError, answer, client};
 
 /// An answer is trusted no longer (R7662-4-1): a revocation acts here within this time.
 const TRUSTED: Seconds = Seconds(60);
 /// So many tokens are remembered.
 const CAPACITY: u64 = 20_000;
-/// The whole exchange takes no longer.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// No answer is larger.
-const LARGEST: usize = 64 * 1_024;
-
-/// Why a verifier cannot be made, or an answer not had.
-#[derive(Debug, thiserror::Error)]
-pub enum IntrospectionError {
-    /// Tokens and the secret would travel in clear.
-    #[error("the authorization server must be https://, or on this computer")]
-    Insecure,
-    /// No connection, no answer in time, or no TLS.
-    #[error("the authorization server does not answer")]
-    Unreachable(#[from] reqwest::Error),
-    /// It refused to say; 401 and 403 mean that `client_id` and secret are not those of this resource.
-    #[error("the authorization server answered with status {0}")]
-    Status(StatusCode),
-    /// It said something else than RFC 7662 has.
-    #[error("the authorization server's answer cannot be read")]
-    Answer,
-}
 
 /// A token of one resource, by hash: nothing here holds a token.
 type Key = (SecretHash, ResourceUri);
@@ -98,13 +78,9 @@ impl IntrospectionVerifier {
         issuer: &PublicUrl,
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
-    ) -> Result<Self, IntrospectionError> {
-        if !issuer.is_https() && !issuer.is_loopback() {
-            return Err(IntrospectionError::Insecure);
-        }
+    ) -> Result<Self, IssuerError> {
         Ok(Self {
-            // A redirect would carry the secret and the token to somebody else.
-            http: Client::builder().redirect(Policy::none()).timeout(DEADLINE).build()?,
+            http: client(issuer)?,
             endpoint: issuer.join("/oauth/introspect"),
             issuer: issuer.clone(),
             client_id: ClientId::from(client_id.into()),
@@ -134,18 +110,13 @@ impl IntrospectionVerifier {
         Ok(bearer)
     }
 
-    async fn ask(&self, token: &Secret) -> Result<Answer, IntrospectionError> {
-        let response = self
+    async fn ask(&self, token: &Secret) -> Result<Answer, IssuerError> {
+        let request = self
             .http
             .post(&self.endpoint)
             .basic_auth(self.client_id.as_str(), Some(self.secret.expose()))
-            .form(&[("token", token.expose())])
-            .send()
-            .await?;
-        if response.status() != StatusCode::OK {
-            return Err(IntrospectionError::Status(response.status()));
-        }
-        serde_json::from_slice(&read(response).await?).map_err(|_| IntrospectionError::Answer)
+            .form(&[("token", token.expose())]);
+        serde_json::from_slice(&answer(request).await?).map_err(|_| IssuerError::Answer)
     }
 
     /// Active, for exactly this resource, of this issuer, and bound to no key or to one that can be proven here.
@@ -173,7 +144,7 @@ impl IntrospectionVerifier {
             return Err(VerifyError::Invalid(why));
         }
         let (Some(sub), Some(client_id), Some(exp)) = (answer.sub, answer.client_id, answer.exp) else {
-            return Err(VerifyError::Unavailable(Box::new(IntrospectionError::Answer)));
+            return Err(VerifyError::Unavailable(Box::new(IssuerError::Answer)));
         };
         let expires_at = Timestamp::from_micros(exp.saturating_mul(1_000_000));
         if now >= expires_at {
@@ -214,16 +185,4 @@ impl Verifier for IntrospectionVerifier {
     ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
         Box::pin(self.look_up(token, resource, now))
     }
-}
-
-/// The body, as far as any answer goes.
-async fn read(mut response: Response) -> Result<Vec<u8>, IntrospectionError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(IntrospectionError::Answer);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

@@ -179,6 +179,8 @@ fn client_of(new: &NewResource) -> NewClient {
         require_pushed_authorization_requests: false,
         openid: OpenIdRegistration::default(),
         dpop_bound_access_tokens: false,
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
     };
     NewClient { metadata, origin: ClientOrigin::Admin, resources: vec![new.uri.clone()] }
 }
