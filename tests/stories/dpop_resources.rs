@@ -56,10 +56,13 @@ both_engines! {
         let (client, prover, pkce) = (Client::relying_party(&world, json!({})).await, Prover::new(), Pkce::new());
         let mut browser = Browser::new(&world);
         let code = browser.approve(&client.sign_in_url(&pkce, "openid", &[])).await;
-        let token = Tokens::of(&client.redeem_proving(&world, &prover, (&code, &pkce.verifier)).await).access;
+        let tokens = Tokens::of(&client.redeem_proving(&world, &prover, (&code, &pkce.verifier)).await);
+        let renewed = client.refresh_proving(&world, &prover, &tokens.refresh).await;
+        assert!(renewed.json()["id_token"].is_string(), "a bound refresh tells who signed in as any other: {}", renewed.body);
+        let token = tokens.access;
         let stolen = world.userinfo(&token).await;
         assert_eq!(stolen.verdict(), "401 invalid_token");
-        assert!(challenges(&stolen)[0].starts_with("DPoP realm="), "{:?}", challenges(&stolen));
+        assert!(challenges(&stolen)[0].starts_with("Bearer realm="), "{:?}", challenges(&stolen));
         let ask = async |proof: &str| {
             let scheme = format!("DPoP {token}");
             world.post_form_with("/oauth/userinfo", &[], &[("authorization", &scheme), ("dpop", proof)]).await
@@ -71,6 +74,21 @@ both_engines! {
         assert_eq!(ask(&other).await.verdict(), "401 invalid_dpop_proof");
         let elsewhere = prover.at_resource(&world, "/mcp", &token);
         assert_eq!(ask(&elsewhere).await.verdict(), "401 invalid_dpop_proof");
+        let trail = world.trail().await;
+        assert!(trail.contains(&"userinfo refused invalid_dpop_proof".to_owned()), "{trail:?}");
+    }
+
+    /// R9449-7.2-1: where proofs are required, who signed in is told for no Bearer token either, from whenever it is
+    async fn userinfo_takes_no_bearer_token_where_proofs_are_required(database: TestDatabase) {
+        let world = World::configured(database, &[("openid", "on"), ("dpop", "required")]).await;
+        let lax = world.node(&[("openid", "on")]).await;
+        let (client, pkce) = (Client::relying_party(&world, json!({})).await, Pkce::new());
+        let code = Browser::at(&lax).approve(&client.sign_in_url(&pkce, "openid", &[])).await;
+        let body = format!("grant_type=authorization_code&code={code}&code_verifier={}&client_id={}", pkce.verifier, client.id);
+        let asked = request(Method::POST, "/oauth/token").header("content-type", "application/x-www-form-urlencoded");
+        let answer = tower::ServiceExt::oneshot(lax.router.clone(), asked.body(axum::body::Body::from(body)).unwrap()).await.unwrap();
+        let loose = Tokens::of(&Answer::read(answer).await).access;
+        assert_eq!(world.userinfo(&loose).await.verdict(), "401 invalid_token");
     }
 
     /// A62, R9449-4.3-1, R9449-4.3-2, R9449-4.3-3, R9449-4.3-4, R9449-11.1-1: each claim alone makes the difference, though

@@ -12,12 +12,14 @@ use axum::routing::get;
 use axum::{Router, routing};
 use portcullis_resource_server::oauth::jose::{Algorithm, SigningKey};
 use portcullis_resource_server::oauth::{
-    PublicUrl, Resource, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
+    JwkThumbprint, PublicUrl, Resource, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{JwtVerifier, RequireBearer, VerifiedBearer, Verifier, VerifyError};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+/// The thumbprint of some key.
+const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 const NOTES: &str = "https://notes.example.com/mcp";
 const NOW: i64 = 1_790_000_000;
 
@@ -167,6 +169,8 @@ async fn every_mutation_of_a_good_token_is_challenged_as_invalid() {
         ("exp", json!("never")),
         ("nbf", json!(NOW + 31)),
         ("cnf", json!({"jkt": "x"})),
+        ("cnf", json!({"jkt": JKT})),
+        ("cnf", json!({"jkt": JKT, "x5t#S256": JKT})),
         ("sub", json!(null)),
         ("client_id", json!(null)),
     ] {
@@ -180,6 +184,19 @@ async fn every_mutation_of_a_good_token_is_challenged_as_invalid() {
     }
     let barely = server.token_with(&ours, "exp", json!(NOW - 29));
     assert_eq!(call(&barely).await.status(), 200, "two clocks may differ a little");
+}
+
+/// R9449-5-1, R9449-7.2-1: a bound token comes with its key, for whoever sees the proof; the layer above lets none pass without
+#[tokio::test]
+async fn a_bound_token_comes_with_its_key() {
+    let ours = key();
+    let (server, verifier) = Server::start(&[&ours]).await;
+    let bound = server.token_with(&ours, "cnf", json!({"jkt": JKT}));
+    for _ in 0..2 {
+        let bearer = check(&verifier, &bound, 0).await.unwrap();
+        assert_eq!(bearer.confirmation().map(JwkThumbprint::as_str), Some(JKT), "remembered with it too");
+    }
+    assert!(check(&verifier, &server.token(&ours), 0).await.unwrap().confirmation().is_none());
 }
 
 /// KEYS-8725-2: a thousand invented names of keys cause one question a minute; a token that points elsewhere causes none there

@@ -128,15 +128,17 @@ pub(crate) async fn prove_possession(
     now: Timestamp,
 ) -> Result<Option<FittingProof>, Refusal> {
     let key = match (scheme, bearer.confirmation()) {
-        (TokenScheme::Bearer, None) => return Ok(None),
+        (TokenScheme::Bearer, None) if core.dpop.used != DpopUse::Required => return Ok(None),
         (TokenScheme::Dpop, Some(key)) => key,
-        (TokenScheme::Bearer, Some(_)) => {
-            let text = "the token is bound to a key: present it by the scheme DPoP, with a proof";
-            return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_dpop());
+        // R9449-7.1-1: the error stands in the challenge of the scheme that was used.
+        (TokenScheme::Bearer, _) => {
+            let text =
+                "the token has to be bound to a key, and presented by the scheme DPoP with a proof of it";
+            return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_bearer(true));
         }
         (TokenScheme::Dpop, None) => {
             let text = "the token is bound to no key: present it by the scheme Bearer";
-            return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_bearer(true));
+            return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_dpop());
         }
     };
     let judged = async {

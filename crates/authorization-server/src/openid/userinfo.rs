@@ -47,7 +47,15 @@ pub(crate) async fn endpoint(
     match tell(&core, userinfo, &token, now).await? {
         Ok((bearer, row)) => {
             let shown = (&token, scheme);
-            let proof = dpop::prove_possession(&core, &bearer, shown, (&method, &headers), now).await?;
+            let proven = dpop::prove_possession(&core, &bearer, shown, (&method, &headers), now).await;
+            let proof = match proven {
+                Ok(proof) => proof,
+                Err(refusal) => {
+                    let event = Event::new(now, Action::UserInfo, Outcome::Refused).because(refusal.code());
+                    core.note(event.through(bearer.client_id())).await;
+                    return Err(refusal);
+                }
+            };
             let event = Event::new(now, Action::UserInfo, Outcome::Done).by(&row.principal_id);
             // What is told of a person leaves only with its trace.
             core.trail

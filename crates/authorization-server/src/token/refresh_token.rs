@@ -167,7 +167,8 @@ async fn renew(
     }
     let held = (row.principal_id.clone(), access);
     let refresh_token = Some(presented);
-    Ok(Issued { refresh_token, ..Issued::access(held, reach.scope.clone(), expires_at) })
+    let issued = Issued { refresh_token, ..Issued::access(held, reach.scope.clone(), expires_at) };
+    issued.telling(core, reach.identity.as_ref(), (None, now))
 }
 
 /// Rotates: the verdict falls, and successor and access token are written with it. `None`: another caller was faster, and
