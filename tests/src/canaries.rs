@@ -34,7 +34,7 @@ const KINDS: [SecretKind; 12] = [
     SecretKind::KnownBrowser,
 ];
 /// The form fields whose values are secrets of whatever shape.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "password",
     "current",
     "new",
@@ -46,6 +46,7 @@ const FIELDS: [&str; 12] = [
     "actor_token",
     "client_secret",
     "client_assertion",
+    "assertion",
     "csrf",
 ];
 /// What is shorter could stand in a log by chance.

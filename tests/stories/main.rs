@@ -19,6 +19,7 @@ mod dpop_binding;
 mod dpop_resources;
 mod exchange;
 mod grants_model;
+mod identity_assertions;
 mod introspection;
 mod invitations;
 mod machine;

@@ -28,6 +28,10 @@ pub enum Action {
     ClientDocument,
     /// Keys that somebody publishes at a URL were read, or could not be.
     KeySet,
+    /// An admin began or ceased to take an identity provider's word, or said who somebody is there.
+    IssuerChange,
+    /// A client presented an identity provider's word about a user (ID-JAG).
+    IdentityAssertion,
     /// A resource server was registered or changed by an admin.
     ResourceChange,
     /// A signing key was made or retired.
@@ -75,6 +79,8 @@ impl Action {
             Self::ClientChange => "client.change",
             Self::ClientDocument => "client.document",
             Self::KeySet => "key_set",
+            Self::IssuerChange => "issuer.change",
+            Self::IdentityAssertion => "identity.assertion",
             Self::ResourceChange => "resource.change",
             Self::KeyChange => "key.change",
             Self::Introspection => "token.introspection",

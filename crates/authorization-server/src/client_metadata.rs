@@ -19,7 +19,7 @@ pub(crate) fn judge(
     members: &Map<String, Value>,
     method: ClientAuthMethod,
 ) -> Result<ClientMetadata, Refusal> {
-    let grant_types = grant_types(members)?;
+    let grant_types = grant_types(members, method)?;
     let redirect_uris = redirect_uris(members)?;
     Ok(ClientMetadata {
         client_name: client_name(members)?,
@@ -75,13 +75,16 @@ fn redirect_uris(members: &Map<String, Value>) -> Result<Vec<RedirectUri>, Refus
 }
 
 /// Grants that this server does not offer, or not to somebody unknown (A35), are dropped; without `authorization_code` nothing would remain to be done.
-fn grant_types(members: &Map<String, Value>) -> Result<Vec<GrantType>, Refusal> {
+fn grant_types(members: &Map<String, Value>, method: ClientAuthMethod) -> Result<Vec<GrantType>, Refusal> {
     let Some(given) = members.get("grant_types").filter(|value| !value.is_null()) else {
         return Ok(vec![GrantType::AuthorizationCode]);
     };
     let list = given.as_array().ok_or_else(|| bad("grant_types is not an array"))?;
     let named = list.iter().filter_map(Value::as_str).filter_map(GrantType::parse);
-    let mut kept: Vec<GrantType> = named.filter(|grant| grant.is_for_anybody()).collect();
+    let is_vouched_for =
+        |grant: &GrantType| *grant == GrantType::JwtBearer && method == ClientAuthMethod::PrivateKeyJwt;
+    let mut kept: Vec<GrantType> =
+        named.filter(|grant| grant.is_for_anybody() || is_vouched_for(grant)).collect();
     kept.sort_unstable();
     kept.dedup();
     if kept.contains(&GrantType::AuthorizationCode) {

@@ -15,13 +15,14 @@ use crate::dpop::Dpop;
 use crate::guard::Guard;
 use crate::key_sets::KeySets;
 use crate::password::PasswordCheck;
+use crate::remembered::Remembered;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
 use crate::store::{
-    AccessTokens, Assertions, Clients, Codes, Devices, Grants, Identities, Invitations, KnownBrowsers,
-    LogoutNotices, Machines, PushedRequests, RefreshTokens, Registrations, Requests, Resources, Revoked,
-    Setup, SignIns, SigningKeys, Users,
+    AccessTokens, Assertions, Clients, Codes, Devices, EnterpriseGrants, Grants, Identities, Invitations,
+    KnownBrowsers, LogoutNotices, Machines, PushedRequests, RefreshTokens, Registrations, Requests,
+    Resources, Revoked, Setup, SignIns, SigningKeys, TrustedIssuers, Users,
 };
 use crate::work::Work;
 
@@ -68,6 +69,10 @@ pub(crate) struct Core {
     pub(crate) documents: Documents,
     pub(crate) key_sets: KeySets,
     pub(crate) assertions: Assertions,
+    pub(crate) trusted_issuers: TrustedIssuers,
+    pub(crate) enterprise_grants: EnterpriseGrants,
+    /// Whether anybody's identity assertions are taken: asked for with every reading of the metadata.
+    trusts_somebody: Remembered<bool>,
     pub(crate) setup: Setup,
     pub(crate) sign_ins: SignIns,
     pub(crate) known_browsers: KnownBrowsers,
@@ -116,6 +121,9 @@ impl Core {
             documents: Documents::new(parts.outbound.clone()),
             outbound: parts.outbound,
             assertions: Assertions::new(database.clone()),
+            trusted_issuers: TrustedIssuers::new(database.clone(), clock.clone()),
+            enterprise_grants: EnterpriseGrants::new(database.clone()),
+            trusts_somebody: Remembered::new(ChangeKind::Issuer, parts.changes.clone()),
             setup: Setup::new(database.clone(), clock.clone()),
             sign_ins: SignIns::new(database.clone(), clock.clone()),
             known_browsers: KnownBrowsers::new(database.clone()),
@@ -159,6 +167,12 @@ impl Core {
     /// The issuer and the base of every link.
     pub(crate) fn public_url(&self) -> &PublicUrl {
         self.registry.public_url()
+    }
+
+    /// Whether identity assertions are taken (IDJAG-7.2-1).
+    pub(crate) async fn trusts_somebody(&self) -> Result<bool, DatabaseError> {
+        let read = async { Ok(Arc::new(!self.trusted_issuers.list().await?.is_empty())) };
+        self.trusts_somebody.get(read).await.map(|trusts| *trusts)
     }
 
     /// Revokes a grant and tells this process's caches before anybody is answered.

@@ -56,8 +56,8 @@ pub use settings::{ClientDocuments, Registration, Settings};
 pub use signing::KeyUse;
 pub use store::{
     Client, ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, Invitation,
-    Invitations, KeptKey, NewClient, NewResource, NewUser, RegisteredResource, ResourceError, ResourceScope,
-    Resources, Revocations, Setup, SignInStanding, SignIns, SigningKeyError, SigningKeys, User, UserError,
-    Users,
+    Invitations, IssuerError, IssuerId, KeptKey, NewClient, NewResource, NewUser, RefusedClient,
+    RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup, SignInStanding, SignIns,
+    SigningKeyError, SigningKeys, TrustedIssuer, TrustedIssuers, User, UserError, Users,
 };
 pub use work::Work;

@@ -18,6 +18,10 @@ pub(crate) async fn document(State(core): State<Arc<Core>>) -> Response {
     if core.settings.openid {
         document = document.with_openid();
     }
+    // Where the store is away nothing would be given for one anyway.
+    if core.trusts_somebody().await.unwrap_or(false) {
+        document = document.with_identity_assertions();
+    }
     if core.settings.registration == Registration::Off {
         document.registration_endpoint = None;
     }

@@ -146,7 +146,10 @@ pub(crate) fn judge(members: &Map<String, Value>) -> Result<ClientMetadata, Refu
         Some(name) => ClientAuthMethod::parse(name)
             .ok_or_else(|| bad("token_endpoint_auth_method is not one that this server offers"))?,
     };
-    client_metadata::judge(members, auth_method)
+    let mut metadata = client_metadata::judge(members, auth_method)?;
+    // What a document may have besides is nothing for a client of which nobody knows (DC-25).
+    metadata.grant_types.retain(|grant| grant.is_for_anybody());
+    Ok(metadata)
 }
 
 #[cfg(test)]

@@ -17,7 +17,10 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::{QUARANTINE, Registration};
-use crate::store::{self, Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
+use crate::store::{
+    self, Clients, ENDED_BY_USER, Grants, RefusedClient, Resources, Revoked, Setup, SigningKeys,
+    TrustedIssuers, Users,
+};
 use crate::verifier::InProcessVerifier;
 use crate::{
     authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata, openid,
@@ -122,6 +125,32 @@ impl AuthorizationServer {
         self.0.resources.store()
     }
 
+    /// The identity providers whose word is taken, and who their users are here.
+    #[must_use]
+    pub fn trusted_issuers(&self) -> &TrustedIssuers {
+        &self.0.trusted_issuers
+    }
+
+    /// The clients that a principal ended and that may not come back by themselves, though an identity provider vouches
+    /// for them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn refused_clients(
+        &self,
+        principal: &PrincipalId,
+    ) -> Result<Vec<RefusedClient>, DatabaseError> {
+        self.0.enterprise_grants.refused(principal).await
+    }
+
+    /// Lets such a client come back when somebody vouches for it the next time. `false` when there is none of that name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn allow_again(&self, principal: &PrincipalId, grant: &GrantId) -> Result<bool, DatabaseError> {
+        self.0.enterprise_grants.forgive(principal, grant, self.0.clock.now()).await
+    }
+
     /// The keys that sign tokens. What is changed here reaches every cache through the change table.
     #[must_use]
     pub fn signing_keys(&self) -> &SigningKeys {
@@ -144,11 +173,9 @@ impl AuthorizationServer {
         if !self.0.grants.is_of(principal, grant).await? {
             return Ok(false);
         }
-        let revoked = self.0.revoke_grant(grant, "user_disconnected", now).await?;
+        let revoked = self.0.revoke_grant(grant, ENDED_BY_USER, now).await?;
         self.0
-            .note(
-                Event::new(now, Action::Revocation, Outcome::Done).because("user_disconnected").by(principal),
-            )
+            .note(Event::new(now, Action::Revocation, Outcome::Done).because(ENDED_BY_USER).by(principal))
             .await;
         Ok(revoked == Revoked::Now)
     }

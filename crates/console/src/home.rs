@@ -10,7 +10,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use portcullis_authorization_server::pages::ScopeChoice;
-use portcullis_authorization_server::{AuthorizationServer, GrantSummary, User};
+use portcullis_authorization_server::{AuthorizationServer, GrantSummary, RefusedClient, User};
 use portcullis_oauth::{Clock, Form, GrantId, ResourceRegistry, Timestamp, random_handle};
 use portcullis_resource_server::{Connection, ConnectionStatus as Status, Connections};
 use portcullis_web::csrf::CsrfError;
@@ -18,7 +18,7 @@ use portcullis_web::layout::{Chrome, Moment, page};
 use portcullis_web::{Browser, ErrorPage, SessionStore, csrf, form};
 
 use crate::account;
-use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage};
+use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage, KeptAwayRow};
 
 /// Whatever kept a page from being made.
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -59,6 +59,7 @@ impl Console {
         Router::new()
             .route("/", get(show))
             .route("/clients/disconnect", post(disconnect))
+            .route("/clients/allow", post(allow))
             .merge(account::router())
             .layer(from_fn(portcullis_web::page_headers))
             .with_state(self.clone())
@@ -97,6 +98,33 @@ async fn disconnect(
             "The client is disconnected. Its tokens are dead."
         } else {
             "That client was not connected."
+        };
+        console.home(&browser, &user, Some(notice.to_owned())).await
+    };
+    home.await.unwrap_or_else(|cause| fault(&headers, &cause))
+}
+
+/// `POST /clients/allow`
+async fn allow(
+    State(console): State<Console>,
+    browser: Browser,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let posted = match console.posted(&browser, &headers, &body).await {
+        Ok(form) => form,
+        Err(refused) => return refused_form(&headers, &refused),
+    };
+    let home = async {
+        let Some(user) = console.signed_in(&browser).await? else {
+            return Ok(Redirect::to("/login").into_response());
+        };
+        let grant = GrantId::from(posted.one("grant").ok().flatten().unwrap_or_default().to_owned());
+        let allowed = console.0.authorization.allow_again(&user.id, &grant).await?;
+        let notice = if allowed {
+            "The client may come back when your organisation asks for it again."
+        } else {
+            "That client was not kept away."
         };
         console.home(&browser, &user, Some(notice.to_owned())).await
     };
@@ -145,6 +173,7 @@ impl Console {
         let csrf = browser.csrf_token().await?;
         let connections = self.0.connections.list(&user.id).await?;
         let grants = self.0.authorization.grants().list(&user.id).await?;
+        let refused = self.0.authorization.refused_clients(&user.id).await?;
         let home = HomePage {
             chrome: Chrome::signed_in("Your gateway", &user.email, &csrf),
             csrf,
@@ -152,6 +181,7 @@ impl Console {
             connections: connections.into_iter().map(connection_row).collect(),
             no_connections_advice: "Whoever runs this server can add one for you.".to_owned(),
             clients: grants.into_iter().map(|grant| client_row(grant, now)).collect(),
+            kept_away: refused.into_iter().map(kept_away_row).collect(),
             notice,
         };
         Ok(page(StatusCode::OK, &home))
@@ -173,6 +203,15 @@ fn connection_row(connection: Connection) -> ConnectionRow {
     }
 }
 
+fn kept_away_row(client: RefusedClient) -> KeptAwayRow {
+    KeptAwayRow {
+        grant_id: client.grant.to_string(),
+        name: client.client_name,
+        vouched_by: client.issuer,
+        resource: client.resource.to_string(),
+    }
+}
+
 fn client_row(grant: GrantSummary, now: Timestamp) -> ClientRow {
     let moment = |at: Timestamp| Moment::new(at.seconds(), now.seconds());
     let scopes = grant.resources.iter().flat_map(|(_, scopes)| scopes.iter());
@@ -185,6 +224,7 @@ fn client_row(grant: GrantSummary, now: Timestamp) -> ClientRow {
         name: grant.client_name,
         unverified: grant.unverified,
         redirect_host: grant.redirect_host,
+        vouched_by: grant.vouched_by,
         resource: grant
             .resources
             .iter()

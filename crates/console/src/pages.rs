@@ -22,6 +22,8 @@ pub struct HomePage {
     pub no_connections_advice: String,
     /// The clients that have a live grant of this person.
     pub clients: Vec<ClientRow>,
+    /// The clients that this person ended, though an identity provider vouches for them.
+    pub kept_away: Vec<KeptAwayRow>,
     /// What has just been done, such as "Claude Code is disconnected."
     pub notice: Option<String>,
 }
@@ -86,6 +88,8 @@ pub struct ClientRow {
     pub unverified: bool,
     /// Where its answers go: a host, or "this computer".
     pub redirect_host: String,
+    /// The identity provider that vouched for it, where nobody was asked.
+    pub vouched_by: Option<String>,
     /// The URI of the resource that it may use.
     pub resource: String,
     /// The scopes that it was given.
@@ -96,6 +100,19 @@ pub struct ClientRow {
     pub last_used: Option<Moment>,
     /// When its access ends at the latest, whatever it does; none when it cannot refresh any more.
     pub ends: Option<Moment>,
+}
+
+/// One client that a person keeps away.
+#[derive(Clone, Debug)]
+pub struct KeptAwayRow {
+    /// The identifier of the grant that ended, posted back as `grant`.
+    pub grant_id: String,
+    /// The client's name.
+    pub name: String,
+    /// The identity provider that vouches for it.
+    pub vouched_by: String,
+    /// The URI of the resource that it used.
+    pub resource: String,
 }
 
 /// One scope of a grant.
@@ -166,11 +183,18 @@ mod tests {
                 name: text.into(),
                 unverified: true,
                 redirect_host: text.into(),
+                vouched_by: Some(text.into()),
                 resource: text.into(),
                 scopes: vec![GrantedScope { value: text.into(), title: text.into() }],
                 connected: Moment::new(1_790_000_000, 1_790_000_060),
                 last_used: None,
                 ends: Some(Moment::new(1_790_000_000, 1_790_000_060)),
+            }],
+            kept_away: vec![KeptAwayRow {
+                grant_id: text.into(),
+                name: text.into(),
+                vouched_by: text.into(),
+                resource: text.into(),
             }],
             notice: Some(text.into()),
         }
@@ -180,7 +204,7 @@ mod tests {
     fn hostile_text_is_inert() {
         let html = home(HOSTILE).render().unwrap_or_default();
         assert!(!html.contains("<script>"));
-        assert_eq!(html.matches(INERT).count(), 17, "{html}");
+        assert_eq!(html.matches(INERT).count(), 22, "{html}");
     }
 
     #[test]

@@ -19,10 +19,12 @@ pub enum ChangeKind {
     Resource,
     /// A signing key was made or retired; the subject is its name.
     SigningKey,
+    /// An identity provider is trusted, or no longer; the subject is its issuer.
+    Issuer,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::User,
         Self::Client,
         Self::Grant,
@@ -31,6 +33,7 @@ impl ChangeKind {
         Self::McpSession,
         Self::Resource,
         Self::SigningKey,
+        Self::Issuer,
     ];
 
     /// The kind as its column holds it.
@@ -45,6 +48,7 @@ impl ChangeKind {
             Self::McpSession => "mcp_session",
             Self::Resource => "resource",
             Self::SigningKey => "signing_key",
+            Self::Issuer => "issuer",
         }
     }
 

@@ -23,7 +23,7 @@ pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 11] = [
 pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// The parameters of a token request that may come once at most (OA21-3.1-4).
-pub const SINGLE_TOKEN_PARAMETERS: [&str; 16] = [
+pub const SINGLE_TOKEN_PARAMETERS: [&str; 17] = [
     "grant_type",
     "code",
     "redirect_uri",
@@ -34,6 +34,7 @@ pub const SINGLE_TOKEN_PARAMETERS: [&str; 16] = [
     "client_secret",
     "client_assertion",
     "client_assertion_type",
+    "assertion",
     "device_code",
     "subject_token",
     "subject_token_type",

@@ -53,6 +53,9 @@ pub struct AuthorizationServerMetadata {
     pub code_challenge_methods_supported: Vec<String>,
     /// RFC 9207 §3.
     pub authorization_response_iss_parameter_supported: bool,
+    /// How the JWT bearer grant is used here (IDJAG-7.2-1); whose assertions are trusted is nobody else's business.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub authorization_grant_profiles_supported: Vec<String>,
     /// CIMD §5; without it or without `none` above some clients register anew for every connection (DC-12).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub client_id_metadata_document_supported: bool,
@@ -82,7 +85,10 @@ impl AuthorizationServerMetadata {
             scopes_supported: scopes::ALL.map(str::to_owned).to_vec(),
             response_types_supported: only("code"),
             response_modes_supported: only("query"),
-            grant_types_supported: GrantType::ALL.to_vec(),
+            grant_types_supported: GrantType::ALL
+                .into_iter()
+                .filter(|g| *g != GrantType::JwtBearer)
+                .collect(),
             token_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
             token_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.to_vec(),
             revocation_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
@@ -91,6 +97,7 @@ impl AuthorizationServerMetadata {
             introspection_endpoint_auth_methods_supported: vec![ClientAuthMethod::ClientSecretBasic],
             code_challenge_methods_supported: only("S256"),
             authorization_response_iss_parameter_supported: true,
+            authorization_grant_profiles_supported: Vec::new(),
             client_id_metadata_document_supported: true,
             openid: None,
             dpop_signing_alg_values_supported: Vec::new(),
@@ -102,6 +109,15 @@ impl AuthorizationServerMetadata {
     pub fn with_openid(mut self) -> Self {
         self.scopes_supported.extend(scopes::OPENID.map(str::to_owned));
         self.openid = Some(OpenIdMetadata::new(&self.issuer));
+        self
+    }
+
+    /// The same where identity assertions are taken (IDJAG-7.2-1).
+    #[cfg(feature = "jose")]
+    #[must_use]
+    pub fn with_identity_assertions(mut self) -> Self {
+        self.grant_types_supported.push(GrantType::JwtBearer);
+        self.authorization_grant_profiles_supported.push(crate::jose::IdJag::PROFILE.to_owned());
         self
     }
 }

@@ -68,16 +68,20 @@ pub enum GrantType {
     /// RFC 8693 §2.1.
     #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
     TokenExchange,
+    /// RFC 7523 §2.1, for identity assertions alone.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
 }
 
 impl GrantType {
-    /// Every grant that we offer.
-    pub const ALL: [Self; 5] = [
+    /// Every grant that we offer; the last one where an issuer of such assertions is trusted.
+    pub const ALL: [Self; 6] = [
         Self::AuthorizationCode,
         Self::RefreshToken,
         Self::ClientCredentials,
         Self::DeviceCode,
         Self::TokenExchange,
+        Self::JwtBearer,
     ];
 
     /// What a client has unless somebody says otherwise.
@@ -92,6 +96,7 @@ impl GrantType {
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
             Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 
@@ -101,6 +106,7 @@ impl GrantType {
         match self {
             Self::DeviceCode => "device_code",
             Self::TokenExchange => "token_exchange",
+            Self::JwtBearer => "jwt_bearer",
             named => named.as_str(),
         }
     }
@@ -121,7 +127,7 @@ impl GrantType {
     /// Whether it needs a client that keeps a secret (OA21-4.2-1).
     #[must_use]
     pub const fn needs_confidential(self) -> bool {
-        matches!(self, Self::ClientCredentials | Self::TokenExchange)
+        matches!(self, Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer)
     }
 }
 

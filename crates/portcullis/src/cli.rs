@@ -7,6 +7,8 @@ mod check;
 mod client;
 mod confirm;
 mod healthcheck;
+mod issuer;
+mod key_source;
 mod keys;
 mod migrate;
 mod output;
@@ -24,6 +26,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::client::ClientCommand;
+use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
@@ -94,6 +97,9 @@ enum Command {
     /// Register and list other MCP servers whose tokens this server issues
     #[command(subcommand)]
     Resource(ResourceCommand),
+    /// Say which identity providers may vouch for users
+    #[command(subcommand)]
+    Issuer(IssuerCommand),
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
@@ -168,6 +174,7 @@ impl Cli {
             Command::User(command) => user::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
+            Command::Issuer(command) => issuer::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,

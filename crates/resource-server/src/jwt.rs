@@ -98,6 +98,7 @@ impl JwtVerifier {
         let keys = keys.map_err(|error| VerifyError::Unavailable(Box::new(error)))?;
         let claims =
             presented.verify_with(&keys).map_err(|_| refuse("no key of the issuer verifies the token"))?;
+        // Whoever asked sees to it that a bound token comes with a proof (R9449-7.2-1).
         let claims = AccessTokenClaims::judge_bound(claims, (&self.issuer, resource), now).map_err(refuse)?;
         let expires_at = Timestamp::from_micros(claims.exp.saturating_mul(1_000_000));
         // What the token says is all that is known: neither what the principal may do beyond it, nor the grant, nor any
@@ -106,7 +107,6 @@ impl JwtVerifier {
         let holder = (principal, claims.client_id, GrantId::from(String::new()));
         let reach = (claims.scope, GrantedConnections::Named(Vec::new()));
         let bearer = VerifiedBearer::attest(token.hash(), resource.clone(), expires_at, holder, reach);
-        // R9449-7.2-1: whoever checks how it was presented is told the key; nobody lets it pass without.
         Ok(bearer.through(claims.act).bound_to(claims.cnf.map(|confirmation| confirmation.jkt)))
     }
 }

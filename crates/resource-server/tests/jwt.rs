@@ -12,16 +12,15 @@ use axum::routing::get;
 use axum::{Router, routing};
 use portcullis_resource_server::oauth::jose::{Algorithm, SigningKey};
 use portcullis_resource_server::oauth::{
-    JwkThumbprint, PublicUrl, Resource, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
+    PublicUrl, Resource, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
-use portcullis_resource_server::{JwtVerifier, RequireBearer, VerifiedBearer, Verifier, VerifyError};
+use portcullis_resource_server::{JwtVerifier, RequireBearer, VerifiedBearer, Verifier, VerifyError, oauth};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-/// The thumbprint of some key.
-const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 const NOTES: &str = "https://notes.example.com/mcp";
 const NOW: i64 = 1_790_000_000;
+const JKT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
 /// What the authorization server publishes, and how often it was asked.
 #[derive(Clone, Default)]
@@ -138,7 +137,18 @@ async fn another_kind_of_token_is_refused_whoever_signed_it() {
     }
 }
 
-/// R9068-4-2, R9068-4-3, A26, A62, KEYS-8725-1: each mutation alone is answered 401 `invalid_token`
+/// R9449-5-1: a bound token comes with its key, for whoever checks the proof
+#[tokio::test]
+async fn a_bound_token_comes_with_its_key() {
+    let key = key();
+    let (server, verifier) = Server::start(&[&key]).await;
+    let bound = server.token_with(&key, "cnf", json!({ "jkt": JKT }));
+    let bearer = check(&verifier, &bound, 0).await.unwrap();
+    assert_eq!(bearer.confirmation().map(oauth::JwkThumbprint::as_str), Some(JKT));
+    assert_eq!(check(&verifier, &server.token(&key), 0).await.unwrap().confirmation(), None);
+}
+
+/// R9068-4-2, R9068-4-3, R9449-7.2-1, A26, A62, KEYS-8725-1: each mutation alone is answered 401 `invalid_token`
 #[tokio::test]
 async fn every_mutation_of_a_good_token_is_challenged_as_invalid() {
     let (ours, rsa) = (key(), SigningKey::generate(Algorithm::Rs256).unwrap());
@@ -170,7 +180,9 @@ async fn every_mutation_of_a_good_token_is_challenged_as_invalid() {
         ("nbf", json!(NOW + 31)),
         ("cnf", json!({"jkt": "x"})),
         ("cnf", json!({"jkt": JKT})),
-        ("cnf", json!({"jkt": JKT, "x5t#S256": JKT})),
+        ("cnf", json!({"x5t#S256": JKT})),
+        ("cnf", json!({})),
+        ("cnf", json!(null)),
         ("sub", json!(null)),
         ("client_id", json!(null)),
     ] {
@@ -184,19 +196,6 @@ async fn every_mutation_of_a_good_token_is_challenged_as_invalid() {
     }
     let barely = server.token_with(&ours, "exp", json!(NOW - 29));
     assert_eq!(call(&barely).await.status(), 200, "two clocks may differ a little");
-}
-
-/// R9449-5-1, R9449-7.2-1: a bound token comes with its key, for whoever sees the proof; the layer above lets none pass without
-#[tokio::test]
-async fn a_bound_token_comes_with_its_key() {
-    let ours = key();
-    let (server, verifier) = Server::start(&[&ours]).await;
-    let bound = server.token_with(&ours, "cnf", json!({"jkt": JKT}));
-    for _ in 0..2 {
-        let bearer = check(&verifier, &bound, 0).await.unwrap();
-        assert_eq!(bearer.confirmation().map(JwkThumbprint::as_str), Some(JKT), "remembered with it too");
-    }
-    assert!(check(&verifier, &server.token(&ours), 0).await.unwrap().confirmation().is_none());
 }
 
 /// KEYS-8725-2: a thousand invented names of keys cause one question a minute; a token that points elsewhere causes none there

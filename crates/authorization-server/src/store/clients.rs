@@ -369,8 +369,14 @@ impl Client {
     /// Whether this client may use `grant`: registered for it, and one that may be (A28, A35, OA21-4.2-1).
     pub(crate) fn may_use(&self, grant: GrantType) -> bool {
         self.metadata.grant_types.contains(&grant)
-            && (self.origin == ClientOrigin::Admin || grant.is_for_anybody())
+            && (self.origin == ClientOrigin::Admin || grant.is_for_anybody() || self.is_vouched_for(grant))
             && (self.is_confidential() || !grant.needs_confidential())
+    }
+
+    /// DC-25: a client whose document tells its keys may bring an identity provider's word, which names it by that document.
+    /// One that registered itself has a name that no provider knows.
+    fn is_vouched_for(&self, grant: GrantType) -> bool {
+        grant == GrantType::JwtBearer && self.origin == ClientOrigin::Document
     }
 
     /// All that it may do for itself: as registered, but there is nobody to stay connected to.

@@ -43,6 +43,8 @@ pub struct GrantSummary {
     pub last_used_at: Option<Timestamp>,
     /// When its refresh tokens end in any case; none when it has none.
     pub ends_at: Option<Timestamp>,
+    /// The identity provider that vouched for it, where nobody was asked.
+    pub vouched_by: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -55,6 +57,7 @@ struct SummaryRow {
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
+    vouched_by: Option<String>,
 }
 
 /// Whether a revocation ended a live grant.
@@ -88,11 +91,13 @@ impl Grants {
             sqlx::query_as(
             "SELECT g.id, g.client_id, COALESCE(g.client_metadata, c.metadata) AS metadata, c.origin, g.redirect_host, g.created_at, \
              (SELECT MAX(COALESCE(t.used_at, t.issued_at)) FROM access_token t WHERE t.grant_id = g.id) AS last_used_at, \
-             (SELECT MAX(r.expires_at) FROM refresh_token r WHERE r.grant_id = g.id) AS ends_at \
+             (SELECT MAX(r.expires_at) FROM refresh_token r WHERE r.grant_id = g.id) AS ends_at, \
+             (SELECT e.issuer FROM enterprise_grant e WHERE e.grant_id = g.id) AS vouched_by \
              FROM oauth_grant g JOIN oauth_client c ON c.id = g.client_id \
              WHERE g.principal_id = $1 AND g.revoked_at IS NULL AND (EXISTS \
              (SELECT 1 FROM access_token t WHERE t.grant_id = g.id) OR EXISTS \
-             (SELECT 1 FROM refresh_token r WHERE r.grant_id = g.id)) ORDER BY g.created_at DESC, g.id"
+             (SELECT 1 FROM refresh_token r WHERE r.grant_id = g.id) OR EXISTS \
+             (SELECT 1 FROM enterprise_grant e WHERE e.grant_id = g.id)) ORDER BY g.created_at DESC, g.id"
         )
         .bind(principal)
         .fetch_all(pool)
@@ -170,6 +175,7 @@ impl SummaryRow {
             created_at: self.created_at,
             last_used_at: self.last_used_at,
             ends_at: self.ends_at,
+            vouched_by: self.vouched_by,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod authorization_code;
 mod client_credentials;
 mod device_code;
+mod jwt_bearer;
 mod minting;
 mod press;
 mod refresh_token;
@@ -158,6 +159,7 @@ async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Ref
         GrantType::ClientCredentials => client_credentials::issue(core, request).await,
         GrantType::DeviceCode => device_code::redeem(core, request).await,
         GrantType::TokenExchange => token_exchange::exchange(core, request).await,
+        GrantType::JwtBearer => jwt_bearer::issue(core, request).await,
     }
 }
 

@@ -2,13 +2,15 @@
 //! claims that both servers must agree on.
 //!
 //! Owns the envelope (what is parsed, which key fits which algorithm, what is never believed), what a signed access token
-//! says ([`AccessTokenClaims`]), an ID token ([`IdTokenClaims`]) and a logout token ([`LogoutTokenClaims`]), and what proves
-//! a client ([`ClientAssertion`], [`ClientKeys`]). The mathematics is aws-lc-rs's. No I/O; keys and times arrive as values.
+//! says ([`AccessTokenClaims`]), an ID token ([`IdTokenClaims`]) and a logout token ([`LogoutTokenClaims`]), what proves a
+//! client ([`ClientAssertion`], [`ClientKeys`]), and what vouches for a user ([`IdJag`]). The mathematics is aws-lc-rs's. No
+//! I/O; keys and times arrive as values.
 
 mod access_token;
 mod assertion;
 mod audience;
 mod client_keys;
+mod id_jag;
 mod id_token;
 mod jwk;
 mod jws;
@@ -20,6 +22,7 @@ pub use access_token::AccessTokenClaims;
 pub use assertion::{AssertionAudience, AssertionError, ClientAssertion, OneUse};
 pub use audience::single_audience;
 pub use client_keys::{ClientKeys, ClientKeysError};
+pub use id_jag::{IdJag, IdJagClaims, IdJagError};
 pub use id_token::{IdTokenClaims, IdTokenHint};
 pub use jwk::{Jwk, JwkError, JwkSet};
 pub use jws::{Jws, JwsError};

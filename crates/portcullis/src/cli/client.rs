@@ -18,6 +18,7 @@ use self::invite::{InviteArguments, UninviteArguments};
 use self::keys::{AudienceArguments, SetKeysArguments};
 use self::new::AddArguments;
 use super::confirm::Confirmation;
+use super::key_source;
 use super::output::{Format, must_say, print_fields, print_json, print_table, say, tick, time};
 use super::store;
 use crate::Problem;
@@ -239,7 +240,7 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), 
     ];
     fields.extend(openid::fields(&client.metadata.openid));
     if let Some(keys) = &client.metadata.keys {
-        fields.push(("keys", keys::shown(keys)));
+        fields.push(("keys", key_source::shown(keys)));
         fields.push(("assertions for", client.assertion_audience.as_str().to_owned()));
     }
     fields.extend(client.machine.as_ref().map(|machine| ("acts for itself as", machine.to_string())));

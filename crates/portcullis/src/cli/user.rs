@@ -1,5 +1,7 @@
 //! `portcullis user …`: the people who sign in.
 
+mod link;
+
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -7,6 +9,7 @@ use portcullis_authorization_server::{NewUser, SignInStanding, SignIns, User, Us
 use portcullis_oauth::{SystemClock, Timestamp};
 use serde_json::{Value, json};
 
+use self::link::{LinkArguments, UnlinkArguments};
 use super::confirm::Confirmation;
 use super::output::{Format, print_fields, print_json, print_table, say, tick, time};
 use super::password::PasswordSource;
@@ -33,6 +36,10 @@ Examples:
     Enable(OneUser),
     /// Forgive the failed tries at somebody's account, so that they can sign in from anywhere again
     Unlock(OneUser),
+    /// Say who a user is at an identity provider that is trusted (`portcullis issuer`)
+    Link(LinkArguments),
+    /// Forget who somebody is there; what the provider vouched for ends
+    Unlink(UnlinkArguments),
     /// Set a new password
     Password(PasswordArguments),
     /// Make somebody choose another password at the next sign-in, and end what the old one opened
@@ -114,6 +121,8 @@ pub(super) async fn run(command: UserCommand, config: &Config) -> Result<(), Pro
         UserCommand::Unlock(one) => show_standing(&one, config, true).await,
         UserCommand::Disable(arguments) => disable(&arguments, config).await,
         UserCommand::Enable(one) => enable(&one, config).await,
+        UserCommand::Link(arguments) => link::link(&arguments, config).await,
+        UserCommand::Unlink(arguments) => link::unlink(&arguments, config).await,
         UserCommand::Password(arguments) => set_password(&arguments, config).await,
         UserCommand::ExpirePassword(arguments) => expire_password(&arguments, config).await,
     }

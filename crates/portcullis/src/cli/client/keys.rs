@@ -1,16 +1,16 @@
 //! Clients that prove themselves by a key (`private_key_jwt`): their keys, and what their assertions may be addressed to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
-use portcullis_oauth::jose::{AssertionAudience, ClientKeys, Jwk};
-use serde_json::{Value, json};
+use portcullis_oauth::jose::{AssertionAudience, ClientKeys};
 
 use super::{OneClient, existing, find, show};
 use crate::Problem;
 use crate::cli::confirm::Confirmation;
+use crate::cli::key_source::{self, KeySource};
 use crate::config::Config;
 
 /// Where the public keys are.
@@ -30,21 +30,9 @@ pub(in crate::cli) struct SetKeysArguments {
     #[command(flatten)]
     one: OneClient,
     #[command(flatten)]
-    keys: KeysAlone,
+    keys: KeySource,
     #[command(flatten)]
     confirmation: Confirmation,
-}
-
-/// As [`KeyArguments`], where there must be some.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct KeysAlone {
-    /// These public keys, a JWK or a JWK set
-    #[arg(long, value_name = "FILE")]
-    jwks: Option<PathBuf>,
-    /// Those that are published there
-    #[arg(long, value_name = "URL")]
-    jwks_uri: Option<String>,
 }
 
 /// What a client may name as the audience of its assertions.
@@ -60,32 +48,15 @@ pub(in crate::cli) struct AudienceArguments {
 impl KeyArguments {
     /// The keys, if there are any.
     pub(super) fn read(&self) -> Result<Option<ClientKeys>, Problem> {
-        let keys = match (&self.jwks, &self.jwks_uri) {
-            (Some(file), _) => from_file(file).map(Some),
-            (None, Some(uri)) => ClientKeys::at(uri).map(Some).map_err(|error| error.to_string()),
-            (None, None) => Ok(None),
-        };
-        keys.map_err(Problem::configuration)
+        key_source::read(self.jwks.as_deref(), self.jwks_uri.as_deref())
     }
 }
 
-/// One key alone is a set of one (RFC 7517 §4, §5).
-fn from_file(file: &Path) -> Result<ClientKeys, String> {
-    let shown = file.display();
-    let text = std::fs::read(file).map_err(|error| format!("{shown} cannot be read: {error}"))?;
-    let document: Value =
-        serde_json::from_slice(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
-    let set = if document.get("keys").is_some() { document } else { json!({ "keys": [document] }) };
-    ClientKeys::set(&set).map_err(|error| format!("{shown}: {error}"))
-}
-
 pub(super) async fn set_keys(arguments: SetKeysArguments, config: &Config) -> Result<(), Problem> {
-    let SetKeysArguments { one, keys: KeysAlone { jwks, jwks_uri }, confirmation } = arguments;
+    let SetKeysArguments { one, keys, confirmation } = arguments;
     let clients = existing(config).await?;
     let client = find(&clients, &one.id).await?;
-    let Some(keys) = (KeyArguments { jwks, jwks_uri }).read()? else {
-        return Err(Problem::configuration("name the keys with --jwks or --jwks-uri"));
-    };
+    let keys = keys.read()?;
     let question = format!("Replace the keys of {}, and end everything that it was granted?", client.id);
     confirmation.obtain(&question, "replace the keys")?;
     if !clients.replace_keys(&client.id, keys).await.map_err(|error| Problem::caused(&error))? {
@@ -103,12 +74,4 @@ pub(super) async fn set_audience(arguments: &AudienceArguments, config: &Config)
     let set = clients.set_assertion_audience(&client.id, arguments.audience).await;
     set.map_err(|error| Problem::caused(&error))?;
     show(&find(&clients, &arguments.one.id).await?, None, arguments.one.format)
-}
-
-/// Keys as people compare them: by thumbprint (RFC 7638), or by where they are.
-pub(super) fn shown(keys: &ClientKeys) -> String {
-    match keys {
-        ClientKeys::Set(set) => set.keys.iter().map(Jwk::thumbprint).collect::<Vec<_>>().join("\n"),
-        ClientKeys::Uri(uri) => uri.clone(),
-    }
 }
