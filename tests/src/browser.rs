@@ -101,6 +101,12 @@ impl<'a> Browser<'a> {
         self.get(answer.see_other()).await
     }
 
+    /// Opens an authorization URL of `client` and tries to sign in as Alice.
+    pub async fn sign_in_for(&mut self, client: &Client, pkce: &Pkce, password: &str) -> Answer {
+        let answer = self.get(&client.authorize(pkce, &[])).await;
+        self.sign_in(answer.see_other(), "alice@example.com", password).await
+    }
+
     /// Answers a consent page: `approve` or `deny`, with these scopes and every connection ticked.
     pub async fn answer_consent(&mut self, page: &Answer, decision: &str, scopes: &[String]) -> Answer {
         let csrf = page.field("csrf").unwrap_or_default();

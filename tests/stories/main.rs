@@ -4,6 +4,8 @@
 
 mod account;
 mod attacks;
+mod attempts;
+mod attempts_kept;
 mod authorization;
 mod codes;
 mod concurrency;

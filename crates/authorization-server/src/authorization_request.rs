@@ -3,11 +3,12 @@
 
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{
-    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, RedirectUri, RedirectUriError,
-    Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, PkceError, RedirectUri,
+    RedirectUriError, Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::store::Client;
 
 /// What a client may have us remember for it.
@@ -25,7 +26,17 @@ pub(crate) enum Unproven {
 /// Where the answer may go (OA21-4.1.2.1-1): only to what the client registered.
 pub(crate) fn prove_destination(client: &Client, form: &Form) -> Result<Destination, Unproven> {
     let asked = form.one("redirect_uri")?;
-    Destination::prove(&client.metadata.redirect_uris, asked).map_err(|error| {
+    let compared = || attempt::compare(&client.metadata.redirect_uris, asked);
+    let proven = Destination::prove(&client.metadata.redirect_uris, asked);
+    if let Ok(destination) = &proven {
+        attempt::passed(Step::RedirectUri, "a redirect URI that the client registered", destination.uri());
+    }
+    proven.map_err(|error| {
+        let reason = match error {
+            RedirectUriError::Missing => Reason::RedirectMissing,
+            _ => Reason::RedirectMismatch,
+        };
+        attempt::refused((Step::RedirectUri, reason), compared().expected, compared().got);
         let registered: Vec<&str> = client.metadata.redirect_uris.iter().map(RedirectUri::as_str).collect();
         Unproven::Address {
             error,
@@ -79,7 +90,15 @@ fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) ->
         ));
     }
     let one = |name| form.one(name).ok().flatten();
-    let code_challenge = CodeChallenge::from_form(form).map_err(|error| invalid(error.to_string()))?;
+    let code_challenge = CodeChallenge::from_form(form).map_err(|error| {
+        let reason = match error {
+            PkceError::ChallengeMissing => Reason::PkceMissing,
+            _ => Reason::PkceMalformed,
+        };
+        attempt::refused((Step::Pkce, reason), "a code_challenge with the method S256", error);
+        invalid(error.to_string())
+    })?;
+    attempt::passed(Step::Pkce, "a code_challenge with the method S256", "that");
     let resource = resource?;
     let scope = scope(client, &resource, one("scope").unwrap_or_default())?;
     Ok(Judged { code_challenge, resource: resource.uri, scope })
@@ -92,15 +111,21 @@ pub(crate) async fn resource(
     client: &Client,
     form: &Form,
 ) -> Result<Result<Resource, Error>, DatabaseError> {
-    let invalid = |text: String| Ok(Err(Error::new(ErrorCode::InvalidTarget, text)));
+    let invalid = |reason, expected: &str, (got, text): (&str, String)| {
+        attempt::refused((Step::Resource, reason), expected, got);
+        Ok(Err(Error::new(ErrorCode::InvalidTarget, text)))
+    };
     let mut named: Option<ResourceUri> = None;
     for value in form.all("resource") {
         let uri = match ResourceUri::parse(value) {
             Ok(uri) => uri,
-            Err(error) => return invalid(error.to_string()),
+            Err(error) => {
+                return invalid(Reason::ResourceMalformed, "an absolute URI", (value, error.to_string()));
+            }
         };
         if named.as_ref().is_some_and(|first| *first != uri) {
-            return invalid("a request is for one resource: name one".to_owned());
+            let text = "a request is for one resource: name one".to_owned();
+            return invalid(Reason::ResourceSeveral, "one resource", (value, text));
         }
         named = Some(uri);
     }
@@ -109,9 +134,21 @@ pub(crate) async fn resource(
         _ => core.registry.aggregate().uri.clone(),
     };
     let uri = named.unwrap_or_else(default);
+    let text = "this server protects no such resource, or not for this client".to_owned();
     match core.resources.find(&uri).await? {
-        Some(resource) if client.may_reach(&resource.uri) => Ok(Ok(resource)),
-        _ => invalid("this server protects no such resource, or not for this client".to_owned()),
+        Some(resource) if client.may_reach(&resource.uri) => {
+            attempt::passed(Step::Resource, "a resource that this server issues tokens for", &uri);
+            Ok(Ok(resource))
+        }
+        Some(_) => {
+            let own = "a resource that this client is registered for";
+            invalid(Reason::ResourceNotAllowed, own, (uri.as_str(), text))
+        }
+        None => {
+            let aggregate = &core.registry.aggregate().uri;
+            let expected = format!("a resource that this server issues tokens for, such as {aggregate}");
+            invalid(Reason::ResourceUnknown, &expected, (uri.as_str(), text))
+        }
     }
 }
 
@@ -119,20 +156,34 @@ pub(crate) async fn resource(
 /// wholly unknown is refused; nothing asked, or nothing but what a sign-in elsewhere would ask, means the client's
 /// registered default or the resource's, never everything (OA21-1.4.1-3).
 pub(crate) fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
-    let invalid = |text| Error::new(ErrorCode::InvalidScope, text);
-    let asked =
-        ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
+    let expected = || format!("scopes of {}: {}", resource.uri, resource.scopes);
+    let invalid = |reason, told: &'static str| {
+        attempt::refused((Step::Scope, reason), expected(), if text.is_empty() { "no scope" } else { text });
+        Error::new(ErrorCode::InvalidScope, told)
+    };
+    let asked = ScopeSet::parse(text).map_err(|error| {
+        attempt::refused((Step::Scope, Reason::ScopeMalformed), "names with spaces between them", text);
+        Error::new(ErrorCode::InvalidScope, error.to_string())
+    })?;
     let meant = resource.scopes.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
     let known = asked.intersection(&meant);
     let registered = client.metadata.scope.intersection(&meant);
     let only_identity = asked.is_subset(&scopes::OPENID.into_iter().collect());
-    match (only_identity, known.is_empty()) {
-        (_, false) => Ok(known),
-        (false, true) => Err(invalid("none of these scopes has a meaning at this resource")),
-        (true, _) if registered.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) => Ok(registered),
-        (true, _) if resource.default_scopes.is_empty() => {
-            Err(invalid("this resource gives nothing by default: name the scopes"))
+    let given = match (only_identity, known.is_empty()) {
+        (_, false) => known,
+        (false, true) => {
+            return Err(invalid(Reason::ScopeUnknown, "none of these scopes has a meaning at this resource"));
         }
-        (true, _) => Ok(resource.default_scopes.union(&registered)),
-    }
+        (true, _) if registered.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) => registered,
+        (true, _) if resource.default_scopes.is_empty() => {
+            return Err(invalid(
+                Reason::ScopeMissing,
+                "this resource gives nothing by default: name the scopes",
+            ));
+        }
+        (true, _) => resource.default_scopes.union(&registered),
+    };
+    let asked = if text.is_empty() { "no scope" } else { text };
+    attempt::passed(Step::Scope, expected(), format_args!("{asked}; taken as {given}"));
+    Ok(given)
 }

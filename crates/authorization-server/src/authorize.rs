@@ -18,9 +18,10 @@ use portcullis_oauth::{
 use portcullis_web::{Browser, Peer, form};
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::authorization_request::{Judged, Unproven, judge, prove_destination};
 use crate::document::{self, Unidentified};
-use crate::page_error::{PageError, Trace, page_or_error};
+use crate::page_error::{PageError, Trace};
 use crate::store::{Client, ClientOrigin, NewRequest};
 
 /// `GET /oauth/authorize`
@@ -31,7 +32,8 @@ pub(crate) async fn by_get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    page_or_error(&trace, authorize(&core, (&browser, peer), query.as_bytes())).await
+    let page = authorize(&core, (&browser, peer), query.as_bytes());
+    attempt::page(&core, AttemptStage::Authorize, (&trace, peer), Box::pin(page)).await
 }
 
 /// `POST /oauth/authorize` (OA21-3.1-2)
@@ -52,7 +54,7 @@ pub(crate) async fn by_post(
         form(&headers, &body).map_err(wrong)?;
         authorize(&core, (&browser, peer), &body).await
     };
-    page_or_error(&trace, page).await
+    attempt::page(&core, AttemptStage::Authorize, (&trace, peer), Box::pin(page)).await
 }
 
 async fn authorize(
@@ -61,11 +63,15 @@ async fn authorize(
     encoded: &[u8],
 ) -> Result<Response, PageError> {
     if core.authorizations.check(&peer.to_string(), core.clock.now()) != Verdict::Allowed {
+        attempt::refused((Step::Limit, Reason::TooMany), "fewer requests a minute from one address", "more");
         return Err(too_many());
     }
     let front = Form::parse(encoded).map_err(unreadable)?;
     let user = browser.signed_in().await?;
     let signed_in = user.is_some();
+    if let Some(user) = &user {
+        attempt::person(&user.principal);
+    }
     let again = || login_url(&format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded)));
     let asking = (client_id(&front)?, peer);
     let Some(client) = identify(core, asking, user.as_ref().map(|user| &user.principal)).await? else {
@@ -76,12 +82,16 @@ async fn authorize(
     let request = match asked.judge(core, signed_in).await? {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
-        Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
+        Err(error) if client.origin != ClientOrigin::Admin && !signed_in => {
+            attempt::failed(&error);
             return Ok(see_other(&again()));
         }
         Err(error) => return Ok(refuse(core, (client, destination), form, &error).await),
     };
+    let session = if signed_in { "somebody who is signed in" } else { "nobody yet, who signs in next" };
+    attempt::passed(Step::Session, "a browser that is signed in, or signs in next", session);
     let new = NewRequest {
+        attempt: attempt::current(),
         browser: browser.mark().await?,
         client_id: client.id.clone(),
         redirect_uri: destination.uri().to_string(),
@@ -114,8 +124,9 @@ async fn read(core: &Core, client: Client, front: Form) -> Result<Asked, PageErr
         // R9126-4-1: beside the handle and client_id, nothing of the front channel counts.
         Some(handle) => {
             let found = core.pushed_requests.find(&handle, &client.id, core.clock.now()).await?;
-            let parameters = found.ok_or_else(pushed_is_over)?;
-            (Form::parse(parameters.as_bytes()).map_err(unreadable)?, Some(handle.hash()))
+            let found = found.ok_or_else(pushed_is_over)?;
+            attempt::joins(found.attempt.as_ref());
+            (Form::parse(found.parameters.as_bytes()).map_err(unreadable)?, Some(handle.hash()))
         }
         None => (front, None),
     };
@@ -134,6 +145,7 @@ async fn read(core: &Core, client: Client, front: Form) -> Result<Asked, PageErr
 /// What the request says who asks; the first thing that is needed.
 fn client_id(form: &Form) -> Result<&str, PageError> {
     form.one("client_id").map_err(unreadable)?.ok_or_else(|| {
+        attempt::refused((Step::Client, Reason::ClientMissing), "client_id", "nothing");
         PageError::told(
             "This link is incomplete",
             "The application did not say who it is: client_id is missing.",
@@ -157,13 +169,14 @@ async fn identify(
                     document::ask_admin(core, id, who).await?;
                 }
                 unidentified.note(core, id).await;
+                attempt::unidentified_client(&unidentified, id);
                 return Err(unidentified.into_page(id));
             }
         }
     } else {
         core.clients.find(&ClientId::from(id.to_owned())).await?
     };
-    match found.filter(|client| client.disabled_at.is_none()) {
+    match attempt::known_client(found, id) {
         Some(client) => Ok(Some(client)),
         // DC-18: a person stands before this page; tell them how to go on.
         None => Err(PageError::told(
@@ -210,6 +223,7 @@ async fn refuse(
 ) -> Response {
     let event = Event::new(core.clock.now(), Action::AuthorizationRequest, Outcome::Refused);
     core.note(event.because(error.code.as_str()).through(&client.id)).await;
+    attempt::failed(error);
     error_response(core, destination, form.one("state").ok().flatten(), error)
 }
 
@@ -245,6 +259,11 @@ pub(crate) fn login_url(return_to: &str) -> String {
 }
 
 fn pushed_is_over() -> PageError {
+    attempt::refused(
+        (Step::Request, Reason::PushedOver),
+        "a request that this client pushed within the last 90 seconds, and that nobody decided about",
+        "none of that handle",
+    );
     PageError::told(
         "This request is over",
         "The application prepared it for a minute and a half and for one use; it was used, took too long, or is another \

@@ -9,6 +9,7 @@ use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Seconds, Tim
 use portcullis_outbound::Outbound;
 use portcullis_vault::MasterKey;
 
+use crate::attempt::Journal;
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
 use crate::guard::Guard;
@@ -17,8 +18,9 @@ use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
 use crate::store::{
-    AccessTokens, Clients, Codes, Devices, Grants, Invitations, KnownBrowsers, Machines, PushedRequests,
-    RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, SigningKeys, Users,
+    AccessTokens, Attempts, Clients, Codes, Devices, Grants, Invitations, KnownBrowsers, Machines,
+    PushedRequests, RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, SigningKeys,
+    Users,
 };
 use crate::work::Work;
 
@@ -89,6 +91,9 @@ pub(crate) struct Core {
     pub(crate) registration_limit: Limiter,
     pub(crate) authorizations: Limiter,
     pub(crate) device_authorizations: Limiter,
+    /// What authorization attempts met, and its way into the table.
+    pub(crate) attempts: Attempts,
+    pub(crate) journal: Journal,
     pub(crate) work: Work,
 }
 
@@ -97,6 +102,7 @@ impl Core {
         let (database, clock) = (parts.database, parts.clock);
         let signing_keys = SigningKeys::new(database.clone(), clock.clone(), &parts.master_key);
         let resources = Resources::new(database.clone(), clock.clone());
+        let journal = Journal::new(database.clone());
         Self {
             resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone()),
             users: Users::new(database.clone(), clock.clone()),
@@ -128,6 +134,8 @@ impl Core {
             ),
             authorizations: Limiter::new(Quota::per_minute(parts.settings.authorizations_per_minute), 10_000),
             introspection_guard: Guard::new(Quota::per_minute(120)),
+            attempts: Attempts::with(database.clone(), journal.clone()),
+            journal,
             work: Work::default(),
             trail: parts.trail,
             changes: parts.changes,

@@ -14,6 +14,7 @@ use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage};
 use crate::authorization_request::{judge, prove_destination};
 use crate::client_authentication::authenticate;
 use crate::refusal::{RawBody, Refusal, no_store};
@@ -39,13 +40,17 @@ pub(crate) async fn endpoint(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
+    attempt::json(&core, AttemptStage::Push, peer, Box::pin(answer(&core, (peer, &headers), &body))).await
+}
+
+async fn answer(core: &Core, (peer, headers): (Peer, &HeaderMap), body: &[u8]) -> Result<Response, Refusal> {
     let now = core.clock.now();
-    let form = form(&headers, &body)?;
+    let form = form(headers, body)?;
     // R9126-2.1-1: as at the token endpoint.
-    let client = authenticate(&core, (peer, &headers), &form, now).await?;
+    let client = authenticate(core, (peer, headers), &form, now).await?;
     let client = client.client();
     let event = |outcome| Event::new(now, Action::PushedAuthorization, outcome).through(&client.id);
-    match push(&core, (client, peer), &form, now).await {
+    match push(core, (client, peer), &form, now).await {
         Ok(handle) => {
             core.note(event(Outcome::Done)).await;
             let request_uri = format!("{REQUEST_URI_PREFIX}{}", handle.expose());
@@ -78,5 +83,6 @@ async fn push(
     if parameters.len() > MAXIMUM_LENGTH {
         return Err(Refusal::new(ErrorCode::InvalidRequest, "the request is longer than 8192 bytes"));
     }
-    Ok(core.pushed_requests.create(&client.id, &parameters, now).await?)
+    let attempt = attempt::current();
+    Ok(core.pushed_requests.create(&client.id, (&parameters, attempt.as_ref()), now).await?)
 }

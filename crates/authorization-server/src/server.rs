@@ -16,7 +16,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::{QUARANTINE, Registration};
-use crate::store::{Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
+use crate::store::{Attempts, Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
     authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata,
@@ -122,6 +122,12 @@ impl AuthorizationServer {
         &self.0.setup
     }
 
+    /// What authorization attempts met at each of their steps.
+    #[must_use]
+    pub fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
     /// Ends one of a principal's own grants: the client's tokens are dead when this returns. `false` when the principal
     /// has no live grant of that name.
     ///
@@ -187,12 +193,14 @@ impl AuthorizationServer {
         self.0.refresh_tokens.sweep(day_ago).await?;
         self.0.clients.sweep_asked(now).await?;
         self.0.signing.sweep(now).await?;
+        self.0.attempts.sweep(now).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
     }
 
     /// Waits for work that must finish. Call it when no request can arrive any more.
     pub async fn drain(&self) {
         self.0.work.drain().await;
+        self.0.journal.settle().await;
     }
 }
 

@@ -3,6 +3,7 @@
 use portcullis_web::Browser;
 
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::page_error::PageError;
 use crate::store::User;
 
@@ -12,6 +13,8 @@ pub(crate) async fn signed_in(core: &Core, browser: &Browser) -> Result<Option<U
     let Some(signed_in) = browser.signed_in().await? else { return Ok(None) };
     let user = core.users.find(&signed_in.principal).await?.filter(|user| user.disabled_at.is_none());
     if user.is_none() {
+        attempt::person(&signed_in.principal);
+        attempt::refused((Step::Session, Reason::UserDisabled), "an account that is open", "a disabled one");
         browser.sign_out(true).await?;
     }
     Ok(user)

@@ -3,6 +3,7 @@
 //! Owns the grammar and the dispatch; each command's work stands in its own file beneath. What a command prints goes to
 //! stdout; problems and notes go to stderr.
 
+mod attempts;
 mod check;
 mod client;
 mod confirm;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use self::attempts::AttemptsCommand;
 use self::client::ClientCommand;
 use self::keys::KeysCommand;
 use self::output::Format;
@@ -100,6 +102,9 @@ enum Command {
     /// List, replace and retire the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Find out why an authorization failed
+    #[command(subcommand)]
+    Attempts(AttemptsCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -170,6 +175,7 @@ impl Cli {
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
+            Command::Attempts(command) => attempts::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
             // Answered above, without a configuration.

@@ -10,6 +10,7 @@ use super::answer::Given;
 use super::pending::Pending;
 use super::{gone, question};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::page_error::PageError;
 use crate::store::{self, NewGrant};
 
@@ -29,19 +30,41 @@ pub(super) async fn take(
 ) -> Result<Response, PageError> {
     let now = core.clock.now();
     if form.one("decision").ok().flatten() != Some("approve") {
-        return deny(core, browser, &pending, (now, "user_denied")).await;
+        return deny(core, browser, &pending, (now, Denial::ByUser)).await;
     }
     let ticked = match read(core, &pending, form).await? {
         Ok(ticked) => ticked,
         Err(Problem::NoSuchConnection) => {
-            return deny(core, browser, &pending, (now, "no_such_connection")).await;
+            return deny(core, browser, &pending, (now, Denial::NoSuchConnection)).await;
         }
         Err(Problem::NothingTicked(text)) => {
+            attempt::refused((Step::Consent, Reason::NothingTicked), "at least one permission", "none");
             return question::show(core, browser, &pending, Some((form, text))).await;
         }
     };
+    attempt::person(&pending.user.id);
     let given = grant(core, &pending, &ticked, now).await?.ok_or_else(gone)?;
+    let got = format!("{} allowed {}", pending.user.email, ticked.scopes);
+    attempt::passed(Step::Consent, format_args!("yes or no to {}", pending.scope), got);
+    attempt::decided();
     pending.allowed(core, browser, &given).await
+}
+
+/// Why nothing is given.
+#[derive(Clone, Copy)]
+enum Denial {
+    ByUser,
+    NoSuchConnection,
+}
+
+impl Denial {
+    /// The reason code in the paper trail.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ByUser => "user_denied",
+            Self::NoSuchConnection => "no_such_connection",
+        }
+    }
 }
 
 /// Why an approval cannot be taken as it is.
@@ -104,6 +127,7 @@ async fn grant(
         // What the client was registered for now: a document that adds to it later adds nothing to this (A37).
         may_refresh: ticked.may_refresh && pending.client.may_use(GrantType::RefreshToken),
         metadata: &pending.client.metadata,
+        attempt: pending.attempt.as_ref(),
     };
     let grant = store::create_grant_in(&mut transaction, &new, now).await?;
     let given = pending.give_in(&mut transaction, &grant, now).await?;
@@ -122,14 +146,20 @@ async fn deny(
     core: &Core,
     browser: &Browser,
     pending: &Pending,
-    (now, reason): (Timestamp, &'static str),
+    (now, reason): (Timestamp, Denial),
 ) -> Result<Response, PageError> {
+    attempt::person(&pending.user.id);
     let mut transaction = core.database.begin().await?;
     if !pending.decide_in(&mut transaction, now).await? {
         return Err(gone());
     }
     transaction.commit().await?;
-    let event = Event::new(now, Action::Consent, Outcome::Refused).because(reason);
+    let (why, got) = match reason {
+        Denial::ByUser => (Reason::Denied, "no"),
+        Denial::NoSuchConnection => (Reason::NoSuchConnection, "no connection of that name"),
+    };
+    attempt::refused((Step::Consent, why), format_args!("yes to {}", pending.scope), got);
+    let event = Event::new(now, Action::Consent, Outcome::Refused).because(reason.as_str());
     core.note(event.by(&pending.user.id).through(&pending.client.id)).await;
     pending.denied(core, browser).await
 }

@@ -8,6 +8,7 @@ use portcullis_web::{Browser, Peer};
 
 use super::{changed, gone};
 use crate::Core;
+use crate::attempt::{self, AttemptId, Reason, Step};
 use crate::page_error::PageError;
 use crate::signed_in::signed_in;
 use crate::store::{Client, RegisteredResource, User};
@@ -23,6 +24,8 @@ pub(super) struct Pending {
     pub(super) registered: Option<RegisteredResource>,
     pub(super) scope: ScopeSet,
     pub(super) way: Way,
+    /// The attempt that it is part of.
+    pub(super) attempt: Option<AttemptId>,
 }
 
 /// Where the answer goes.
@@ -79,7 +82,11 @@ pub(super) async fn find(
         return find_device(core, (browser, peer), handle).await;
     }
     let mark = browser.mark().await?;
-    let request = core.requests.find(&handle, &mark, core.clock.now()).await?.ok_or_else(gone)?;
+    let Some(request) = core.requests.find(&handle, &mark, core.clock.now()).await? else {
+        return Err(over(core, &handle).await?);
+    };
+    attempt::joins(request.attempt.as_ref());
+    attempt::client(&request.client_id, false);
     let client = client(core, &request.client_id).await?;
     // CIMD-6.3-1: what was asked about is what is answered; a client that became another meanwhile asks again.
     if request.client_fingerprint.is_some_and(|asked| asked != client.metadata.fingerprint()) {
@@ -93,7 +100,9 @@ pub(super) async fn find(
     let way =
         Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
     let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
-    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
+    let attempt = request.attempt;
+    let pending = Pending { handle, mark, client, user, resource, registered, scope, way, attempt };
+    Ok(Found::Pending(Box::new(pending)))
 }
 
 async fn find_device(
@@ -107,6 +116,8 @@ async fn find_device(
     };
     let claimed = core.devices.find_claimed(&handle, (&mark, &user.id), core.clock.now()).await?;
     let claimed = claimed.ok_or_else(gone)?;
+    attempt::joins(claimed.attempt.as_ref());
+    attempt::client(&claimed.client_id, false);
     let client = client(core, &claimed.client_id).await?;
     let way = Way::Device(Device {
         code: claimed.user_code(&handle).ok_or_else(gone)?,
@@ -115,7 +126,27 @@ async fn find_device(
         asked_at: claimed.created_at,
     });
     let ((resource, registered), scope) = (resource(core, &claimed.resource).await?, claimed.scope);
-    Ok(Found::Pending(Box::new(Pending { handle, mark, client, user, resource, registered, scope, way })))
+    let attempt = claimed.attempt;
+    let pending = Pending { handle, mark, client, user, resource, registered, scope, way, attempt };
+    Ok(Found::Pending(Box::new(pending)))
+}
+
+/// Why nothing of this handle can be answered here; the person is told no more than that it is over.
+async fn over(core: &Core, handle: &Secret) -> Result<PageError, PageError> {
+    if let Some(over) = core.requests.why_not(handle, core.clock.now()).await? {
+        attempt::joins(over.attempt.as_ref());
+        let (reason, got) = if over.in_time {
+            (Reason::OtherBrowser, "another one, or its cookie is lost")
+        } else {
+            (Reason::RequestOver, "the same, too late or again")
+        };
+        attempt::refused(
+            (Step::Session, reason),
+            "the browser that began it, once, within half an hour",
+            got,
+        );
+    }
+    Ok(gone())
 }
 
 /// A resource that was removed meanwhile is nothing that could be allowed, and never another one.
@@ -123,13 +154,16 @@ async fn resource(
     core: &Core,
     uri: &ResourceUri,
 ) -> Result<(Resource, Option<RegisteredResource>), PageError> {
-    let resource = core.resources.find(uri).await?.ok_or_else(gone)?;
+    let resource = core.resources.find(uri).await?.ok_or_else(|| {
+        attempt::refused((Step::Resource, Reason::ResourceGone), "a resource of this server", uri);
+        gone()
+    })?;
     Ok((resource, core.resources.registered(uri).await?))
 }
 
 async fn client(core: &Core, id: &ClientId) -> Result<Client, PageError> {
     let found = core.clients.find(id).await?;
-    found.filter(|client| client.disabled_at.is_none()).ok_or_else(gone)
+    attempt::known_client(found, id.as_str()).ok_or_else(gone)
 }
 
 fn consent_url(handle: &Secret) -> String {

@@ -8,6 +8,7 @@ use portcullis_oauth::{
 };
 use portcullis_vault::SealingKey;
 
+use crate::attempt::AttemptId;
 use crate::settings::{
     DEVICE_INTERVAL, DEVICE_LIFE, DEVICES_OF_CLIENT, DEVICES_OF_SOURCE, POLL_STEP, POLL_TOLERANCE,
 };
@@ -23,6 +24,8 @@ pub(crate) struct NewDevice<'a> {
     pub(crate) scope: &'a ScopeSet,
     /// Where it asked from, as pages show it.
     pub(crate) peer: &'a str,
+    /// The attempt that it begins.
+    pub(crate) attempt: Option<&'a AttemptId>,
 }
 
 /// A request as its client polls it.
@@ -35,6 +38,7 @@ pub(crate) struct DeviceRow {
     pub(crate) decided_at: Option<Timestamp>,
     pub(crate) grant_id: Option<GrantId>,
     pub(crate) redeemed_at: Option<Timestamp>,
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 /// What an approved request gives, while grant and person are live.
@@ -53,6 +57,7 @@ pub(crate) struct ClaimedDevice {
     pub(crate) scope: ScopeSet,
     pub(crate) peer: String,
     pub(crate) created_at: Timestamp,
+    pub(crate) attempt: Option<AttemptId>,
     sealed_code: String,
 }
 
@@ -103,7 +108,7 @@ impl Devices {
         let kept: Option<(SecretHash,)> = on!(self.database.write(), |pool| {
             sqlx::query_as(
             "INSERT INTO device_authorization (hash, user_code, client_id, resource, scope, peer, created_at, \
-             expires_at, poll_interval, too_fast) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+             expires_at, poll_interval, too_fast, attempt) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $13 \
              WHERE (SELECT COUNT(*) FROM device_authorization d WHERE d.client_id = $3 AND d.peer = $6 \
              AND d.decided_at IS NULL AND d.expires_at > $7) < $11 \
              AND (SELECT COUNT(*) FROM device_authorization d WHERE d.client_id = $3 \
@@ -121,6 +126,7 @@ impl Devices {
         .bind(false)
         .bind(DEVICES_OF_SOURCE)
         .bind(DEVICES_OF_CLIENT)
+        .bind(new.attempt)
         .fetch_optional(pool)
         .await
         })?;
@@ -130,7 +136,7 @@ impl Devices {
     /// The request of this device code.
     pub(crate) async fn find(&self, device_code: &SecretHash) -> Result<Option<DeviceRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT hash, client_id, resource, expires_at, decided_at, grant_id, redeemed_at \
+            "SELECT hash, client_id, resource, expires_at, decided_at, grant_id, redeemed_at, attempt \
              FROM device_authorization WHERE hash = $1"
         )
         .bind(device_code)
@@ -213,7 +219,7 @@ impl Devices {
     ) -> Result<Option<ClaimedDevice>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, resource, scope, peer, created_at, sealed_code FROM device_authorization \
+            "SELECT client_id, resource, scope, peer, created_at, attempt, sealed_code FROM device_authorization \
              WHERE handle = $1 AND browser = $2 AND claimed_by = $3 AND expires_at > $4 AND decided_at IS NULL"
         )
         .bind(handle.hash())

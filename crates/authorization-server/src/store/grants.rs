@@ -7,6 +7,8 @@ use portcullis_oauth::{
     ClientId, ClientMetadata, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Timestamp,
 };
 
+use crate::attempt::AttemptId;
+
 /// A grant to be made.
 #[derive(Debug)]
 pub(crate) struct NewGrant<'a> {
@@ -20,6 +22,8 @@ pub(crate) struct NewGrant<'a> {
     pub(crate) may_refresh: bool,
     /// What the client was when it was given: what it becomes later changes nothing of it (A37).
     pub(crate) metadata: &'a ClientMetadata,
+    /// The attempt in which it was given.
+    pub(crate) attempt: Option<&'a AttemptId>,
 }
 
 /// A live grant, as its owner is told of it.
@@ -186,7 +190,7 @@ pub(crate) async fn create_in(
     on!(transaction.on(), |connection| {
         sqlx::query(
         "INSERT INTO oauth_grant (id, principal_id, client_id, redirect_host, all_connections, may_refresh, created_at, \
-         client_metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+         client_metadata, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     )
     .bind(&id)
     .bind(new.principal)
@@ -196,6 +200,7 @@ pub(crate) async fn create_in(
     .bind(new.may_refresh)
     .bind(now)
     .bind(&metadata)
+    .bind(new.attempt)
     .execute(connection)
     .await
     .map(drop)

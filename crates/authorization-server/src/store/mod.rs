@@ -1,6 +1,7 @@
 //! The tables of the authorization server, one file a table: one SQL text for both engines, verbs that are few.
 
 mod access_tokens;
+mod attempts;
 mod clients;
 mod codes;
 mod devices;
@@ -23,6 +24,10 @@ mod signing_keys;
 mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
+pub(crate) use attempts::insert_legs;
+pub use attempts::{
+    Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptStep, AttemptSummary, Attempts,
+};
 pub use clients::{Client, ClientOrigin, Clients, NewClient};
 pub(crate) use codes::{CodeRow, Codes, NewCode, Redemption, create_in as create_code_in};
 pub(crate) use devices::{

@@ -6,6 +6,7 @@ use portcullis_oauth::{
 };
 
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
+use crate::attempt::AttemptId;
 
 /// A generation to be given out.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub(crate) struct RefreshRow {
     pub(crate) access_scope: Option<ScopeSet>,
     pub(crate) grant_revoked_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 /// What a rotation puts in the place of a generation.
@@ -69,7 +71,7 @@ impl RefreshTokens {
             "SELECT r.hash, r.grant_id, g.client_id, g.principal_id, r.resource, gr.scopes AS granted, \
              r.idle_expires_at, r.expires_at, r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
              t.expires_at AS access_expires_at, t.revoked_at AS access_revoked_at, t.resource AS access_resource, t.scope AS access_scope, \
-             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
+             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at, g.attempt \
              FROM refresh_token r JOIN oauth_grant g ON g.id = r.grant_id \
              LEFT JOIN grant_resource gr ON gr.grant_id = r.grant_id AND gr.resource = r.resource \
              LEFT JOIN refresh_token s ON s.hash = r.successor_hash LEFT JOIN access_token t ON t.hash = r.access_hash \

@@ -7,6 +7,7 @@ use portcullis_oauth::{
 };
 
 use super::pushed_requests;
+use crate::attempt::AttemptId;
 use crate::settings::REQUEST_LIFE;
 
 /// A request that was judged and may be answered.
@@ -22,6 +23,8 @@ pub(crate) struct NewRequest {
     /// The pushed request that it comes from (RFC 9126).
     pub(crate) pushed: Option<SecretHash>,
     pub(crate) client_fingerprint: String,
+    /// The attempt that it is part of.
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 /// A request that waits for its user.
@@ -35,6 +38,15 @@ pub(crate) struct PendingRequest {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) resource: ResourceUri,
     pub(crate) scope: ScopeSet,
+    pub(crate) attempt: Option<AttemptId>,
+}
+
+/// A request that cannot be answered here.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) attempt: Option<AttemptId>,
+    /// It waits, but another browser began it.
+    pub(crate) in_time: bool,
 }
 
 /// The flows under way.
@@ -54,7 +66,7 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+             scope, pushed, expires_at, client_fingerprint, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -67,6 +79,7 @@ impl Requests {
         .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
         .bind(&new.client_fingerprint)
+        .bind(&new.attempt)
         .execute(pool)
         .await
         .map(drop)
@@ -83,7 +96,7 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint FROM authorization_request \
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint, attempt FROM authorization_request \
              WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())
@@ -92,6 +105,26 @@ impl Requests {
         .fetch_optional(pool)
         .await
         })?)
+    }
+
+    /// The attempt of a handle under which [`find`](Self::find) finds nothing, and why not: for the trace, never for whoever
+    /// asks.
+    pub(crate) async fn why_not(
+        &self,
+        handle: &Secret,
+        now: Timestamp,
+    ) -> Result<Option<Over>, DatabaseError> {
+        let row: Option<(Option<AttemptId>, Option<Timestamp>, Timestamp)> =
+            on!(self.database.read(), |pool| sqlx::query_as(
+                "SELECT attempt, decided_at, expires_at FROM authorization_request WHERE hash = $1"
+            )
+            .bind(handle.hash())
+            .fetch_optional(pool)
+            .await)?;
+        Ok(row.map(|(attempt, decided_at, expires_at)| Over {
+            attempt,
+            in_time: decided_at.is_none() && now < expires_at,
+        }))
     }
 
     /// Deletes requests that nobody can answer any more.

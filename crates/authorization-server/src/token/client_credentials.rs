@@ -67,6 +67,7 @@ async fn first(
         connections: None,
         may_refresh: false,
         metadata: &client.metadata,
+        attempt: None,
     };
     core.machines.let_stand(&new, life.0).await?;
     if core.machines.mint(machine, token, (resource, scope), life).await? {

@@ -6,6 +6,7 @@ use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, 
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
 use crate::store::{self, NewRefreshToken};
 
@@ -56,5 +57,7 @@ pub(super) fn within_limits(request: &TokenRequest<'_>, resource: &ResourceUri) 
     if request.client.client().may_reach(resource) {
         return Ok(());
     }
+    let expected = "a resource that this client is registered for";
+    attempt::refused((Step::Resource, Reason::ResourceNotAllowed), expected, resource);
     Err(Refusal::new(ErrorCode::InvalidTarget, "this client may not reach the resource"))
 }

@@ -22,6 +22,7 @@ use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage};
 use crate::client_authentication::{AuthenticatedClient, authenticate};
 use crate::refusal::{RawBody, Refusal, no_store};
 
@@ -67,7 +68,10 @@ pub(crate) async fn endpoint(
     // What is begun is finished in a task of the server's own: a client that hangs up loses no token half-way.
     let job = {
         let core = core.clone();
-        async move { answer(&core, (peer, &headers), &body, now).await }
+        async move {
+            let answer = answer(&core, (peer, &headers), &body, now);
+            attempt::json(&core, AttemptStage::Token, peer, Box::pin(answer)).await
+        }
     };
     core.work.finish(job).await?
 }
