@@ -118,6 +118,17 @@ impl<'a> Browser<'a> {
         self.post("/oauth/consent", &fields).await
     }
 
+    /// Allows with exactly these boxes ticked, by the names of their fields, and every connection.
+    pub async fn tick(&mut self, page: &Answer, boxes: &[(&str, &str)]) -> Answer {
+        let csrf = page.field("csrf").unwrap_or_default();
+        let handle = page.field("request").unwrap_or_default();
+        let connections = page.boxes("connection");
+        let mut fields = vec![("csrf", csrf.as_str()), ("request", &handle), ("decision", "approve")];
+        fields.extend(boxes);
+        fields.extend(connections.iter().map(|connection| ("connection", connection.as_str())));
+        self.post("/oauth/consent", &fields).await
+    }
+
     /// Approves all that is offered and returns the code.
     pub async fn approve(&mut self, authorize: &str) -> String {
         let page = self.reach_consent(authorize).await;

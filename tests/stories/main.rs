@@ -25,6 +25,7 @@ mod registration;
 mod registration_management;
 mod resources;
 mod revocation;
+mod several_resources;
 mod sign_in;
 mod signed_tokens;
 mod signing_keys;

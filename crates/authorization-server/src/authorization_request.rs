@@ -9,10 +9,12 @@ use portcullis_oauth::{
 
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
-use crate::store::Client;
+use crate::store::{Client, Target, Targets};
 
 /// What a client may have us remember for it.
 const MAXIMUM_STATE: usize = 4_096;
+/// A page on which more could be ticked would not be read.
+const MAXIMUM_RESOURCES: usize = 5;
 
 /// Why nothing may be sent where a request says.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +51,7 @@ pub(crate) fn prove_destination(client: &Client, form: &Form) -> Result<Destinat
 /// What was asked, judged.
 pub(crate) struct Judged {
     pub(crate) code_challenge: CodeChallenge,
-    pub(crate) resource: ResourceUri,
-    pub(crate) scope: ScopeSet,
+    pub(crate) targets: Targets,
 }
 
 /// Judges all of a request but who asks, where the answer goes and whether a person must be asked.
@@ -59,11 +60,11 @@ pub(crate) async fn judge(
     client: &Client,
     form: &Form,
 ) -> Result<Result<Judged, Error>, DatabaseError> {
-    let resource = resource(core, client, form).await?;
-    Ok(judge_for(client, form, resource))
+    let resources = resources(core, client, form).await?;
+    Ok(judge_for(client, form, resources))
 }
 
-fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) -> Result<Judged, Error> {
+fn judge_for(client: &Client, form: &Form, resources: Result<Vec<Resource>, Error>) -> Result<Judged, Error> {
     let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
     form.once_each(&SINGLE_AUTHORIZATION_PARAMETERS).map_err(|error| invalid(error.to_string()))?;
     match form.one("response_type") {
@@ -99,63 +100,130 @@ fn judge_for(client: &Client, form: &Form, resource: Result<Resource, Error>) ->
         invalid(error.to_string())
     })?;
     attempt::passed(Step::Pkce, "a code_challenge with the method S256", "that");
-    let resource = resource?;
-    let scope = scope(client, &resource, one("scope").unwrap_or_default())?;
-    Ok(Judged { code_challenge, resource: resource.uri, scope })
+    let targets = targets(client, &resources?, one("scope").unwrap_or_default())?;
+    Ok(Judged { code_challenge, targets })
 }
 
-/// RFC 8707 §2: however it is spelled and however often it is said, one resource; absent, the one that the client is bound
-/// to, else the default (DC-2).
+/// RFC 8707 §2, where one resource is meant, however it is spelled and however often it is said; absent, the one that the
+/// client is bound to, else the default (DC-2).
 pub(crate) async fn resource(
     core: &Core,
     client: &Client,
     form: &Form,
 ) -> Result<Result<Resource, Error>, DatabaseError> {
-    let invalid = |reason, expected: &str, (got, text): (&str, String)| {
-        attempt::refused((Step::Resource, reason), expected, got);
-        Ok(Err(Error::new(ErrorCode::InvalidTarget, text)))
-    };
-    let mut named: Option<ResourceUri> = None;
-    for value in form.all("resource") {
-        let uri = match ResourceUri::parse(value) {
-            Ok(uri) => uri,
-            Err(error) => {
-                return invalid(Reason::ResourceMalformed, "an absolute URI", (value, error.to_string()));
+    match named(form) {
+        Err(error) => Ok(Err(error)),
+        Ok(named) => match &named[..] {
+            [] => known(core, client, &default_of(core, client)).await,
+            [only] => known(core, client, only).await,
+            [_, second, ..] => {
+                Ok(Err(several("one resource", second, "a request is for one resource: name one")))
             }
-        };
-        if named.as_ref().is_some_and(|first| *first != uri) {
-            let text = "a request is for one resource: name one".to_owned();
-            return invalid(Reason::ResourceSeveral, "one resource", (value, text));
-        }
-        named = Some(uri);
+        },
     }
-    let default = || match &client.resources[..] {
+}
+
+/// The same where a person is asked: a grant may reach several resources, each with scopes of its own (R8707-2-1).
+pub(crate) async fn resources(
+    core: &Core,
+    client: &Client,
+    form: &Form,
+) -> Result<Result<Vec<Resource>, Error>, DatabaseError> {
+    let mut named = match named(form) {
+        Ok(named) => named,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(beyond) = named.get(MAXIMUM_RESOURCES) {
+        return Ok(Err(several("five resources at most", beyond, "a request is for five resources at most")));
+    }
+    if named.is_empty() {
+        named.push(default_of(core, client));
+    }
+    let mut found = Vec::with_capacity(named.len());
+    for uri in &named {
+        match known(core, client, uri).await? {
+            Ok(resource) => found.push(resource),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    // What is ticked for the aggregate says which connections it reaches; one that is asked for by itself would widen that.
+    let aggregate = &core.registry.aggregate().uri;
+    let alias = found.iter().find(|resource| resource.alias.is_some());
+    match alias.filter(|_| found.iter().any(|resource| resource.uri == *aggregate)) {
+        Some(alias) => {
+            let text = "name all connections or single ones, not both";
+            Ok(Err(several("all connections, or single ones", &alias.uri, text)))
+        }
+        None => Ok(Ok(found)),
+    }
+}
+
+/// What is asked at each of the resources: of the scopes those that have a meaning there, so that those of two never mix
+/// (R8707-2.2-2).
+pub(crate) fn targets(client: &Client, resources: &[Resource], text: &str) -> Result<Targets, Error> {
+    let target = |resource: &Resource| {
+        let scope = scope(client, resource, text)?;
+        Ok(Target { resource: resource.uri.clone(), scope })
+    };
+    let targets = resources.iter().map(target).collect::<Result<Vec<_>, Error>>()?;
+    Targets::of(targets).ok_or_else(|| Error::new(ErrorCode::InvalidTarget, "resource is missing"))
+}
+
+/// The resources that a request names, each once.
+fn named(form: &Form) -> Result<Vec<ResourceUri>, Error> {
+    let mut named = Vec::new();
+    for value in form.all("resource") {
+        let uri = ResourceUri::parse(value).map_err(|error| {
+            attempt::refused((Step::Resource, Reason::ResourceMalformed), "an absolute URI", value);
+            Error::new(ErrorCode::InvalidTarget, error.to_string())
+        })?;
+        if !named.contains(&uri) {
+            named.push(uri);
+        }
+    }
+    Ok(named)
+}
+
+fn default_of(core: &Core, client: &Client) -> ResourceUri {
+    match &client.resources[..] {
         [only] => only.clone(),
         _ => core.registry.aggregate().uri.clone(),
-    };
-    let uri = named.unwrap_or_else(default);
-    let text = "this server protects no such resource, or not for this client".to_owned();
-    match core.resources.find(&uri).await? {
-        Some(resource) if client.may_reach(&resource.uri) => {
-            attempt::passed(Step::Resource, "a resource that this server issues tokens for", &uri);
-            Ok(Ok(resource))
-        }
-        Some(_) => {
-            let own = "a resource that this client is registered for";
-            invalid(Reason::ResourceNotAllowed, own, (uri.as_str(), text))
-        }
-        None => {
-            let aggregate = &core.registry.aggregate().uri;
-            let expected = format!("a resource that this server issues tokens for, such as {aggregate}");
-            invalid(Reason::ResourceUnknown, &expected, (uri.as_str(), text))
-        }
     }
+}
+
+fn several(expected: &str, got: &ResourceUri, text: &'static str) -> Error {
+    attempt::refused((Step::Resource, Reason::ResourceSeveral), expected, got);
+    Error::new(ErrorCode::InvalidTarget, text)
+}
+
+/// The resource of this name, if this client may reach it.
+async fn known(
+    core: &Core,
+    client: &Client,
+    uri: &ResourceUri,
+) -> Result<Result<Resource, Error>, DatabaseError> {
+    let found = core.resources.find(uri).await?;
+    let is_there = found.is_some();
+    if let Some(resource) = found.filter(|resource| client.may_reach(&resource.uri)) {
+        attempt::passed(Step::Resource, "a resource that this server issues tokens for", uri);
+        return Ok(Ok(resource));
+    }
+    if is_there {
+        let own = "a resource that this client is registered for";
+        attempt::refused((Step::Resource, Reason::ResourceNotAllowed), own, uri);
+    } else {
+        let aggregate = &core.registry.aggregate().uri;
+        let expected = format_args!("a resource that this server issues tokens for, such as {aggregate}");
+        attempt::refused((Step::Resource, Reason::ResourceUnknown), expected, uri);
+    }
+    let text = "this server protects no such resource, or not for this client";
+    Ok(Err(Error::new(ErrorCode::InvalidTarget, text)))
 }
 
 /// DC-5: what has no meaning at this resource is dropped, so that scopes of two never mix (R9068-3-1), and only what is
 /// wholly unknown is refused; nothing asked, or nothing but what a sign-in elsewhere would ask, means the client's
 /// registered default or the resource's, never everything (OA21-1.4.1-3).
-pub(crate) fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
+fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
     let expected = || format!("scopes of {}: {}", resource.uri, resource.scopes);
     let invalid = |reason, told: &'static str| {
         attempt::refused((Step::Scope, reason), expected(), if text.is_empty() { "no scope" } else { text });

@@ -97,8 +97,7 @@ async fn authorize(
         redirect_uri: destination.uri().to_string(),
         state: form.one("state").map_err(unreadable)?.map(str::to_owned),
         code_challenge: request.code_challenge,
-        resource: request.resource,
-        scope: request.scope,
+        targets: request.targets,
         pushed: asked.pushed.clone(),
         client_fingerprint: client.metadata.fingerprint(),
     };

@@ -75,16 +75,11 @@ async fn begin(
         let text = "the client is not registered for the device grant";
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, text));
     }
-    let resource = authorization_request::resource(core, client, form).await??;
-    let scope = authorization_request::scope(client, &resource, form.one("scope")?.unwrap_or_default())?;
+    let resources = authorization_request::resources(core, client, form).await??;
+    let scope = form.one("scope")?.unwrap_or_default();
+    let targets = authorization_request::targets(client, &resources, scope)?;
     let (peer, attempt) = (peer.to_string(), attempt::current());
-    let new = NewDevice {
-        client: &client.id,
-        resource: &resource.uri,
-        scope: &scope,
-        peer: &peer,
-        attempt: attempt.as_ref(),
-    };
+    let new = NewDevice { client: &client.id, targets: &targets, peer: &peer, attempt: attempt.as_ref() };
     let wait = u64::try_from(DEVICE_LIFE.0).unwrap_or(60);
     let kept = core.devices.create(&new, now).await?;
     kept.ok_or_else(|| Error::too_many_requests(wait / 3).into())

@@ -12,7 +12,7 @@ use portcullis_web::layout::Chrome;
 
 pub use self::consent::{
     AskingDevice, ClientOrigin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
-    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
+    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, TargetScopes, ToolGroup,
 };
 pub use self::device::{DeviceAnswerPage, DevicePage};
 

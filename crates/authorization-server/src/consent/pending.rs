@@ -1,8 +1,7 @@
 //! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
 
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Form, Resource, ResourceUri, ScopeSet, Secret, SecretKind,
-    Timestamp, UserCode,
+    ClientId, CodeChallenge, Destination, Form, Resource, ScopeSet, Secret, SecretKind, Timestamp, UserCode,
 };
 use portcullis_web::{Browser, Peer};
 
@@ -11,7 +10,7 @@ use crate::Core;
 use crate::attempt::{self, AttemptId, Reason, Step};
 use crate::page_error::PageError;
 use crate::signed_in::signed_in;
-use crate::store::{Client, RegisteredResource, User};
+use crate::store::{Client, RegisteredResource, Target, Targets, User};
 
 /// A request that waits.
 pub(super) struct Pending {
@@ -19,13 +18,19 @@ pub(super) struct Pending {
     pub(super) mark: String,
     pub(super) client: Client,
     pub(super) user: User,
+    /// What it is for, the first first; never empty.
+    pub(super) targets: Vec<Asked>,
+    pub(super) way: Way,
+    /// The attempt that it is part of.
+    pub(super) attempt: Option<AttemptId>,
+}
+
+/// One resource that is asked for.
+pub(super) struct Asked {
     pub(super) resource: Resource,
     /// How its server is registered; `None` for our own gateway.
     pub(super) registered: Option<RegisteredResource>,
     pub(super) scope: ScopeSet,
-    pub(super) way: Way,
-    /// The attempt that it is part of.
-    pub(super) attempt: Option<AttemptId>,
 }
 
 /// Where the answer goes.
@@ -60,6 +65,11 @@ pub(super) enum Found {
 }
 
 impl Pending {
+    /// Every scope that is asked for, wherever.
+    pub(super) fn scope(&self) -> ScopeSet {
+        self.targets.iter().fold(ScopeSet::default(), |all, target| all.union(&target.scope))
+    }
+
     /// Where another account of the same person would go on.
     pub(super) fn return_to(&self) -> String {
         match self.way {
@@ -89,7 +99,7 @@ pub(super) async fn find(
     attempt::client(&request.client_id, false);
     let client = client(core, &request.client_id).await?;
     // CIMD-6.3-1: what was asked about is what is answered; a client that became another meanwhile asks again.
-    if request.client_fingerprint.is_some_and(|asked| asked != client.metadata.fingerprint()) {
+    if request.client_fingerprint.as_ref().is_some_and(|asked| *asked != client.metadata.fingerprint()) {
         return Err(changed());
     }
     let destination = Destination::prove(&client.metadata.redirect_uris, Some(&request.redirect_uri))
@@ -97,11 +107,10 @@ pub(super) async fn find(
     let Some(user) = signed_in(core, browser).await? else {
         return Ok(Found::SignInFirst(consent_url(&handle)));
     };
+    let targets = asked(core, &request.targets()?).await?;
     let way =
         Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
-    let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
-    let attempt = request.attempt;
-    let pending = Pending { handle, mark, client, user, resource, registered, scope, way, attempt };
+    let pending = Pending { handle, mark, client, user, targets, way, attempt: request.attempt };
     Ok(Found::Pending(Box::new(pending)))
 }
 
@@ -119,15 +128,14 @@ async fn find_device(
     attempt::joins(claimed.attempt.as_ref());
     attempt::client(&claimed.client_id, false);
     let client = client(core, &claimed.client_id).await?;
+    let targets = asked(core, &claimed.targets()?).await?;
     let way = Way::Device(Device {
         code: claimed.user_code(&handle).ok_or_else(gone)?,
         is_near: claimed.peer == peer.to_string(),
         peer: claimed.peer,
         asked_at: claimed.created_at,
     });
-    let ((resource, registered), scope) = (resource(core, &claimed.resource).await?, claimed.scope);
-    let attempt = claimed.attempt;
-    let pending = Pending { handle, mark, client, user, resource, registered, scope, way, attempt };
+    let pending = Pending { handle, mark, client, user, targets, way, attempt: claimed.attempt };
     Ok(Found::Pending(Box::new(pending)))
 }
 
@@ -149,16 +157,19 @@ async fn over(core: &Core, handle: &Secret) -> Result<PageError, PageError> {
     Ok(gone())
 }
 
-/// A resource that was removed meanwhile is nothing that could be allowed, and never another one.
-async fn resource(
-    core: &Core,
-    uri: &ResourceUri,
-) -> Result<(Resource, Option<RegisteredResource>), PageError> {
-    let resource = core.resources.find(uri).await?.ok_or_else(|| {
-        attempt::refused((Step::Resource, Reason::ResourceGone), "a resource of this server", uri);
-        gone()
-    })?;
-    Ok((resource, core.resources.registered(uri).await?))
+/// What is asked for, as it is now. A resource that was removed meanwhile is nothing that could be allowed, and never
+/// another one.
+async fn asked(core: &Core, targets: &Targets) -> Result<Vec<Asked>, PageError> {
+    let mut all = Vec::new();
+    for Target { resource: uri, scope } in targets.iter() {
+        let resource = core.resources.find(uri).await?.ok_or_else(|| {
+            attempt::refused((Step::Resource, Reason::ResourceGone), "a resource of this server", uri);
+            gone()
+        })?;
+        let registered = core.resources.registered(uri).await?;
+        all.push(Asked { resource, registered, scope: scope.clone() });
+    }
+    Ok(all)
 }
 
 async fn client(core: &Core, id: &ClientId) -> Result<Client, PageError> {

@@ -7,6 +7,7 @@ use portcullis_oauth::{
     ClientId, ClientMetadata, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Timestamp,
 };
 
+use super::targets::Targets;
 use crate::attempt::AttemptId;
 
 /// A grant to be made.
@@ -15,8 +16,8 @@ pub(crate) struct NewGrant<'a> {
     pub(crate) principal: &'a PrincipalId,
     pub(crate) client: &'a ClientId,
     pub(crate) redirect_host: &'a str,
-    pub(crate) resource: &'a ResourceUri,
-    pub(crate) scopes: &'a ScopeSet,
+    /// The resources that it reaches, each with what may be done there.
+    pub(crate) targets: &'a Targets,
     /// `None`: all of them, also those added later.
     pub(crate) connections: Option<&'a [ConnectionId]>,
     pub(crate) may_refresh: bool,
@@ -134,6 +135,22 @@ impl Grants {
         Ok(owned.is_some())
     }
 
+    /// The scopes that a grant gave for `resource`; `None` when it does not reach it.
+    pub(crate) async fn scopes(
+        &self,
+        grant: &GrantId,
+        resource: &ResourceUri,
+    ) -> Result<Option<ScopeSet>, DatabaseError> {
+        let row: Option<(ScopeSet,)> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT scopes FROM grant_resource WHERE grant_id = $1 AND resource = $2"
+        )
+        .bind(grant)
+        .bind(resource)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(row.map(|(scopes,)| scopes))
+    }
+
     /// Revokes a grant: its codes, access tokens and refresh family are dead from here on.
     pub(crate) async fn revoke(
         &self,
@@ -205,15 +222,17 @@ pub(crate) async fn create_in(
     .await
     .map(drop)
     })?;
-    on!(transaction.on(), |connection| sqlx::query(
-        "INSERT INTO grant_resource (grant_id, resource, scopes) VALUES ($1, $2, $3)"
-    )
-    .bind(&id)
-    .bind(new.resource)
-    .bind(new.scopes)
-    .execute(connection)
-    .await
-    .map(drop))?;
+    for target in new.targets.iter() {
+        on!(transaction.on(), |connection| sqlx::query(
+            "INSERT INTO grant_resource (grant_id, resource, scopes) VALUES ($1, $2, $3)"
+        )
+        .bind(&id)
+        .bind(&target.resource)
+        .bind(&target.scope)
+        .execute(connection)
+        .await
+        .map(drop))?;
+    }
     for connection_id in new.connections.unwrap_or_default() {
         on!(transaction.on(), |connection| sqlx::query(
             "INSERT INTO grant_connection (grant_id, connection_id) VALUES ($1, $2)"

@@ -21,6 +21,7 @@ mod revocations;
 mod setup;
 mod sign_ins;
 mod signing_keys;
+mod targets;
 mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
@@ -55,4 +56,5 @@ pub use setup::Setup;
 pub(crate) use sign_ins::{Bucket, Counted};
 pub use sign_ins::{SignInStanding, SignIns};
 pub use signing_keys::{KeptKey, SigningKeyError, SigningKeys};
+pub(crate) use targets::{Target, Targets};
 pub use users::{NewUser, User, UserError, Users};

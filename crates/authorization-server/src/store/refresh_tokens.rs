@@ -83,22 +83,6 @@ impl RefreshTokens {
         })?)
     }
 
-    /// The scopes that a grant gave for `resource`; `None` when it does not reach it.
-    pub(crate) async fn granted(
-        &self,
-        grant: &GrantId,
-        resource: &ResourceUri,
-    ) -> Result<Option<ScopeSet>, DatabaseError> {
-        let row: Option<(ScopeSet,)> = on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT scopes FROM grant_resource WHERE grant_id = $1 AND resource = $2"
-        )
-        .bind(grant)
-        .bind(resource)
-        .fetch_optional(pool)
-        .await)?;
-        Ok(row.map(|(scopes,)| scopes))
-    }
-
     /// Rotates a generation and writes what follows it, all or nothing: `true` for the one caller, of however many, whose
     /// successor counts.
     pub(crate) async fn rotate(

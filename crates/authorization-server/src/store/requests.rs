@@ -7,6 +7,7 @@ use portcullis_oauth::{
 };
 
 use super::pushed_requests;
+use super::targets::Targets;
 use crate::attempt::AttemptId;
 use crate::settings::REQUEST_LIFE;
 
@@ -18,8 +19,7 @@ pub(crate) struct NewRequest {
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
     pub(crate) code_challenge: CodeChallenge,
-    pub(crate) resource: ResourceUri,
-    pub(crate) scope: ScopeSet,
+    pub(crate) targets: Targets,
     /// The pushed request that it comes from (RFC 9126).
     pub(crate) pushed: Option<SecretHash>,
     pub(crate) client_fingerprint: String,
@@ -36,9 +36,17 @@ pub(crate) struct PendingRequest {
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
     pub(crate) code_challenge: CodeChallenge,
-    pub(crate) resource: ResourceUri,
-    pub(crate) scope: ScopeSet,
+    resource: ResourceUri,
+    scope: ScopeSet,
+    further: Option<String>,
     pub(crate) attempt: Option<AttemptId>,
+}
+
+impl PendingRequest {
+    /// What it is for.
+    pub(crate) fn targets(&self) -> Result<Targets, DatabaseError> {
+        Targets::read((&self.resource, &self.scope), self.further.as_deref())
+    }
 }
 
 /// A request that cannot be answered here.
@@ -63,10 +71,11 @@ impl Requests {
     /// Keeps a request; the handle travels in the URLs of its pages.
     pub(crate) async fn create(&self, new: &NewRequest, now: Timestamp) -> Result<Secret, DatabaseError> {
         let handle = Secret::generate(SecretKind::AuthorizationRequest);
+        let further = new.targets.column()?;
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+             scope, pushed, expires_at, client_fingerprint, attempt, further) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -74,12 +83,13 @@ impl Requests {
         .bind(&new.redirect_uri)
         .bind(&new.state)
         .bind(&new.code_challenge)
-        .bind(&new.resource)
-        .bind(&new.scope)
+        .bind(&new.targets.first.resource)
+        .bind(&new.targets.first.scope)
         .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
         .bind(&new.client_fingerprint)
         .bind(&new.attempt)
+        .bind(&further)
         .execute(pool)
         .await
         .map(drop)
@@ -96,7 +106,7 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint, attempt FROM authorization_request \
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, further, client_fingerprint, attempt FROM authorization_request \
              WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())

@@ -1,15 +1,15 @@
 //! `grant_type=authorization_code` (OAuth 2.1 §4.1.3): checked first, then redeemed by one statement.
 
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{CodeVerifier, ErrorCode, ResourceUri, Secret, SecretKind, Timestamp};
+use portcullis_oauth::{CodeVerifier, ErrorCode, Secret, SecretKind, Timestamp};
 
-use super::minting::{renewable, within_limits};
+use super::minting::{granted, renewable};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
-use crate::store::{CodeRow, MintedAccess, MintedRefresh, Redemption};
+use crate::store::{CodeRow, MintedAccess, MintedRefresh, Redemption, Target};
 
 const VERIFIER: &str = "the code_verifier behind the code_challenge";
 const LIVE: &str = "a code of this client, within a minute, for the first time";
@@ -25,7 +25,7 @@ pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Is
     };
     attempt::joins(row.attempt.as_ref());
     attempt::person(&row.principal_id);
-    check_binding(request, &row)?;
+    let reach = reach(core, request, &row).await?;
     if !row.code_challenge.verify(&verifier) {
         attempt::refused((Step::Pkce, Reason::VerifierWrong), VERIFIER, "another one");
         // A wrong verifier neither burns the code nor ends what it gave (DC-20, A15).
@@ -40,7 +40,7 @@ pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Is
         let (reason, got) = dead_because(&row, request.now);
         return Err(bad_code(reason, got));
     }
-    match issue(core, request, &row).await? {
+    match issue(core, request, (&row, &reach)).await? {
         Some(issued) => {
             attempt::passed(Step::Code, LIVE, "that, for the first time");
             attempt::completed();
@@ -63,8 +63,9 @@ fn verifier(request: &TokenRequest<'_>) -> Result<CodeVerifier, Refusal> {
     })
 }
 
-/// The code belongs to this client (OA21-4.1.3-3), this redirect URI if one is sent (OA21-10.2-1) and this resource.
-fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusal> {
+/// The code belongs to this client (OA21-4.1.3-3) and this redirect URI if one is sent (OA21-10.2-1). Gives what its token
+/// will be for.
+async fn reach(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Target, Refusal> {
     if row.client_id != request.client.client().id {
         return Err(bad_code(Reason::CodeOfAnother, "another client's"));
     }
@@ -75,27 +76,25 @@ fn check_binding(request: &TokenRequest<'_>, row: &CodeRow) -> Result<(), Refusa
             "redirect_uri is not the one of the authorization request",
         ));
     }
-    for resource in request.form.all("resource") {
-        // R8707-2.1-2: what was asked at the authorization endpoint is the bound.
-        if ResourceUri::parse(resource).ok().as_ref() != Some(&row.resource) {
-            attempt::refused((Step::Resource, Reason::ResourceNotGranted), &row.resource, resource);
-            return Err(Refusal::new(ErrorCode::InvalidTarget, "resource is not the one that was granted"));
-        }
-    }
-    within_limits(request, &row.resource)
+    let default = Target { resource: row.resource.clone(), scope: row.scopes.clone() };
+    granted(core, request, &row.grant_id, default).await
 }
 
 /// Redeems the code and mints what it gives, all or nothing. `None`: somebody else redeemed it first.
-async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result<Option<Issued>, Refusal> {
+async fn issue(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (row, reach): (&CodeRow, &Target),
+) -> Result<Option<Issued>, Refusal> {
     let (now, settings) = (request.now, &core.settings);
-    let press = Press::granted(core, &row.resource, now).await?;
+    let press = Press::granted(core, &reach.resource, now).await?;
     let expires_at = now.plus(press.life());
-    let access = press.strike(core, request, (&row.principal_id, &row.scopes, None), expires_at)?;
+    let access = press.strike(core, request, (&row.principal_id, &reach.scope, None), expires_at)?;
     let refresh = renewable(request, row.may_refresh).then(|| Secret::generate(SecretKind::RefreshToken));
     let redemption = Redemption {
         code: &row.hash,
         grant: &row.grant_id,
-        access: MintedAccess { token: &access, resource: &row.resource, scope: &row.scopes, expires_at },
+        access: MintedAccess { token: &access, resource: &reach.resource, scope: &reach.scope, expires_at },
         refresh: refresh.as_ref().map(|token| MintedRefresh {
             token,
             idle_expires_at: now.plus(settings.refresh_idle),
@@ -106,7 +105,7 @@ async fn issue(core: &Core, request: &TokenRequest<'_>, row: &CodeRow) -> Result
         return Ok(None);
     }
     let held = (row.principal_id.clone(), access);
-    Ok(Some(Issued { refresh_token: refresh, ..Issued::access(held, row.scopes.clone(), expires_at) }))
+    Ok(Some(Issued { refresh_token: refresh, ..Issued::access(held, reach.scope.clone(), expires_at) }))
 }
 
 /// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).

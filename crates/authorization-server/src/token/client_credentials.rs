@@ -8,7 +8,7 @@ use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::authorization_request;
 use crate::refusal::Refusal;
-use crate::store::{Client, NewGrant};
+use crate::store::{Client, NewGrant, Targets};
 
 pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let client = request.client.client();
@@ -62,8 +62,7 @@ async fn first(
         principal: machine,
         client: &client.id,
         redirect_host: "",
-        resource,
-        scopes: &client.ceiling(),
+        targets: &Targets::one(resource.clone(), client.ceiling()),
         connections: None,
         may_refresh: false,
         metadata: &client.metadata,

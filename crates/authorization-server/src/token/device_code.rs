@@ -2,13 +2,13 @@
 
 use portcullis_oauth::{ErrorCode, GrantId, Secret};
 
-use super::minting::{Gift, mint_in, within_limits};
+use super::minting::{Gift, granted, mint_in};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
-use crate::store::{self, DeviceRow};
+use crate::store::{self, DeviceRow, Target};
 
 const LIVE: &str = "a device code of this client, within a quarter of an hour, for the first time";
 
@@ -54,25 +54,26 @@ async fn issue(
     request: &TokenRequest<'_>,
     (row, grant): (&DeviceRow, &GrantId),
 ) -> Result<Issued, Refusal> {
-    let Some(granted) = core.devices.granted(grant, &row.resource).await? else {
+    let Some(allowed) = core.devices.granted(grant, &row.resource).await? else {
         return Err(bad_code(
             Reason::GrantEnded,
             "that, but what was allowed has been ended or its user is disabled",
         ));
     };
-    attempt::person(&granted.principal_id);
-    within_limits(request, &row.resource)?;
-    let press = Press::granted(core, &row.resource, request.now).await?;
+    attempt::person(&allowed.principal_id);
+    let default = Target { resource: row.resource.clone(), scope: allowed.scopes };
+    let reach = granted(core, request, grant, default).await?;
+    let press = Press::granted(core, &reach.resource, request.now).await?;
     let mut transaction = core.database.begin().await?;
     if !store::redeem_device_in(&mut transaction, &row.hash, request.now).await? {
         return Err(bad_code(Reason::CodeUsed, "that, again"));
     }
     let gift = Gift {
         grant,
-        principal: &granted.principal_id,
+        principal: &allowed.principal_id,
         press: &press,
-        scopes: &granted.scopes,
-        may_refresh: granted.may_refresh,
+        scopes: &reach.scope,
+        may_refresh: allowed.may_refresh,
     };
     let issued = mint_in(core, request, &mut transaction, &gift).await?;
     transaction.commit().await?;

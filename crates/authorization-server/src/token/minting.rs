@@ -8,7 +8,7 @@ use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
-use crate::store::{self, NewRefreshToken};
+use crate::store::{self, NewRefreshToken, Target};
 
 /// What was granted, about to become tokens.
 pub(super) struct Gift<'a> {
@@ -50,6 +50,43 @@ pub(super) async fn mint_in(
 /// Whether there is a refresh token too: where the person let the client stay connected, and the client can use one.
 pub(super) fn renewable(request: &TokenRequest<'_>, may_refresh: bool) -> bool {
     may_refresh && request.client.client().may_use(GrantType::RefreshToken)
+}
+
+/// What a token request is for: the one resource that it names of those that were granted (R8707-2.1-2, R8707-2.2-1), or
+/// the default; with the scopes that were granted there (R8707-2.2-2).
+pub(super) async fn granted(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    grant: &GrantId,
+    default: Target,
+) -> Result<Target, Refusal> {
+    let refused = |(reason, expected): (Reason, &str), got: &str, text: &'static str| {
+        attempt::refused((Step::Resource, reason), expected, got);
+        Refusal::new(ErrorCode::InvalidTarget, text)
+    };
+    let not_granted = |got: &str| {
+        let why = (Reason::ResourceNotGranted, "a resource that was granted");
+        refused(why, got, "resource is not one that was granted")
+    };
+    let mut named: Option<ResourceUri> = None;
+    for value in request.form.all("resource") {
+        let uri = ResourceUri::parse(value).map_err(|_| not_granted(value))?;
+        if named.as_ref().is_some_and(|first| *first != uri) {
+            let why = (Reason::ResourceSeveral, "one resource");
+            return Err(refused(why, value, "a token is for one resource: name one"));
+        }
+        named = Some(uri);
+    }
+    let target = match named.filter(|named| *named != default.resource) {
+        None => default,
+        Some(resource) => {
+            let scope = core.grants.scopes(grant, &resource).await?;
+            let scope = scope.ok_or_else(|| not_granted(resource.as_str()))?;
+            Target { resource, scope }
+        }
+    };
+    within_limits(request, &target.resource)?;
+    Ok(target)
 }
 
 /// A28: what the client may reach today bounds every grant, whatever was granted before.

@@ -2,16 +2,16 @@
 
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
+use portcullis_oauth::{ErrorCode, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
 use portcullis_vault::SealingKey;
 
-use super::minting::within_limits;
+use super::minting::granted;
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
-use crate::store::{MintedAccess, MintedRefresh, RefreshRow, Successor};
+use crate::store::{MintedAccess, MintedRefresh, RefreshRow, Successor, Target};
 
 /// Under this label the presented token becomes the key that opens its successor.
 const SEAL_LABEL: &[u8] = b"portcullis refresh successor v1";
@@ -85,29 +85,16 @@ fn dead_because(row: &RefreshRow, request: &TokenRequest<'_>) -> Option<(Reason,
 
 /// OA21-4.3.1-3, R8707-2.2-1: a request may narrow what was granted; it never narrows the grant.
 async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Result<Reach, Refusal> {
-    let target = |got: &str| {
+    let gone = || {
         let expected = "a resource that was granted";
-        attempt::refused((Step::Resource, Reason::ResourceNotGranted), expected, got);
+        attempt::refused((Step::Resource, Reason::ResourceNotGranted), expected, &row.resource);
         Refusal::new(ErrorCode::InvalidTarget, "resource is not one that was granted")
     };
-    let mut resource = row.resource.clone();
-    for (index, value) in request.form.all("resource").enumerate() {
-        let named = ResourceUri::parse(value).map_err(|_| target(value))?;
-        if index > 0 && named != resource {
-            attempt::refused((Step::Resource, Reason::ResourceSeveral), "one resource", value);
-            return Err(Refusal::new(ErrorCode::InvalidTarget, "a token is for one resource: name one"));
-        }
-        resource = named;
-    }
-    within_limits(request, &resource)?;
-    let press = Press::find(core, &resource, request.now).await?;
-    let press = press.ok_or_else(|| target(resource.as_str()))?;
-    let granted = if resource == row.resource {
-        row.granted.clone()
-    } else {
-        core.refresh_tokens.granted(&row.grant_id, &resource).await?
-    };
-    let granted = granted.ok_or_else(|| target(resource.as_str()))?;
+    let scope = row.granted.clone().unwrap_or_default();
+    let default = Target { resource: row.resource.clone(), scope };
+    let Target { resource, scope: granted } = granted(core, request, &row.grant_id, default).await?;
+    let press = Press::find(core, &resource, request.now).await?.filter(|_| !granted.is_empty());
+    let press = press.ok_or_else(gone)?;
     let scope = match request.form.one("scope")? {
         None => granted,
         Some(text) => {
