@@ -46,7 +46,7 @@ both_engines! {
             "scope: scopes of http://localhost:8420/mcp: mcp.connections.manage mcp.resources.read mcp.tools.execute mcp.tools.read \
              | mcp.tools.read openid; taken as mcp.tools.read",
             "session: a browser that is signed in, or signs in next | nobody yet, who signs in next",
-            "consent: yes or no to mcp.tools.read | alice@example.com allowed mcp.tools.read",
+            "consent: yes or no to mcp.tools.read | alice@example.com allowed mcp.tools.read at http://localhost:8420/mcp",
             "pkce: the code_verifier behind the code_challenge | that one",
             "code: a code of this client, within a minute, for the first time | that, for the first time",
         ] {
