@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a requirement's identifier begins with: the document that it stems from, or one of our own lists.
-const DOCUMENTS: [&str; 40] = [
+const DOCUMENTS: [&str; 41] = [
     "OA21-",
     "R9700-",
     "R6750-",
@@ -48,42 +48,57 @@ const DOCUMENTS: [&str; 40] = [
     "A3",
     "A4",
     "A5",
+    "A6",
     "T",
 ];
 
-/// Every requirement that we know of, one a line; and those that no story proves yet, each line with its reason.
+/// Every requirement that we know of, one a line, with a star where it is most often got wrong; those that no story proves
+/// yet, each line with its reason; and those whose story failed when the rule was broken on purpose.
 const KNOWN: &str = include_str!("requirements.txt");
 const NOT_PROVEN: &str = include_str!("not_proven.txt");
+const SEEN_RED: &str = include_str!("seen_red.txt");
+
+/// How a line of `seen_red.txt` is written; a test that fails says it again.
+const SEEN_RED_FORM: &str = "`ID ID: what was broken -> story, story`";
 
 const TAIL: &str = "\n# Not proven, and why\n\n| requirements | why |\n|---|---|\n";
 
 const HEAD: &str = "# Which story proves which requirement\n\n\
     Made from the doc comments of the tests; a test fails when this page is stale. `OA21` is OAuth 2.1, `Rnnnn` an RFC, `MCP-AUTH`,\n\
     `HTTP25`, `HTTP26` and `TOOL` the Model Context Protocol, `ASVS` OWASP's, `NIST` 800-63B, `DC` decisions where specifications and\n\
-    clients disagree, `A` and `T` known attacks.\n\n| requirement | stories |\n|---|---|\n";
+    clients disagree, `A` and `T` known attacks. A star marks what is most often got wrong.\n\n\
+    A name in a comment proves nothing, so the third column tells how the rule was broken once, and which story failed.\n\n\
+    | requirement | stories | seen to fail |\n|---|---|---|\n";
+
+type Table = BTreeMap<String, BTreeSet<Story>>;
+
+/// A test, and the file that tells it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Story {
+    name: String,
+    place: String,
+}
 
 #[test]
 fn the_table_of_requirements_is_fresh() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut files = Vec::new();
-    for folder in ["crates", "tests"] {
-        collect(&root.join(folder), &mut files);
-    }
-    let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in files {
-        let place = file.strip_prefix(root).unwrap().display().to_string();
-        for (identifier, story) in claims(&fs::read_to_string(&file).unwrap()) {
-            table.entry(identifier).or_default().insert(format!("`{story}` ({place})"));
-        }
-    }
+    let table = table();
+    let (red, starred) = (seen_red(), starred());
     let rows = table.iter().map(|(identifier, stories)| {
-        format!("| {identifier} | {} |\n", stories.iter().cloned().collect::<Vec<_>>().join("<br>"))
+        let star = if starred.contains(identifier.as_str()) { " ★" } else { "" };
+        let stories: Vec<String> =
+            stories.iter().map(|story| format!("`{}` ({})", story.name, story.place)).collect();
+        let broken: Vec<String> = red
+            .iter()
+            .filter(|seen| seen.identifiers.contains(&identifier.as_str()))
+            .map(|seen| format!("{}: `{}`", seen.broken, seen.stories.join("`, `")))
+            .collect();
+        format!("| {identifier}{star} | {} | {} |\n", stories.join("<br>"), broken.join("<br>"))
     });
     let excused = excused();
     let reasons =
         excused.iter().map(|(identifiers, reason)| format!("| {} | {reason} |\n", identifiers.join(" ")));
     let fresh = HEAD.to_owned() + &rows.collect::<String>() + TAIL + &reasons.collect::<String>();
-    let page = root.join("docs/conformance.md");
+    let page = root().join("docs/conformance.md");
     if std::env::var_os("UPDATE_CONFORMANCE").is_some() {
         fs::write(&page, &fresh).unwrap();
     }
@@ -95,21 +110,98 @@ fn the_table_of_requirements_is_fresh() {
 /// No requirement is forgotten: each has a story or a reason, and none has both.
 #[test]
 fn every_requirement_is_proven_or_excused() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = fs::read_to_string(root.join("docs/conformance.md")).unwrap();
-    let stories = page.split_once(TAIL).unwrap().0;
-    let proven: BTreeSet<&str> =
-        stories.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()).collect();
+    let table = table();
+    let proven: BTreeSet<&str> = table.keys().map(String::as_str).collect();
     let excused = excused();
     let excused: BTreeSet<&str> = excused.iter().flat_map(|(identifiers, _)| identifiers.clone()).collect();
-    let forgotten: Vec<&str> =
-        KNOWN.lines().filter(|known| !proven.contains(known) && !excused.contains(known)).collect();
+    let known: BTreeSet<&str> = known().map(|(identifier, _)| identifier).collect();
+    let forgotten: Vec<&&str> =
+        known.iter().filter(|known| !proven.contains(*known) && !excused.contains(*known)).collect();
     assert!(forgotten.is_empty(), "no story and no line in tests/not_proven.txt: {forgotten:?}");
     let both: Vec<&&str> = excused.intersection(&proven).collect();
     assert!(both.is_empty(), "proven by now, so take them out of tests/not_proven.txt: {both:?}");
-    let known: BTreeSet<&str> = KNOWN.lines().collect();
     let unknown: Vec<&&str> = excused.difference(&known).collect();
     assert!(unknown.is_empty(), "excused, but no requirement: {unknown:?}");
+}
+
+/// Whatever is most often got wrong was broken on purpose once, and one of the stories that name it failed.
+#[test]
+fn every_starred_requirement_was_seen_to_fail() {
+    let (table, red) = (table(), seen_red());
+    let seen: BTreeSet<&str> = red.iter().flat_map(|seen| seen.identifiers.clone()).collect();
+    let unseen: Vec<&str> = starred()
+        .into_iter()
+        .filter(|identifier| table.contains_key(*identifier) && !seen.contains(identifier))
+        .collect();
+    assert!(
+        unseen.is_empty(),
+        "break them once and write {SEEN_RED_FORM} into tests/seen_red.txt: {unseen:?}"
+    );
+    for seen in &red {
+        for identifier in &seen.identifiers {
+            let told = table.get(*identifier).is_some_and(|stories| {
+                stories.iter().any(|story| seen.stories.contains(&story.name.as_str()))
+            });
+            assert!(told, "tests/seen_red.txt: none of {:?} names {identifier}", seen.stories);
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Requirements with the stories that name them.
+fn table() -> Table {
+    let mut files = Vec::new();
+    for folder in ["crates", "tests"] {
+        collect(&root().join(folder), &mut files);
+    }
+    let mut table = Table::new();
+    for file in files {
+        let place = file.strip_prefix(root()).unwrap().display().to_string();
+        for (identifier, name) in claims(&fs::read_to_string(&file).unwrap()) {
+            table.entry(identifier).or_default().insert(Story { name, place: place.clone() });
+        }
+    }
+    table
+}
+
+/// Every requirement, and whether it has a star.
+fn known() -> impl Iterator<Item = (&'static str, bool)> {
+    KNOWN.lines().map(|line| line.strip_suffix(" ★").map_or((line, false), |identifier| (identifier, true)))
+}
+
+fn starred() -> BTreeSet<&'static str> {
+    known().filter(|(_, star)| *star).map(|(identifier, _)| identifier).collect()
+}
+
+/// What was broken on purpose, and the stories that failed then.
+struct SeenRed {
+    identifiers: Vec<&'static str>,
+    broken: &'static str,
+    stories: Vec<&'static str>,
+}
+
+impl SeenRed {
+    fn read(line: &'static str) -> Option<Self> {
+        let (identifiers, rest) = line.split_once(": ")?;
+        let (broken, stories) = rest.rsplit_once(" -> ")?;
+        Some(Self {
+            identifiers: identifiers.split(' ').collect(),
+            broken,
+            stories: stories.split(", ").collect(),
+        })
+    }
+}
+
+fn seen_red() -> Vec<SeenRed> {
+    let lines = SEEN_RED.lines().map(|line| {
+        let seen = SeenRed::read(line);
+        assert!(seen.is_some(), "tests/seen_red.txt: not {SEEN_RED_FORM}: {line}");
+        seen.unwrap()
+    });
+    lines.collect()
 }
 
 /// Identifiers and the reason why no story proves them.
@@ -121,7 +213,7 @@ fn excused() -> Vec<(Vec<&'static str>, &'static str)> {
     NOT_PROVEN.lines().map(line).collect()
 }
 
-/// Rust and JavaScript files below a folder, sorted.
+/// Rust files below a folder, sorted.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -136,20 +228,24 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each requirement that a test's doc comment names, with the test's name.
+/// Each requirement that a test's doc comment names, with the test's name. What says `#[test]` is a test, and what takes a
+/// fresh database; a helper or a rule in the code that names a requirement proves nothing.
 fn claims(source: &str) -> Vec<(String, String)> {
     let mut claims = Vec::new();
     let mut named: Vec<String> = Vec::new();
-    let mut is_test = !source.contains("#[cfg(test)]");
+    let mut is_test = false;
     for line in source.lines().map(str::trim) {
-        is_test |= line.starts_with("#[cfg(test)]") || line.starts_with("both_engines!");
         if let Some(comment) = line.strip_prefix("///") {
             named.extend(identifiers(comment));
-        } else if let Some(name) = function(line) {
-            let tells = is_test && (line.starts_with("async fn") || line.starts_with("fn"));
-            claims.extend(named.drain(..).filter(|_| tells).map(|identifier| (identifier, name.to_owned())));
-        } else if !line.starts_with("#[") {
+        } else if line.starts_with("#[") {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        } else {
+            let tells = is_test || line.contains(": TestDatabase)");
+            if let Some(name) = function(line).filter(|_| tells) {
+                claims.extend(named.drain(..).map(|identifier| (identifier, name.to_owned())));
+            }
             named.clear();
+            is_test = false;
         }
     }
     claims

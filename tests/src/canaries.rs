@@ -34,7 +34,7 @@ const KINDS: [SecretKind; 12] = [
     SecretKind::KnownBrowser,
 ];
 /// The form fields whose values are secrets of whatever shape.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "password",
     "current",
     "new",
@@ -45,6 +45,7 @@ const FIELDS: [&str; 11] = [
     "subject_token",
     "actor_token",
     "client_secret",
+    "client_assertion",
     "csrf",
 ];
 /// What is shorter could stand in a log by chance.

@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_authorization_server::{ClientOrigin, NewClient};
 use portcullis_oauth::{
-    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, ResourceUri, ScopeSet, random_handle,
+    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, OpenIdRegistration, ResourceUri, ScopeSet,
+    random_handle,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -165,6 +166,10 @@ impl Client {
             application_type: ApplicationType::Web,
             scope: ScopeSet::parse(scope).expect("scopes"),
             require_pushed_authorization_requests: false,
+            openid: OpenIdRegistration::default(),
+            dpop_bound_access_tokens: false,
+            keys: None,
+            token_endpoint_auth_signing_alg: None,
         };
         let resources = resources.iter().map(|uri| ResourceUri::parse(uri).expect("a resource")).collect();
         let new = NewClient { metadata, origin: ClientOrigin::Admin, resources };
@@ -175,12 +180,23 @@ impl Client {
 
     /// Asks the token endpoint, with the client's credentials; further parameters replace ours.
     pub async fn token(&self, world: &World, fields: &[(&str, &str)], changes: &[(&str, &str)]) -> Answer {
+        self.token_with(world, fields, changes, &[]).await
+    }
+
+    /// The same with further headers.
+    pub async fn token_with(
+        &self,
+        world: &World,
+        fields: &[(&str, &str)],
+        changes: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut fields = fields.to_vec();
         fields.push(("client_id", &self.id));
         fields.extend(self.secret.as_deref().map(|secret| ("client_secret", secret)));
         fields.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
         fields.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
-        world.post_form("/oauth/token", &fields).await
+        world.post_form_with("/oauth/token", &fields, headers).await
     }
 }
 
@@ -191,7 +207,20 @@ impl World {
     }
 
     /// Calls a method of the stateless revision at one of our MCP endpoints.
-    pub async fn mcp_at(&self, path: &str, token: &str, method: &str, mut params: Value) -> Answer {
+    pub async fn mcp_at(&self, path: &str, token: &str, method: &str, params: Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str())];
+        self.mcp_with(path, if token.is_empty() { &[] } else { &headers }, method, params).await
+    }
+
+    /// The same with these headers instead of a Bearer token.
+    pub async fn mcp_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        method: &str,
+        mut params: Value,
+    ) -> Answer {
         let version = "2026-07-28";
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": version,
@@ -206,8 +235,8 @@ impl World {
         if let Some(name) = params["name"].as_str() {
             request = request.header("mcp-name", name);
         }
-        if !token.is_empty() {
-            request = request.header("authorization", format!("Bearer {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_string())).expect("a request")).await
     }

@@ -32,6 +32,7 @@ pub struct World {
     pub clock: TestClock,
     /// The first user: alice@example.com.
     pub alice: User,
+    settings: Vec<(String, String)>,
     database: TestDatabase,
     folder: TempDir,
     _log: Watch,
@@ -50,12 +51,20 @@ impl World {
         let clock = TestClock::at(START);
         let app = start(&database, &folder, &clock, settings).await;
         let alice = add_user(&app, "alice@example.com").await;
-        Self { app, clock, alice, database, folder, _log: log }
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { app, clock, alice, settings, database, folder, _log: log }
     }
 
-    /// A second node: the same database, caches of its own.
+    /// A second node: the same database and settings, caches of its own.
     pub async fn second_node(&self) -> App {
-        start(&self.database, &self.folder, &self.clock, &[]).await
+        let settings: Vec<(&str, &str)> =
+            self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        self.node(&settings).await
+    }
+
+    /// A second node with other settings.
+    pub async fn node(&self, settings: &[(&str, &str)]) -> App {
+        start(&self.database, &self.folder, &self.clock, settings).await
     }
 
     /// Adds a user with a sandbox of their own.
@@ -174,10 +183,13 @@ pub fn request(method: Method, path: &str) -> axum::http::request::Builder {
     Request::builder().method(method).uri(path).header(HOST, "localhost:8420")
 }
 
-/// A form post.
+/// A form post. Headers of the story's own come instead of ours.
 pub(crate) fn form(path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Request<Body> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let mut request = request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+    let mut request = request(Method::POST, path);
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

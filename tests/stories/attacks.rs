@@ -2,7 +2,9 @@
 
 use portcullis_authorization_server::{ClientOrigin, NewClient};
 use portcullis_database::both_engines;
-use portcullis_oauth::{ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, RedirectUri, ScopeSet};
+use portcullis_oauth::{
+    ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, OpenIdRegistration, RedirectUri, ScopeSet,
+};
 use portcullis_tests::{Browser, Client, Pkce, World};
 use serde_json::json;
 
@@ -17,6 +19,10 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
         grant_types: vec![GrantType::AuthorizationCode],
         response_types: vec!["code".to_owned()],
         require_pushed_authorization_requests: false,
+        openid: OpenIdRegistration::default(),
+        dpop_bound_access_tokens: false,
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
         scope: ScopeSet::default(),
     };
     let new = NewClient { metadata, origin: ClientOrigin::Admin, resources: Vec::new() };
@@ -29,7 +35,7 @@ async fn confidential(world: &World, method: ClientAuthMethod) -> Client {
 }
 
 both_engines! {
-    /// A21: a client authenticates as it was registered to, and in no other way
+    /// A21, OA21-2.2-1: a client authenticates as it was registered to, and in no other way
     async fn the_registered_authentication_method_is_enforced(database: TestDatabase) {
         let world = World::on(database).await;
         for method in [ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost] {
@@ -54,7 +60,9 @@ both_engines! {
     async fn a_borrowed_name_is_asked_about_and_inert(database: TestDatabase) {
         let world = World::on(database).await;
         let mut browser = Browser::new(&world);
-        browser.code_for(&Client::public(&world).await).await;
+        let known = Client::public(&world).await;
+        let (code, pkce) = browser.code_for(&known).await;
+        assert_eq!(known.redeem(&world, &code, &pkce.verifier, &[]).await.verdict(), "200");
         let hostile = r#"Inspector"><script>alert(1)</script>"#;
         for (name, uri) in [("Inspector", "javascript:alert(1)"), (hostile, "http://plain.example/")] {
             let metadata = json!({"client_name": name, "client_uri": uri, "logo_uri": uri, "tos_uri": uri,

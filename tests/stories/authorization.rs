@@ -40,7 +40,7 @@ both_engines! {
         assert!(same.see_other().starts_with("/oauth/consent"), "one resource, spelled twice (OA21-3.1-3, MCP-AUTH-18)");
     }
 
-    /// OA21-4.1.2.1-3, OA21-4.1.1-1, OA21-4.1.2.1-2, OA21-4.1.1-3, R8707-2-3, R9700-4.17-1, OA21-4.1.2-2, R9207-2-1, A13
+    /// OA21-4.1.2.1-3, OA21-4.1.1-1, OA21-4.1.2.1-2, OA21-4.1.1-3, R8707-2-3, R9700-4.17-1, OA21-4.1.2-2, R9207-2-1, A10, A13
     async fn every_other_error_goes_to_the_client_with_state_and_iss(database: TestDatabase) {
         let world = World::on(database).await;
         let client = Client::public(&world).await;

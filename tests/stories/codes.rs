@@ -21,7 +21,7 @@ both_engines! {
         assert!(called.body.contains("hello"), "{}", called.body);
     }
 
-    /// OA21-3.2.4-3, OA21-4.1.3-3, OA21-4.1.3-4, OA21-10.2-1, R8707-2.1-2, A13, DC-20
+    /// OA21-3.2.4-3, OA21-4.1.3-3, OA21-4.1.3-4, OA21-10.2-1, R8707-2.1-2, A13, DC-18, DC-20
     async fn what_does_not_fit_is_refused_and_the_code_stays(database: TestDatabase) {
         let world = World::on(database).await;
         let (client, other) = (Client::public(&world).await, Client::public(&world).await);
@@ -84,10 +84,16 @@ both_engines! {
     /// OA21-3.2-2: form in, JSON out, whatever came in
     async fn a_json_body_is_answered_as_an_oauth_error(database: TestDatabase) {
         let world = World::on(database).await;
-        assert_eq!(world.post_json("/oauth/token", &json!({"grant_type": "authorization_code"})).await.verdict(), "400 invalid_request");
+        let client = Client::public(&world).await;
+        let (code, pkce) = Browser::new(&world).code_for(&client).await;
+        let fields = [
+            ("grant_type", "authorization_code"), ("client_id", &client.id), ("code", &code), ("code_verifier", &pkce.verifier),
+        ];
+        // Everything that a form would need: it is the form that is missing.
+        let body: serde_json::Map<_, _> = fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        assert_eq!(world.post_json("/oauth/token", &serde_json::Value::Object(body)).await.verdict(), "400 invalid_request");
         let utf8 = [("content-type", "application/x-www-form-urlencoded;charset=UTF-8")];
-        let answer = world.post_form_with("/oauth/token", &[("client_id", "client_unknown")], &utf8).await;
-        assert_eq!(answer.verdict(), "401 invalid_client");
+        assert_eq!(world.post_form_with("/oauth/token", &fields, &utf8).await.verdict(), "200");
     }
 
     /// OA21-2.4.1-2: nothing of the URI is read

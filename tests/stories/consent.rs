@@ -49,6 +49,18 @@ both_engines! {
         }
     }
 
+    /// R9207-2-1, OA21-4.1.2-2: the code too comes with its issuer and with the state as it was sent
+    async fn an_approval_names_its_issuer_and_keeps_the_state(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let mut browser = Browser::new(&world);
+        let page = browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
+        let answer = browser.answer_consent(&page, "approve", &page.boxes("scope")).await;
+        assert!(answer.redirect_parameter("code").is_some(), "{}", answer.see_other());
+        assert_eq!(answer.redirect_parameter("iss").as_deref(), Some("http://localhost:8420"));
+        assert_eq!(answer.redirect_parameter("state").as_deref(), Some("a b+%é&="));
+    }
+
     /// ASVS-3.5.1, A41, T02: no answer counts without this session's token, from another site, or twice
     async fn an_answer_counts_once_and_only_from_our_page(database: TestDatabase) {
         let world = World::on(database).await;
@@ -57,6 +69,9 @@ both_engines! {
         let page = browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
         let (csrf, handle) = (page.field("csrf").unwrap(), page.field("request").unwrap());
         let fields = |csrf| [("csrf", csrf), ("request", handle.as_str()), ("scope", "mcp.tools.read"), ("decision", "approve")];
+        let link = format!("/oauth/consent?request={handle}&csrf={csrf}&scope=mcp.tools.read&decision=approve");
+        let opened = browser.get(&link).await;
+        assert_eq!((opened.status.as_u16(), opened.header("location")), (200, ""), "a link decides nothing");
         assert_eq!(browser.post("/oauth/consent", &fields("forged")).await.status.as_u16(), 403);
         assert_eq!(browser.post_from("cross-site", "/oauth/consent", &fields(&csrf)).await.status.as_u16(), 403);
         let other = Browser::signed_in(&world).await.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
@@ -71,7 +86,8 @@ both_engines! {
         let world = World::on(database).await;
         let client = Client::public(&world).await;
         let mut browser = Browser::new(&world);
-        browser.code_for(&client).await;
+        let (code, pkce) = browser.code_for(&client).await;
+        assert_eq!(client.redeem(&world, &code, &pkce.verifier, &[]).await.verdict(), "200");
         let again = browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
         assert_eq!(again.boxes("scope").len(), 3);
     }

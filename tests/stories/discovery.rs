@@ -29,7 +29,7 @@ both_engines! {
         assert_eq!(server.header("access-control-allow-origin"), "*");
     }
 
-    /// R8414-5-1, MCP-AUTH-4, MCP-AUTH-5, R8414-2-3, R8414-2-5, R9207-3-1, R8414-3-1
+    /// R8414-5-1, MCP-AUTH-4, MCP-AUTH-5, R8414-2-3, R8414-2-4, R8414-2-5, R9207-3-1, R8414-3-1, DC-14
     async fn both_discovery_documents_say_the_same(database: TestDatabase) {
         let world = World::on(database).await;
         let document = world.get("/.well-known/oauth-authorization-server").await.json();
@@ -40,7 +40,12 @@ both_engines! {
         assert_eq!(document["device_authorization_endpoint"], "http://localhost:8420/oauth/device_authorization");
         assert_eq!(document["response_types_supported"], json!(["code"]));
         assert_eq!(document["authorization_response_iss_parameter_supported"], true);
-        assert!(document["token_endpoint_auth_methods_supported"].as_array().unwrap().contains(&json!("none")));
+        let methods = json!(["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]);
+        for endpoint in ["token", "revocation"] {
+            assert_eq!(document[format!("{endpoint}_endpoint_auth_methods_supported")], methods);
+            let algorithms = &document[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+            assert_eq!(*algorithms, json!(["ES256", "EdDSA", "RS256"]));
+        }
         // The issuer has no path, so nothing lies behind an inserted one.
         assert_eq!(world.get("/.well-known/oauth-authorization-server/tenant").await.status.as_u16(), 404);
     }
@@ -80,7 +85,7 @@ both_engines! {
         assert!(!world.get("/.well-known/oauth-authorization-server").await.body.contains(":8420/token"));
     }
 
-    /// OA21-3.2-1, OA21-3.2-3, OA21-3.1-6
+    /// OA21-3.2-1, OA21-3.2-3, OA21-3.1-6, DC-17
     async fn programs_may_call_from_any_origin_and_pages_from_none(database: TestDatabase) {
         let world = World::on(database).await;
         let origin = [("origin", "https://app.example")];
@@ -97,15 +102,20 @@ both_engines! {
     /// A43, ASVS-3.4.3, ASVS-3.4.4, ASVS-3.4.6, ASVS-3.4.3b, R9700-4.2.4-1, OA21-3.2.3-2
     async fn every_page_carries_its_headers_and_no_form_action(database: TestDatabase) {
         let world = World::on(database).await;
-        let page = world.get("/login").await;
-        let policy = page.header("content-security-policy");
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
-        assert!(policy.contains("base-uri 'none'") && !policy.contains("form-action"), "{policy}");
-        let header = |name| page.header(name);
-        assert_eq!(header("x-content-type-options"), "nosniff");
-        assert_eq!(header("x-frame-options"), "DENY");
-        assert_eq!(header("referrer-policy"), "no-referrer");
-        assert_eq!(header("cache-control"), "no-store");
+        let mut browser = Browser::signed_in(&world).await;
+        let consent = Client::public(&world).await.authorize(&Pkce::new(), &[]);
+        let consent = browser.get(&consent).await.see_other().to_owned();
+        for path in ["/login?again=1", "/oauth/authorize", &consent, "/device", "/setup", "/account/password", "/", "/account"] {
+            let page = browser.get(path).await;
+            let policy = page.header("content-security-policy");
+            assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+            assert!(policy.contains("base-uri 'none'") && !policy.contains("form-action"), "{path}: {policy}");
+            let header = |name| page.header(name);
+            assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(header("x-frame-options"), "DENY", "{path}");
+            assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+            assert_eq!(header("cache-control"), "no-store", "{path}");
+        }
     }
 
     /// A node whose clock is not the database's would end codes and tokens at the wrong time: it is not ready
@@ -139,7 +149,7 @@ both_engines! {
         assert!(!grants.contains("password") && !grants.contains("implicit"), "{grants}");
     }
 
-    /// OA21-3.1-6, OA21-3.2-3, MCP-AUTH-28: a page of another origin may ask before it calls us as a program, and never as a person
+    /// OA21-3.1-6, OA21-3.2-3, MCP-AUTH-28, DC-17: a page of another origin may ask before it calls us as a program, and never as a person
     async fn a_preflight_is_answered_where_programs_call_and_nowhere_else(database: TestDatabase) {
         let world = World::on(database).await;
         let asked = ["authorization", "content-type", "dpop", "mcp-protocol-version"];

@@ -96,7 +96,7 @@ both_engines! {
         assert_eq!((good, world.count("SELECT COUNT(*) FROM oauth_client WHERE origin = 'dynamic'").await), (1, 1));
     }
 
-    /// A36: who is invited registers also while a crowd behind the same address is told to wait
+    /// A36, R7591-3-1: who is invited registers also while a crowd behind the same address is told to wait
     async fn a_crowd_keeps_nobody_invited_out(database: TestDatabase) {
         let (world, invitations) = in_mode("open", database, &[("registrations_per_minute", "3")]).await;
         let mut crowd = register(&world, None, GOOD).await;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod account;
+mod assertion_keys;
+mod assertions;
 mod attacks;
 mod attempts;
 mod attempts_kept;
@@ -14,11 +16,18 @@ mod device;
 mod discovery;
 mod document_trust;
 mod documents;
+mod dpop;
+mod dpop_binding;
+mod dpop_resources;
 mod exchange;
 mod grants_model;
 mod introspection;
 mod invitations;
 mod machine;
+mod openid;
+mod openid_logout;
+mod openid_resources;
+mod openid_sign_in;
 mod pushed_requests;
 mod refresh;
 mod registration;

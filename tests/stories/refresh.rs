@@ -1,7 +1,7 @@
 //! Refreshing: rotation that a racing or unlucky client survives and a thief does not (DC-15).
 
 use portcullis_database::both_engines;
-use portcullis_tests::{Client, Tokens, World};
+use portcullis_tests::{Client, ResourceServer, Tokens, World};
 use serde_json::json;
 
 async fn works(world: &World, tokens: &Tokens) -> bool {
@@ -9,13 +9,13 @@ async fn works(world: &World, tokens: &Tokens) -> bool {
 }
 
 both_engines! {
-    /// OA21-4.3.1-1, OA21-4.3.1-3, MCP-AUTH-22
+    /// OA21-4.3.1-1, OA21-4.3.1-3, OA21-5-1, MCP-AUTH-22
     async fn each_refresh_gives_a_new_pair(database: TestDatabase) {
         let world = World::on(database).await;
         let client = Client::public(&world).await;
         let first = client.connect(&world).await;
         world.advance(601);
-        assert!(!works(&world, &first).await, "expired (OA21-5-1)");
+        assert!(!works(&world, &first).await, "expired");
         let second = Tokens::of(&client.refresh(&world, &first.refresh, &[]).await);
         assert_ne!((&first.access, &first.refresh), (&second.access, &second.refresh));
         assert_eq!(first.scope, second.scope);
@@ -103,6 +103,25 @@ both_engines! {
         assert_eq!(narrow.scope, "mcp.tools.read");
         let full = Tokens::of(&client.refresh(&world, &narrow.refresh, &[]).await);
         assert_eq!(full.scope, first.scope);
+    }
+
+    /// R8707-2.2-1: of a grant for two resources each refresh names one, and no refresh loses the other
+    async fn a_refresh_names_one_of_the_granted_resources(database: TestDatabase) {
+        let store = database.database.clone();
+        let world = World::on(database).await;
+        let notes = ResourceServer::at(&world, "https://notes.example.com/mcp").await;
+        let client = Client::public(&world).await;
+        let mut tokens = client.connect(&world).await;
+        portcullis_database::on!(store.write(), |pool| sqlx::query(
+            "INSERT INTO grant_resource (grant_id, resource, scopes) \
+             SELECT grant_id, 'https://notes.example.com/mcp', 'read' FROM grant_resource"
+        ).execute(pool).await.map(drop)).unwrap();
+        for (resource, is_ours) in [(notes.uri.as_str(), false), ("http://localhost:8420/mcp", true), (&notes.uri, false), ("", true)] {
+            tokens = Tokens::of(&client.refresh(&world, &tokens.refresh, &[("resource", resource)]).await);
+            assert_eq!(works(&world, &tokens).await, is_ours, "{resource}");
+            assert_eq!(notes.introspect(&world, &tokens.access).await.json()["active"], !is_ours, "{resource}");
+        }
+        assert!(tokens.scope.contains("mcp.tools.read"), "{}", tokens.scope);
     }
 
     /// OA21-4.3.3-1, OA21-2.4-2, ASVS-10.4.8: idle and absolute expiry

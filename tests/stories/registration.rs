@@ -33,10 +33,13 @@ both_engines! {
         }));
     }
 
-    /// R7591-2-2: a public client gets no secret
+    /// R7591-2-2, R7591-3.2.1-1: a public client gets no secret, and nothing that speaks of one
     async fn a_public_client_gets_no_secret(database: TestDatabase) {
         let world = World::on(database).await;
-        assert_eq!(Client::public(&world).await.secret, None);
+        let metadata = json!({"redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none"});
+        let body = world.post_json("/oauth/register", &metadata).await.json();
+        assert_eq!(body["token_endpoint_auth_method"], "none");
+        assert_eq!((body.get("client_secret"), body.get("client_secret_expires_at")), (None, None));
     }
 
     /// R7591-3.2.2-1
@@ -73,6 +76,13 @@ both_engines! {
         assert_eq!(wrong.verdict(), "401 invalid_client");
         let none = client.redeem(&world, &code, &pkce.verifier, &[("client_secret", "")]).await;
         assert_eq!(none.verdict(), "401 invalid_client");
+        // Both halves of Basic are form-encoded, so a careful library may write an underscore like this.
+        let encode = |text: &str| text.replace('_', "%5F");
+        let pair = format!("{}:{}", encode(&client.id), encode(client.secret.as_deref().unwrap()));
+        let basic = format!("Basic {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pair));
+        let fields = [("grant_type", "authorization_code"), ("code", "pcl_ac_unknown"), ("code_verifier", &pkce.verifier)];
+        let by_header = world.post_form_with("/oauth/token", &fields, &[("authorization", &basic)]).await;
+        assert_eq!(by_header.verdict(), "400 invalid_grant", "known by the header too");
         let right = client.redeem(&world, &code, &pkce.verifier, &[]).await;
         assert_eq!(right.verdict(), "200");
         assert_eq!(right.json().get("refresh_token"), None, "not registered for refresh_token (R9700-4.14-1)");

@@ -12,6 +12,10 @@ pub enum Action {
     SignIn,
     /// A user signed out.
     SignOut,
+    /// A client was told that a session is over (OpenID Connect Back-Channel Logout).
+    LogoutNotice,
+    /// A client asked who a user is (OpenID Connect Core §5.3).
+    UserInfo,
     /// The first admin was created or the link was tried.
     Setup,
     /// A user was added or changed by an admin.
@@ -22,6 +26,8 @@ pub enum Action {
     ClientChange,
     /// A document about a client was read, or could not be.
     ClientDocument,
+    /// Keys that somebody publishes at a URL were read, or could not be.
+    KeySet,
     /// A resource server was registered or changed by an admin.
     ResourceChange,
     /// A signing key was made or retired.
@@ -61,11 +67,14 @@ impl Action {
         match self {
             Self::SignIn => "sign_in",
             Self::SignOut => "sign_out",
+            Self::LogoutNotice => "sign_out.notice",
+            Self::UserInfo => "userinfo",
             Self::Setup => "setup",
             Self::UserChange => "user.change",
             Self::ClientRegistration => "client.registration",
             Self::ClientChange => "client.change",
             Self::ClientDocument => "client.document",
+            Self::KeySet => "key_set",
             Self::ResourceChange => "resource.change",
             Self::KeyChange => "key.change",
             Self::Introspection => "token.introspection",

@@ -3,12 +3,13 @@
 
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{
-    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, PkceError, RedirectUri,
-    RedirectUriError, Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
+    CodeChallenge, Destination, Error, ErrorCode, Form, FormError, GrantType, JwkThumbprint, PkceError,
+    RedirectUri, RedirectUriError, Resource, ResourceUri, SINGLE_AUTHORIZATION_PARAMETERS, ScopeSet, scopes,
 };
 
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::openid::{self, OpenIdRequest};
 use crate::store::{Client, Target, Targets};
 
 /// What a client may have us remember for it.
@@ -52,6 +53,10 @@ pub(crate) fn prove_destination(client: &Client, form: &Form) -> Result<Destinat
 pub(crate) struct Judged {
     pub(crate) code_challenge: CodeChallenge,
     pub(crate) targets: Targets,
+    /// What it says of the sign-in itself.
+    pub(crate) openid: OpenIdRequest,
+    /// The key that the code will be bound to.
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// Judges all of a request but who asks, where the answer goes and whether a person must be asked.
@@ -61,10 +66,24 @@ pub(crate) async fn judge(
     form: &Form,
 ) -> Result<Result<Judged, Error>, DatabaseError> {
     let resources = resources(core, client, form).await?;
-    Ok(judge_for(client, form, resources))
+    Ok(judge_for(core, client, form, resources).and_then(|judged| {
+        let dpop_jkt = if core.dpop.reads_those_of(client) { dpop_jkt(form)? } else { None };
+        Ok(Judged { dpop_jkt, ..judged })
+    }))
 }
 
-fn judge_for(client: &Client, form: &Form, resources: Result<Vec<Resource>, Error>) -> Result<Judged, Error> {
+/// RFC 9449 §10: the key of whoever will redeem the code.
+fn dpop_jkt(form: &Form) -> Result<Option<JwkThumbprint>, Error> {
+    let named = form.one("dpop_jkt").ok().flatten().map(JwkThumbprint::parse).transpose();
+    named.map_err(|error| Error::new(ErrorCode::InvalidRequest, format!("dpop_jkt: {error}")))
+}
+
+fn judge_for(
+    core: &Core,
+    client: &Client,
+    form: &Form,
+    resources: Result<Vec<Resource>, Error>,
+) -> Result<Judged, Error> {
     let invalid = |text: String| Error::new(ErrorCode::InvalidRequest, text);
     form.once_each(&SINGLE_AUTHORIZATION_PARAMETERS).map_err(|error| invalid(error.to_string()))?;
     match form.one("response_type") {
@@ -91,17 +110,24 @@ fn judge_for(client: &Client, form: &Form, resources: Result<Vec<Resource>, Erro
         ));
     }
     let one = |name| form.one(name).ok().flatten();
-    let code_challenge = CodeChallenge::from_form(form).map_err(|error| {
+    let code_challenge = code_challenge(form)?;
+    let targets = targets(core, client, &resources?, one("scope").unwrap_or_default())?;
+    let openid = OpenIdRequest::read(form)?;
+    Ok(Judged { code_challenge, targets, openid, dpop_jkt: None })
+}
+
+fn code_challenge(form: &Form) -> Result<CodeChallenge, Error> {
+    const EXPECTED: &str = "a code_challenge with the method S256";
+    let challenge = CodeChallenge::from_form(form).map_err(|error| {
         let reason = match error {
             PkceError::ChallengeMissing => Reason::PkceMissing,
             _ => Reason::PkceMalformed,
         };
-        attempt::refused((Step::Pkce, reason), "a code_challenge with the method S256", error);
-        invalid(error.to_string())
+        attempt::refused((Step::Pkce, reason), EXPECTED, error);
+        Error::new(ErrorCode::InvalidRequest, error.to_string())
     })?;
-    attempt::passed(Step::Pkce, "a code_challenge with the method S256", "that");
-    let targets = targets(client, &resources?, one("scope").unwrap_or_default())?;
-    Ok(Judged { code_challenge, targets })
+    attempt::passed(Step::Pkce, EXPECTED, "that");
+    Ok(challenge)
 }
 
 /// RFC 8707 §2, where one resource is meant, however it is spelled and however often it is said; absent, the one that the
@@ -114,7 +140,7 @@ pub(crate) async fn resource(
     match named(form) {
         Err(error) => Ok(Err(error)),
         Ok(named) => match &named[..] {
-            [] => known(core, client, &default_of(core, client)).await,
+            [] => known(core, client, &default_of(core, client, form)).await,
             [only] => known(core, client, only).await,
             [_, second, ..] => {
                 Ok(Err(several("one resource", second, "a request is for one resource: name one")))
@@ -137,7 +163,7 @@ pub(crate) async fn resources(
         return Ok(Err(several("five resources at most", beyond, "a request is for five resources at most")));
     }
     if named.is_empty() {
-        named.push(default_of(core, client));
+        named.push(default_of(core, client, form));
     }
     let mut found = Vec::with_capacity(named.len());
     for uri in &named {
@@ -159,13 +185,30 @@ pub(crate) async fn resources(
 }
 
 /// What is asked at each of the resources: of the scopes those that have a meaning there, so that those of two never mix
-/// (R8707-2.2-2).
-pub(crate) fn targets(client: &Client, resources: &[Resource], text: &str) -> Result<Targets, Error> {
+/// (R8707-2.2-2). Who signs in is asked once for them all: `UserInfo` has it where it is one of them, else the first keeps it
+/// beside its own.
+pub(crate) fn targets(
+    core: &Core,
+    client: &Client,
+    resources: &[Resource],
+    text: &str,
+) -> Result<Targets, Error> {
+    let asked = ScopeSet::parse(text).map_err(|error| {
+        attempt::refused((Step::Scope, Reason::ScopeMalformed), "names with spaces between them", text);
+        Error::new(ErrorCode::InvalidScope, error.to_string())
+    })?;
     let target = |resource: &Resource| {
-        let scope = scope(client, resource, text)?;
+        let scope = scope(client, resource, (&asked, text))?;
         Ok(Target { resource: resource.uri.clone(), scope })
     };
-    let targets = resources.iter().map(target).collect::<Result<Vec<_>, Error>>()?;
+    let mut targets = resources.iter().map(target).collect::<Result<Vec<_>, Error>>()?;
+    let identity = openid::asked(core, &asked);
+    if let Some(first) = targets.first_mut().filter(|_| !identity.is_empty())
+        && !resources.iter().any(openid::is_userinfo)
+    {
+        first.scope = first.scope.union(&identity);
+        attempt::passed(Step::Scope, format_args!("scopes of a sign-in: {}", openid::all()), identity);
+    }
     Targets::of(targets).ok_or_else(|| Error::new(ErrorCode::InvalidTarget, "resource is missing"))
 }
 
@@ -184,9 +227,10 @@ fn named(form: &Form) -> Result<Vec<ResourceUri>, Error> {
     Ok(named)
 }
 
-fn default_of(core: &Core, client: &Client) -> ResourceUri {
-    match &client.resources[..] {
-        [only] => only.clone(),
+fn default_of(core: &Core, client: &Client, form: &Form) -> ResourceUri {
+    match (&client.resources[..], core.resources.userinfo()) {
+        ([only], _) => only.clone(),
+        (_, Some(userinfo)) if openid::is_sign_in(form) => userinfo.uri.clone(),
         _ => core.registry.aggregate().uri.clone(),
     }
 }
@@ -221,37 +265,34 @@ async fn known(
 }
 
 /// DC-5: what has no meaning at this resource is dropped, so that scopes of two never mix (R9068-3-1), and only what is
-/// wholly unknown is refused; nothing asked, or nothing but what a sign-in elsewhere would ask, means the client's
-/// registered default or the resource's, never everything (OA21-1.4.1-3).
-fn scope(client: &Client, resource: &Resource, text: &str) -> Result<ScopeSet, Error> {
+/// wholly unknown is refused; nothing asked, or nothing but what a sign-in would ask, means the client's registered default
+/// or the resource's, never everything (OA21-1.4.1-3).
+fn scope(client: &Client, resource: &Resource, (asked, text): (&ScopeSet, &str)) -> Result<ScopeSet, Error> {
     let expected = || format!("scopes of {}: {}", resource.uri, resource.scopes);
+    let shown = if text.is_empty() { "no scope" } else { text };
     let invalid = |reason, told: &'static str| {
-        attempt::refused((Step::Scope, reason), expected(), if text.is_empty() { "no scope" } else { text });
+        attempt::refused((Step::Scope, reason), expected(), shown);
         Error::new(ErrorCode::InvalidScope, told)
     };
-    let asked = ScopeSet::parse(text).map_err(|error| {
-        attempt::refused((Step::Scope, Reason::ScopeMalformed), "names with spaces between them", text);
-        Error::new(ErrorCode::InvalidScope, error.to_string())
-    })?;
-    let meant = resource.scopes.union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
+    let staying = ScopeSet::from_iter([scopes::OFFLINE_ACCESS]);
+    let meant = resource.scopes.union(&staying);
     let known = asked.intersection(&meant);
-    let registered = client.metadata.scope.intersection(&meant);
-    let only_identity = asked.is_subset(&scopes::OPENID.into_iter().collect());
-    let given = match (only_identity, known.is_empty()) {
-        (_, false) => known,
-        (false, true) => {
-            return Err(invalid(Reason::ScopeUnknown, "none of these scopes has a meaning at this resource"));
+    let registered = openid::whole(client.metadata.scope.intersection(&meant));
+    let given = if !asked.intersection(&resource.scopes).is_empty() {
+        if openid::is_userinfo(resource) && !known.contains(scopes::IDENTITY) {
+            let told = "scope lacks openid, without which it means nothing";
+            return Err(invalid(Reason::ScopeWithoutOpenid, told));
         }
-        (true, _) if registered.iter().any(|scope| scope != scopes::OFFLINE_ACCESS) => registered,
-        (true, _) if resource.default_scopes.is_empty() => {
-            return Err(invalid(
-                Reason::ScopeMissing,
-                "this resource gives nothing by default: name the scopes",
-            ));
-        }
-        (true, _) => resource.default_scopes.union(&registered),
+        known
+    } else if !asked.is_subset(&openid::all().union(&staying)) {
+        return Err(invalid(Reason::ScopeUnknown, "none of these scopes has a meaning at this resource"));
+    } else if !registered.without(&staying).is_empty() {
+        registered.union(&known)
+    } else if resource.default_scopes.is_empty() {
+        return Err(invalid(Reason::ScopeMissing, "this resource gives nothing by default: name the scopes"));
+    } else {
+        resource.default_scopes.union(&registered).union(&known)
     };
-    let asked = if text.is_empty() { "no scope" } else { text };
-    attempt::passed(Step::Scope, expected(), format_args!("{asked}; taken as {given}"));
+    attempt::passed(Step::Scope, expected(), format_args!("{shown}; taken as {given}"));
     Ok(given)
 }

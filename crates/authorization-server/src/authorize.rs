@@ -15,7 +15,7 @@ use portcullis_oauth::{
     ClientId, ClientIdUrl, Destination, Error, ErrorCode, Form, FormError, PrincipalId, REQUEST_URI_PREFIX,
     Secret, SecretHash,
 };
-use portcullis_web::{Browser, Peer, form};
+use portcullis_web::{Browser, Peer, SignedIn, form};
 
 use crate::Core;
 use crate::attempt::{self, AttemptStage, Reason, Step};
@@ -74,12 +74,14 @@ async fn authorize(
     }
     let again = || login_url(&format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded)));
     let asking = (client_id(&front)?, peer);
-    let Some(client) = identify(core, asking, user.as_ref().map(|user| &user.principal)).await? else {
+    // On the heap, since a document may have to be read first.
+    let identified = Box::pin(identify(core, asking, user.as_ref().map(|user| &user.principal)));
+    let Some(client) = identified.await? else {
         return Ok(see_other(&again()));
     };
     let asked = read(core, client, front).await?;
     let Asked { form, client, destination, .. } = &asked;
-    let request = match asked.judge(core, signed_in).await? {
+    let request = match asked.judge(core, user.as_ref()).await? {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
         Err(error) if client.origin != ClientOrigin::Admin && !signed_in => {
@@ -88,8 +90,13 @@ async fn authorize(
         }
         Err(error) => return Ok(refuse(core, (client, destination), form, &error).await),
     };
-    let session = if signed_in { "somebody who is signed in" } else { "nobody yet, who signs in next" };
-    attempt::passed(Step::Session, "a browser that is signed in, or signs in next", session);
+    let demand = request.openid.demand(user.as_ref());
+    let may_answer = user.as_ref().is_some_and(|sign_in| demand.is_met(sign_in, core.clock.now()));
+    attempt::passed(
+        Step::Session,
+        "a browser that is signed in, or signs in next",
+        session(signed_in, may_answer),
+    );
     let new = NewRequest {
         attempt: attempt::current(),
         browser: browser.mark().await?,
@@ -100,12 +107,24 @@ async fn authorize(
         targets: request.targets,
         pushed: asked.pushed.clone(),
         client_fingerprint: client.metadata.fingerprint(),
+        openid: request.openid,
+        demand,
+        dpop_jkt: request.dpop_jkt,
     };
     let now = core.clock.now();
     let handle = core.requests.create(&new, now).await?;
     core.note(Event::new(now, Action::AuthorizationRequest, Outcome::Started).through(&client.id)).await;
     let consent = format!("/oauth/consent?request={}", handle.expose());
-    Ok(see_other(&if signed_in { consent } else { login_url(&consent) }))
+    Ok(see_other(&if may_answer { consent } else { login_url(&consent) }))
+}
+
+/// Who sits at the browser when the request comes.
+const fn session(signed_in: bool, may_answer: bool) -> &'static str {
+    match (signed_in, may_answer) {
+        (true, true) => "somebody who is signed in",
+        (true, false) => "somebody who has to sign in anew, as the request asks",
+        (false, _) => "nobody yet, who signs in next",
+    }
 }
 
 /// A request whose client and destination are known: from here on an error is a redirect.
@@ -194,7 +213,11 @@ fn pushed_handle(form: &Form) -> Result<Option<Secret>, PageError> {
 }
 
 impl Asked {
-    async fn judge(&self, core: &Core, signed_in: bool) -> Result<Result<Judged, Error>, DatabaseError> {
+    async fn judge(
+        &self,
+        core: &Core,
+        user: Option<&SignedIn>,
+    ) -> Result<Result<Judged, Error>, DatabaseError> {
         let must_push = core.settings.require_pushed_authorization_requests
             || self.client.metadata.require_pushed_authorization_requests;
         if must_push && self.pushed.is_none() {
@@ -203,13 +226,20 @@ impl Asked {
             return Ok(Err(Error::new(ErrorCode::InvalidRequest, text)));
         }
         let judged = judge(core, &self.client, &self.form).await?;
-        // OIDC-C-3-1: consent is asked every time, so silence is never enough.
-        let prompt = self.form.one("prompt").ok().flatten().unwrap_or_default();
-        if judged.is_ok() && prompt.split(' ').any(|word| word == "none") {
-            let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
-            return Ok(Err(Error::new(code, "this server always asks the user")));
-        }
-        Ok(judged)
+        Ok(judged.and_then(|request| match &request.openid {
+            openid if openid.is_silent => {
+                // OIDC-C-3-1: consent is asked every time, so silence is never enough.
+                let demand = openid.demand(user);
+                let signed_in = user.is_some_and(|sign_in| demand.is_met(sign_in, core.clock.now()));
+                let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
+                let text = "this server always asks the user";
+                let got = format_args!("{text}, and the request has prompt=none");
+                let expected = "a request that lets the user be asked";
+                attempt::refused((Step::Session, Reason::SignInRequired), expected, got);
+                Err(Error::new(code, text))
+            }
+            _ => Ok(request),
+        }))
     }
 }
 

@@ -3,11 +3,15 @@
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp};
+use portcullis_oauth::jose::{AssertionError, ClientAssertion};
+use portcullis_oauth::{
+    BasicCredentials, ClientAuthMethod, ClientId, ErrorCode, Form, Secret, Timestamp, TokenScheme,
+};
 use portcullis_web::Peer;
 
 use crate::Core;
 use crate::attempt;
+use crate::client_assertion;
 use crate::document::{self, Unidentified};
 use crate::refusal::Refusal;
 use crate::store::{Client, ClientOrigin};
@@ -44,6 +48,9 @@ pub(crate) async fn authenticate(
     form: &Form,
     now: Timestamp,
 ) -> Result<AuthenticatedClient, Refusal> {
+    if let Some(assertion) = client_assertion::presented(headers, form)? {
+        return by_assertion(core, peer, &assertion, now).await;
+    }
     let presented = presented(headers, form)?;
     let basic = headers.contains_key(AUTHORIZATION);
     let found = find(core, &presented.client_id, now).await?;
@@ -66,6 +73,41 @@ pub(crate) async fn authenticate(
     Err(if basic { refusal.challenge_basic() } else { refusal })
 }
 
+/// As [`authenticate`], for a client that signed an assertion.
+async fn by_assertion(
+    core: &Core,
+    peer: Peer,
+    assertion: &ClientAssertion<'_>,
+    now: Timestamp,
+) -> Result<AuthenticatedClient, Refusal> {
+    let id = assertion.client_id();
+    let found = find(core, id, now).await?;
+    let error = match found {
+        Some(client) if client.disabled_at.is_none() => {
+            match client_assertion::prove(core, (&client, peer), assertion, now).await? {
+                Ok(()) => {
+                    attempt::authenticated_client(&client);
+                    return Ok(AuthenticatedClient(client));
+                }
+                Err(error) => {
+                    attempt::unproven_assertion(Some(&client), id.as_str(), error);
+                    error
+                }
+            }
+        }
+        nobody => {
+            attempt::unproven_assertion(nobody.as_ref(), id.as_str(), AssertionError::Signature);
+            AssertionError::Signature
+        }
+    };
+    if let Err(seconds) = core.secret_guard.admit(&format!("{peer} {id}"), now) {
+        return Err(portcullis_oauth::Error::too_many_requests(seconds).into());
+    }
+    let event = Event::new(now, Action::TokenRequest, Outcome::Refused).because(error.as_str());
+    core.note(event.through(id)).await;
+    Err(Refusal::new(ErrorCode::InvalidClient, error.to_string()))
+}
+
 /// The client of this name, described by its document as it is now if it has one (CIMD-4.4-1).
 async fn find(core: &Core, id: &ClientId, now: Timestamp) -> Result<Option<Client>, Refusal> {
     let Some(client) = core.clients.find(id).await? else { return Ok(None) };
@@ -84,7 +126,7 @@ async fn find(core: &Core, id: &ClientId, now: Timestamp) -> Result<Option<Clien
 fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
     form.once_each(&["client_id", "client_secret"])?;
     let (body_id, body_secret) = (form.one("client_id")?, form.one("client_secret")?);
-    if headers.get_all(AUTHORIZATION).iter().count() > 1 || form.one("client_assertion")?.is_some() {
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(Refusal::new(
             ErrorCode::InvalidRequest,
             "use one client authentication method that this server offers",
@@ -125,11 +167,16 @@ fn presented(headers: &HeaderMap, form: &Form) -> Result<Presented, Refusal> {
 
 /// The one Bearer token of a request.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    access_token(headers).and_then(|(token, scheme)| (scheme == TokenScheme::Bearer).then_some(token))
+}
+
+/// The token in the one `Authorization` header, with the scheme by which it came.
+pub(crate) fn access_token(headers: &HeaderMap) -> Option<(Secret, TokenScheme)> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(only), None) = (given.next(), given.next()) else { return None };
     let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| Secret::presented(token))
+    let (scheme, token) = (TokenScheme::parse(scheme)?, token.trim());
+    (!token.is_empty()).then(|| (Secret::presented(token), scheme))
 }
 
 /// OA21-2.2-1: a name alone is never enough for a confidential client, and a public one has no secret to present.

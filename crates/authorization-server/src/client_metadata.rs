@@ -1,11 +1,13 @@
 //! A client's own words about itself (RFC 7591 §2), judged by the same rules whether it registers or publishes them: lenient
 //! where real clients need it (DC-5, DC-9, DC-10), never giving more than a stranger may have (A35).
 
+use portcullis_oauth::jose::{Algorithm, ClientKeys};
 use portcullis_oauth::{
     ApplicationType, ClientAuthMethod, ClientMetadata, ErrorCode, GrantType, RedirectUri, ScopeSet, scopes,
 };
 use serde_json::{Map, Value};
 
+use crate::openid;
 use crate::refusal::Refusal;
 
 const MAXIMUM_REDIRECT_URIS: usize = 20;
@@ -29,6 +31,10 @@ pub(crate) fn judge(
         application_type: ApplicationType::infer(&redirect_uris),
         scope: scope(members)?,
         require_pushed_authorization_requests: flag(members, "require_pushed_authorization_requests")?,
+        openid: openid::judge_registration(members),
+        dpop_bound_access_tokens: flag(members, "dpop_bound_access_tokens")?,
+        keys: keys(members, method)?,
+        token_endpoint_auth_signing_alg: signing_algorithm(members, method)?,
         grant_types,
         redirect_uris,
     })
@@ -107,10 +113,34 @@ fn is_visible(c: char) -> bool {
 fn scope(members: &Map<String, Value>) -> Result<ScopeSet, Refusal> {
     let asked = ScopeSet::parse(text(members, "scope")?.unwrap_or_default())
         .map_err(|error| bad(error.to_string()))?;
-    Ok(asked.intersection(&scopes::ALL.into_iter().collect()))
+    Ok(asked.intersection(&scopes::ALL.into_iter().chain(scopes::OPENID).collect()))
 }
 
-/// A member that is a string, if it is there.
+/// The keys of a client that proves itself by one; of any other they are nobody's business, unless they are private ones
+/// (R7591-2-3).
+fn keys(members: &Map<String, Value>, method: ClientAuthMethod) -> Result<Option<ClientKeys>, Refusal> {
+    let is_by_key = method == ClientAuthMethod::PrivateKeyJwt;
+    match ClientKeys::of(members) {
+        Ok(None) if is_by_key => Err(bad("private_key_jwt needs the client's keys: jwks or jwks_uri")),
+        Ok(keys) => Ok(keys.filter(|_| is_by_key)),
+        Err(error) if is_by_key || error.is_grave() => Err(bad(error.to_string())),
+        Err(_) => Ok(None),
+    }
+}
+
+fn signing_algorithm(
+    members: &Map<String, Value>,
+    method: ClientAuthMethod,
+) -> Result<Option<Algorithm>, Refusal> {
+    let named = text(members, "token_endpoint_auth_signing_alg")?;
+    let Some(named) = named.filter(|_| method == ClientAuthMethod::PrivateKeyJwt) else { return Ok(None) };
+    let algorithm = Algorithm::parse(named);
+    algorithm
+        .map(Some)
+        .ok_or_else(|| bad("token_endpoint_auth_signing_alg is not one that this server takes"))
+}
+
+/// A member that is true or false, if it is there.
 fn flag(members: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(false),
@@ -119,6 +149,7 @@ fn flag(members: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
     }
 }
 
+/// A member that is a string, if it is there.
 pub(crate) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refusal> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),

@@ -12,15 +12,17 @@ use portcullis_vault::MasterKey;
 use crate::attempt::Journal;
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
+use crate::dpop::Dpop;
 use crate::guard::Guard;
+use crate::key_sets::KeySets;
 use crate::password::PasswordCheck;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
 use crate::store::{
-    AccessTokens, Attempts, Clients, Codes, Devices, Grants, Invitations, KnownBrowsers, Machines,
-    PushedRequests, RefreshTokens, Registrations, Requests, Resources, Revoked, Setup, SignIns, SigningKeys,
-    Users,
+    AccessTokens, Assertions, Attempts, Clients, Codes, Devices, Grants, Identities, Invitations,
+    KnownBrowsers, LogoutNotices, Machines, PushedRequests, RefreshTokens, Registrations, Requests,
+    Resources, Revoked, Setup, SignIns, SigningKeys, Users,
 };
 use crate::work::Work;
 
@@ -65,6 +67,8 @@ pub(crate) struct Core {
     pub(crate) users: Users,
     pub(crate) clients: Clients,
     pub(crate) documents: Documents,
+    pub(crate) key_sets: KeySets,
+    pub(crate) assertions: Assertions,
     pub(crate) setup: Setup,
     pub(crate) sign_ins: SignIns,
     pub(crate) known_browsers: KnownBrowsers,
@@ -77,6 +81,11 @@ pub(crate) struct Core {
     pub(crate) devices: Devices,
     pub(crate) refresh_tokens: RefreshTokens,
     pub(crate) signing: Signing,
+    pub(crate) identities: Identities,
+    pub(crate) logout_notices: LogoutNotices,
+    /// The client for addresses that strangers name.
+    pub(crate) outbound: Outbound,
+    pub(crate) dpop: Arc<Dpop>,
     pub(crate) passwords: PasswordCheck,
     /// By source alone, and wide: behind one address may stand a whole office.
     pub(crate) sign_in_source_guard: Guard,
@@ -104,10 +113,14 @@ impl Core {
         let resources = Resources::new(database.clone(), clock.clone());
         let journal = Journal::new(database.clone());
         Self {
-            resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone()),
+            resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone())
+                .with_openid(parts.settings.openid),
             users: Users::new(database.clone(), clock.clone()),
             clients: Clients::new(database.clone(), clock.clone()),
-            documents: Documents::new(parts.outbound),
+            key_sets: KeySets::new(parts.outbound.clone()),
+            documents: Documents::new(parts.outbound.clone()),
+            outbound: parts.outbound,
+            assertions: Assertions::new(database.clone()),
             setup: Setup::new(database.clone(), clock.clone()),
             sign_ins: SignIns::new(database.clone(), clock.clone()),
             known_browsers: KnownBrowsers::new(database.clone()),
@@ -120,6 +133,9 @@ impl Core {
             devices: Devices::new(database.clone()),
             refresh_tokens: RefreshTokens::new(database.clone()),
             signing: Signing::new(signing_keys, parts.changes.clone()),
+            identities: Identities::new(database.clone()),
+            logout_notices: LogoutNotices::new(database.clone()),
+            dpop: Dpop::new(&parts.settings, database.clone(), &parts.master_key),
             passwords: PasswordCheck::default(),
             sign_in_source_guard: Guard::new(Quota::per_minute(parts.settings.sign_ins_per_minute)),
             secret_guard: Guard::new(Quota::per_minute(20)),

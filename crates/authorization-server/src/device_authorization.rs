@@ -77,7 +77,7 @@ async fn begin(
     }
     let resources = authorization_request::resources(core, client, form).await??;
     let scope = form.one("scope")?.unwrap_or_default();
-    let targets = authorization_request::targets(client, &resources, scope)?;
+    let targets = authorization_request::targets(core, client, &resources, scope)?;
     let (peer, attempt) = (peer.to_string(), attempt::current());
     let new = NewDevice { client: &client.id, targets: &targets, peer: &peer, attempt: attempt.as_ref() };
     let wait = u64::try_from(DEVICE_LIFE.0).unwrap_or(60);

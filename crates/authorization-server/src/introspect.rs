@@ -9,7 +9,6 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_database::DatabaseError;
 use portcullis_oauth::{Error, ErrorCode, Form, Introspection, Secret, Timestamp, VerifyError};
 use portcullis_web::{Peer, form};
 
@@ -70,7 +69,7 @@ async fn introspect(
     let reason = match look_up(core, token, &resource.what.uri, now).await {
         Ok((bearer, issued_at)) => return Ok(Introspection::of(&bearer, issued_at, core.public_url())),
         Err(VerifyError::Invalid(reason)) => reason,
-        Err(VerifyError::Unavailable(cause)) => return Err(unavailable(cause)),
+        Err(VerifyError::Unavailable(cause)) => return Err(Refusal::unavailable(cause)),
     };
     // Misses alone are counted: strangers who send noise to a resource server do not lock its users out.
     if let Err(seconds) = core.introspection_guard.admit(resource.client_id.as_str(), now) {
@@ -79,11 +78,4 @@ async fn introspect(
     let event = Event::new(now, Action::Introspection, Outcome::Refused).through(&resource.client_id);
     core.note(event.because(reason)).await;
     Ok(Introspection::inactive())
-}
-
-fn unavailable(cause: Box<dyn std::error::Error + Send + Sync>) -> Refusal {
-    match cause.downcast::<DatabaseError>() {
-        Ok(error) => (*error).into(),
-        Err(cause) => Error::internal(cause).into(),
-    }
 }

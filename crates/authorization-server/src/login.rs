@@ -11,15 +11,16 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{Form, PrincipalId, Secret, Timestamp};
 use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, page};
-use portcullis_web::{Browser, Peer, csrf, form};
+use portcullis_web::{Browser, Peer, SignedIn, csrf, form};
 
 use crate::Core;
 use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::authorize::see_other;
+use crate::openid::session_over;
 use crate::page_error::{PageError, Trace, page_or_error};
 use crate::pages::LoginPage;
 use crate::password_change;
-use crate::store::Credentials;
+use crate::store::{Credentials, PendingRequest};
 use crate::throttle::{Throttled, Visitor};
 
 const WRONG: &str = "The e-mail address or the password is not right.";
@@ -36,16 +37,23 @@ pub(crate) async fn show(
         let return_to = local_path(form.one("return_to").ok().flatten());
         let signed_in = browser.signed_in().await?;
         let again = form.one("again").ok().flatten().is_some();
-        if signed_in.is_some() && !again {
-            return Ok(see_other(&return_to));
-        }
         let login = Login { core: &core, browser: &browser, return_to };
+        let request = login.request().await?;
+        // OIDC-C-3-1, A47: the request itself says whether the sign-in that stands does, not the address of this page.
+        let does = |sign_in: &SignedIn| {
+            request.as_ref().is_none_or(|request| request.demand.is_met(sign_in, core.clock.now()))
+        };
+        if !again && signed_in.as_ref().is_some_and(does) {
+            return Ok(see_other(&login.return_to));
+        }
         let user = match signed_in {
             Some(signed_in) => core.users.find(&signed_in.principal).await?,
             None => None,
         };
         // Whoever is signed in proves it again: the address stands there already (ASVS-7.5.1).
-        login.page(StatusCode::OK, user.as_ref().map_or("", |user| &user.email), None).await
+        let hint = request.as_ref().and_then(|request| request.login_hint.as_deref());
+        let email = hint.or(user.as_ref().map(|user| user.email.as_str())).unwrap_or_default();
+        login.page(StatusCode::OK, email, None).await
     };
     page_or_error(&trace, show).await
 }
@@ -138,17 +146,24 @@ impl Login<'_> {
         Ok(page(status, &login))
     }
 
-    /// The name of the client that this sign-in is for, if it belongs to a request that this browser began.
-    async fn client_name(&self) -> Result<Option<String>, PageError> {
+    /// The request that this sign-in is for, if it is one that this browser began.
+    async fn request(&self) -> Result<Option<PendingRequest>, PageError> {
         let Some(query) = self.return_to.strip_prefix("/oauth/consent?") else { return Ok(None) };
         let form = read(query.as_bytes())?;
         let Ok(Some(handle)) = form.one("request") else { return Ok(None) };
         let mark = self.browser.mark().await?;
         let request =
             self.core.requests.find(&Secret::presented(handle), &mark, self.core.clock.now()).await?;
-        let Some(request) = request else { return Ok(None) };
-        attempt::joins(request.attempt.as_ref());
-        attempt::client(&request.client_id, false);
+        if let Some(request) = &request {
+            attempt::joins(request.attempt.as_ref());
+            attempt::client(&request.client_id, false);
+        }
+        Ok(request)
+    }
+
+    /// The name of the client that this sign-in is for.
+    async fn client_name(&self) -> Result<Option<String>, PageError> {
+        let Some(request) = self.request().await? else { return Ok(None) };
         Ok(self.core.clients.find(&request.client_id).await?.map(|client| client.metadata.client_name))
     }
 }
@@ -200,6 +215,9 @@ pub(crate) async fn enter(
 ) -> Result<Option<HeaderValue>, PageError> {
     core.trail.record(Event::new(now, Action::SignIn, Outcome::Done).by(principal)).await?;
     let cookie = visitor.remember(core, principal, now).await?;
+    if let Some(before) = browser.signed_in().await?.filter(|before| before.principal != *principal) {
+        session_over(core, &before, now).await?;
+    }
     browser.sign_in(principal, now).await?;
     Ok(cookie)
 }

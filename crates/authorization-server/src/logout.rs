@@ -12,6 +12,7 @@ use portcullis_web::{Browser, csrf, form};
 use crate::Core;
 use crate::authorize::{login_url, see_other};
 use crate::login::local_path;
+use crate::openid::session_over;
 use crate::page_error::{PageError, Trace, page_or_error};
 
 /// `POST /logout`
@@ -33,8 +34,9 @@ pub(crate) async fn sign_out(
         let form = form(&headers, &body).map_err(unreadable)?;
         csrf::check(&browser, &headers, core.public_url(), form.one("csrf").ok().flatten()).await?;
         if let Some(signed_in) = browser.signed_in().await? {
-            core.note(Event::new(core.clock.now(), Action::SignOut, Outcome::Done).by(&signed_in.principal))
-                .await;
+            let now = core.clock.now();
+            session_over(&core, &signed_in, now).await?;
+            core.note(Event::new(now, Action::SignOut, Outcome::Done).by(&signed_in.principal)).await;
         }
         let return_to = form.one("return_to").ok().flatten().map(|path| local_path(Some(path)));
         // "Not you? Sign out" on the consent page: the same browser goes on with another account.

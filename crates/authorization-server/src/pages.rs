@@ -6,6 +6,7 @@
 
 mod consent;
 mod device;
+mod end_session;
 
 use askama::Template;
 use portcullis_web::layout::Chrome;
@@ -15,6 +16,7 @@ pub use self::consent::{
     RequestingClient, ReturnAddress, ScopeChoice, TargetResource, TargetScopes, ToolGroup,
 };
 pub use self::device::{DeviceAnswerPage, DevicePage};
+pub use self::end_session::EndSessionPage;
 
 /// The sign-in form (`templates/login.html`), which posts to `/login`.
 #[derive(Clone, Debug, Template)]

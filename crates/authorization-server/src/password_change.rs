@@ -138,6 +138,8 @@ impl Desk<'_> {
             }
         }
         self.core.changes.publish(&Change::new(ChangeKind::User, user.as_str()));
+        // The session of before is over with the others, and clients were told so: another one begins.
+        self.browser.sign_out(true).await?;
         let cookie = enter(self.core, self.browser, visitor, user, now).await?;
         Ok(with_cookie(see_other(&self.return_to), cookie))
     }

@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_limits::Verdict;
-use portcullis_oauth::{Error, ErrorCode, Form, REQUEST_URI_PREFIX, Secret, Timestamp};
+use portcullis_oauth::dpop::FittingProof;
+use portcullis_oauth::{Error, ErrorCode, Form, JwkThumbprint, REQUEST_URI_PREFIX, Secret, Timestamp};
 use portcullis_web::{Peer, form};
 use serde::Serialize;
 
@@ -17,12 +18,15 @@ use crate::Core;
 use crate::attempt::{self, AttemptStage};
 use crate::authorization_request::{judge, prove_destination};
 use crate::client_authentication::authenticate;
+use crate::dpop;
 use crate::refusal::{RawBody, Refusal, no_store};
 use crate::settings::PUSHED_REQUEST_LIFE;
 use crate::store::Client;
 
 /// What authenticates the client is used here and not kept.
 const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+/// Where requests are pushed.
+pub(crate) const PATH: &str = "/oauth/par";
 /// What a client may have us remember for it; a browser's address bar would not hold more.
 const MAXIMUM_LENGTH: usize = 8_192;
 
@@ -50,12 +54,19 @@ async fn answer(core: &Core, (peer, headers): (Peer, &HeaderMap), body: &[u8]) -
     let client = authenticate(core, (peer, headers), &form, now).await?;
     let client = client.client();
     let event = |outcome| Event::new(now, Action::PushedAuthorization, outcome).through(&client.id);
-    match push(core, (client, peer), &form, now).await {
-        Ok(handle) => {
+    let pushed = match dpop::brought(core, client, (headers, PATH), now) {
+        Ok(proof) => {
+            push(core, (client, peer), (&form, proof.as_ref()), now).await.map(|handle| (handle, proof))
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match pushed {
+        Ok((handle, proof)) => {
             core.note(event(Outcome::Done)).await;
             let request_uri = format!("{REQUEST_URI_PREFIX}{}", handle.expose());
             let answer = Answer { request_uri, expires_in: PUSHED_REQUEST_LIFE.0 };
-            Ok((StatusCode::CREATED, no_store(), Json(answer)).into_response())
+            let answer = (StatusCode::CREATED, no_store(), Json(answer)).into_response();
+            Ok(dpop::renewing(answer, proof.as_ref()))
         }
         Err(refusal) => {
             core.note(event(Outcome::Refused).because(refusal.code())).await;
@@ -67,7 +78,7 @@ async fn answer(core: &Core, (peer, headers): (Peer, &HeaderMap), body: &[u8]) -
 async fn push(
     core: &Core,
     (client, peer): (&Client, Peer),
-    form: &Form,
+    (form, proof): (&Form, Option<&FittingProof>),
     now: Timestamp,
 ) -> Result<Secret, Refusal> {
     // R9126-2.3-1. A client with a secret has a bucket of its own, so that it never pays for its neighbours.
@@ -78,11 +89,32 @@ async fn push(
     // R9126-7.2-1: what was not registered is not accepted here either, whoever asks.
     prove_destination(client, form)
         .map_err(|error| Refusal::new(ErrorCode::InvalidRequest, error.to_string()))?;
-    judge(core, client, form).await??;
-    let parameters = form.encode_without(&CREDENTIALS);
+    let named = judge(core, client, form).await??.dpop_jkt;
+    let mut parameters = form.encode_without(&CREDENTIALS);
     if parameters.len() > MAXIMUM_LENGTH {
         return Err(Refusal::new(ErrorCode::InvalidRequest, "the request is longer than 8192 bytes"));
     }
+    if let Some(proof) = proof {
+        let key = proven(core, proof, named.as_ref(), now).await?;
+        if named.is_none() {
+            parameters.push_str("&dpop_jkt=");
+            parameters.push_str(key.as_str());
+        }
+    }
     let attempt = attempt::current();
     Ok(core.pushed_requests.create(&client.id, (&parameters, attempt.as_ref()), now).await?)
+}
+
+/// RFC 9449 §10.1: a proof here is as if its key were named in `dpop_jkt`; where both are, they agree (R9449-10-1).
+async fn proven<'p>(
+    core: &Core,
+    proof: &'p FittingProof,
+    named: Option<&JwkThumbprint>,
+    now: Timestamp,
+) -> Result<&'p JwkThumbprint, Refusal> {
+    if named.is_some_and(|named| named != proof.key()) {
+        let text = "dpop_jkt does not name the key of the proof in the DPoP header";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, text));
+    }
+    Ok(proof.use_up(&*core.dpop, now).await?)
 }

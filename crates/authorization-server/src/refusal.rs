@@ -7,6 +7,7 @@ use axum::http::header::{CACHE_CONTROL, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_database::DatabaseError;
+use portcullis_oauth::dpop::{self, NONCE_HEADER};
 use portcullis_oauth::{Error, ErrorCode, FormError};
 
 use crate::store::SigningKeyError;
@@ -19,6 +20,8 @@ pub(crate) struct Refusal {
     challenge: Option<String>,
     /// Where the endpoint's own specification wants another status than the code's.
     status: Option<StatusCode>,
+    /// The nonce that the next proof of possession has to hold.
+    nonce: Option<String>,
 }
 
 impl Refusal {
@@ -41,9 +44,10 @@ impl Refusal {
         self.error.code.as_str()
     }
 
-    /// Whether it only says that the answer is not there yet (RFC 8628 §3.5).
+    /// Whether it only says that the answer is not there yet (RFC 8628 §3.5), or with which nonce to ask for it (RFC 9449 §8).
     pub(crate) fn is_for_waiting(&self) -> bool {
-        matches!(self.error.code, ErrorCode::AuthorizationPending | ErrorCode::SlowDown)
+        use ErrorCode::{AuthorizationPending, SlowDown, UseDpopNonce};
+        matches!(self.error.code, AuthorizationPending | SlowDown | UseDpopNonce)
     }
 
     /// The caller is known and may not ask here at all.
@@ -57,6 +61,29 @@ impl Refusal {
         self
     }
 
+    /// Gives the nonce for the next proof of possession along (RFC 9449 §8).
+    pub(crate) fn with_nonce(mut self, nonce: String) -> Self {
+        self.nonce = Some(nonce);
+        self
+    }
+
+    /// Something that is needed did not answer; what, only this server knows.
+    pub(crate) fn unavailable(cause: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        match cause.downcast::<DatabaseError>() {
+            Ok(error) => (*error).into(),
+            Err(cause) => Error::internal(cause).into(),
+        }
+    }
+
+    /// The endpoint takes this token with a proof of its key (RFC 9449 §7.1).
+    pub(crate) fn challenge_dpop(mut self) -> Self {
+        let algs = dpop::algorithms().join(" ");
+        self.challenge =
+            Some(format!("DPoP realm=\"portcullis\", error=\"{}\", algs=\"{algs}\"", self.code()));
+        self.status = Some(StatusCode::UNAUTHORIZED);
+        self
+    }
+
     /// The endpoint takes a Bearer token; whoever presented none is told of no error (R6750-3-2).
     pub(crate) fn challenge_bearer(mut self, presented: bool) -> Self {
         let error = if presented { format!(", error=\"{}\"", self.code()) } else { String::new() };
@@ -67,7 +94,7 @@ impl Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, challenge: None, status: None }
+        Self { error, challenge: None, status: None, nonce: None }
     }
 }
 
@@ -110,6 +137,9 @@ impl IntoResponse for Refusal {
         let challenge = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok());
         if let Some(challenge) = challenge.filter(|_| status == StatusCode::UNAUTHORIZED) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+            response.headers_mut().insert(NONCE_HEADER, nonce);
         }
         response
     }

@@ -50,7 +50,7 @@ pub(crate) async fn endpoint(
     let now = core.clock.now();
     let invited = invited(&core, (peer, &headers), now).await?;
     let metadata = match members(&body).and_then(|members| judge(&members)) {
-        Ok(metadata) => metadata,
+        Ok(metadata) => core.settings.offered(metadata),
         Err(refusal) => {
             core.note(Event::new(now, Action::ClientRegistration, Outcome::Refused).because(refusal.code()))
                 .await;
@@ -154,6 +154,7 @@ mod tests {
     use portcullis_oauth::{ApplicationType, ErrorCode, GrantType};
 
     use super::*;
+    use crate::settings::Settings;
 
     fn registered(body: &Value) -> ClientMetadata {
         judge(body.as_object().unwrap()).unwrap()
@@ -178,7 +179,11 @@ mod tests {
         }));
         assert_eq!(metadata.redirect_uris.len(), 2);
         assert_eq!(metadata.application_type, ApplicationType::Native);
-        assert_eq!(metadata.scope.to_string(), "mcp.tools.read");
+        assert_eq!(
+            Settings::default().offered(metadata).scope.to_string(),
+            "mcp.tools.read",
+            "without OpenID Connect"
+        );
     }
 
     /// A35, OA21-4.2-1: nobody gives itself a grant for which nobody is asked, or for which no host is shown

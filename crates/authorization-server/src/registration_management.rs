@@ -127,7 +127,7 @@ async fn put(core: &Core, registrant: &Registrant, body: &[u8], now: Timestamp) 
         judge(&members)
     });
     let metadata = match judged {
-        Ok(metadata) => metadata,
+        Ok(metadata) => core.settings.offered(metadata),
         Err(refusal) => return Err(refused(refusal).await),
     };
     let replaced = core.registrations.replace(&client.id, &metadata, now).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use portcullis_database::{ChangeFeed, ChangeKind, DatabaseError};
 use portcullis_oauth::{ClientId, Resource, ResourceRegistry, ResourceUri};
 
+use crate::openid;
 use crate::remembered::Remembered;
 use crate::store::{RegisteredResource, Resources};
 
@@ -15,13 +16,26 @@ type Snapshot = Arc<[RegisteredResource]>;
 /// The resources of this deployment.
 pub(crate) struct KnownResources {
     own: ResourceRegistry,
+    /// Where OpenID Connect is on.
+    userinfo: Option<Resource>,
     store: Resources,
     snapshot: Remembered<[RegisteredResource]>,
 }
 
 impl KnownResources {
     pub(crate) fn new(own: ResourceRegistry, store: Resources, changes: ChangeFeed) -> Self {
-        Self { own, store, snapshot: Remembered::new(ChangeKind::Resource, changes) }
+        Self { own, userinfo: None, store, snapshot: Remembered::new(ChangeKind::Resource, changes) }
+    }
+
+    /// The same with `UserInfo`, if OpenID Connect is on.
+    pub(crate) fn with_openid(mut self, is_on: bool) -> Self {
+        self.userinfo = is_on.then(|| openid::userinfo(self.own.public_url())).flatten();
+        self
+    }
+
+    /// `UserInfo`; `None` where OpenID Connect is off.
+    pub(crate) fn userinfo(&self) -> Option<&Resource> {
+        self.userinfo.as_ref()
     }
 
     /// Where the registered ones are kept.
@@ -34,6 +48,9 @@ impl KnownResources {
         if let Some(own) = self.own.find(uri) {
             return Ok(Some(own));
         }
+        if let Some(userinfo) = self.userinfo().filter(|userinfo| userinfo.uri == *uri) {
+            return Ok(Some(userinfo.clone()));
+        }
         Ok(self.registered(uri).await?.map(|resource| resource.resource()))
     }
 
@@ -42,7 +59,7 @@ impl KnownResources {
         &self,
         uri: &ResourceUri,
     ) -> Result<Option<RegisteredResource>, DatabaseError> {
-        if self.own.has(uri) {
+        if self.is_own(uri) {
             return Ok(None);
         }
         Ok(self.all().await?.iter().find(|resource| resource.what.uri == *uri).cloned())
@@ -54,7 +71,11 @@ impl KnownResources {
         client: &ClientId,
     ) -> Result<Option<RegisteredResource>, DatabaseError> {
         let found = self.all().await?.iter().find(|resource| resource.client_id == *client).cloned();
-        Ok(found.filter(|resource| !self.own.has(&resource.what.uri)))
+        Ok(found.filter(|resource| !self.is_own(&resource.what.uri)))
+    }
+
+    fn is_own(&self, uri: &ResourceUri) -> bool {
+        self.own.has(uri) || self.userinfo().is_some_and(|userinfo| userinfo.uri == *uri)
     }
 
     async fn all(&self) -> Result<Snapshot, DatabaseError> {

@@ -10,16 +10,17 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
+use portcullis_oauth::dpop::{NONCE_HEADER, PROOF_HEADER, ProofKeeper};
 use portcullis_oauth::{Error, GrantId, PrincipalId, Seconds, Secret, Timestamp, Verifier};
 use portcullis_web::{SessionStore, SessionSummary};
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::{QUARANTINE, Registration};
-use crate::store::{Attempts, Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
+use crate::store::{self, Attempts, Clients, Grants, Resources, Revoked, Setup, SigningKeys, Users};
 use crate::verifier::InProcessVerifier;
 use crate::{
-    authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata,
+    authorize, consent, device, device_authorization, introspect, jwks, login, logout, metadata, openid,
     password_change, pushed_authorization, register, registration_management, revoke, setup, token,
 };
 
@@ -51,7 +52,9 @@ impl AuthorizationServer {
 
     /// Its endpoints and pages. The pages expect [`portcullis_web::session_layer`] around them.
     pub fn router(&self) -> Router {
-        self.protocol().merge(pages()).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self.0.clone())
+        let pages = if self.0.settings.openid { pages().merge(openid::pages()) } else { pages() };
+        let pages = pages.layer(from_fn(portcullis_web::page_headers));
+        self.protocol().merge(pages).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self.0.clone())
     }
 
     /// What programs call, from any origin and without cookies (OA21-3.2-3).
@@ -62,10 +65,13 @@ impl AuthorizationServer {
             .route("/oauth/jwks.json", get(jwks::document))
             .route("/oauth/token", post(token::endpoint))
             .route(DEFAULT_TOKEN, post(token::endpoint))
-            .route("/oauth/par", post(pushed_authorization::endpoint))
+            .route(pushed_authorization::PATH, post(pushed_authorization::endpoint))
             .route("/oauth/revoke", post(revoke::endpoint))
             .route("/oauth/introspect", post(introspect::endpoint))
             .route("/oauth/device_authorization", post(device_authorization::endpoint));
+        if self.0.settings.openid {
+            router = router.merge(openid::protocol());
+        }
         if self.0.settings.registration != Registration::Off {
             router = router
                 .route("/oauth/register", post(register::endpoint))
@@ -84,6 +90,12 @@ impl AuthorizationServer {
     #[must_use]
     pub fn verifier(&self) -> Arc<dyn Verifier> {
         Arc::new(InProcessVerifier(self.0.clone()))
+    }
+
+    /// What this server knows of proofs of possession, for the resources beside it (RFC 9449).
+    #[must_use]
+    pub fn proof_keeper(&self) -> Arc<dyn ProofKeeper> {
+        self.0.dpop.clone()
     }
 
     /// The users.
@@ -153,16 +165,29 @@ impl AuthorizationServer {
     /// When the database does not answer.
     pub async fn end_session(
         &self,
-        sessions: &SessionStore,
         principal: &PrincipalId,
         session: &SessionSummary,
     ) -> Result<bool, DatabaseError> {
-        let ended = sessions.end(principal, session.handle.as_str()).await?;
-        if ended {
-            let event = Event::new(self.0.clock.now(), Action::SignOut, Outcome::Done);
-            self.0.note(event.because("from_another_browser").by(principal)).await;
+        let now = self.0.clock.now();
+        let mut transaction = self.0.database.begin().await?;
+        let Some(ended) = SessionStore::end_in(&mut transaction, principal, &session.handle).await? else {
+            return Ok(false);
+        };
+        if let Some(sid) = &ended.sid {
+            store::end_sid_in(&mut transaction, sid, now).await?;
         }
-        Ok(ended)
+        let event = Event::new(now, Action::SignOut, Outcome::Done).because("from_another_browser");
+        portcullis_audit::record_in(&mut transaction, event.by(principal)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Tells clients of sessions that are over what is due at `now` (OpenID Connect Back-Channel Logout).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deliver_logout_notices(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        openid::deliver(&self.0, now).await
     }
 
     /// Whether this address and password would sign somebody in.
@@ -187,6 +212,7 @@ impl AuthorizationServer {
         self.0.known_browsers.sweep(now).await?;
         self.0.pushed_requests.sweep(now).await?;
         self.0.invitations.sweep(now).await?;
+        self.0.assertions.sweep(now).await?;
         self.0.codes.sweep(day_ago).await?;
         self.0.devices.sweep(day_ago).await?;
         self.0.access_tokens.sweep(day_ago).await?;
@@ -194,6 +220,7 @@ impl AuthorizationServer {
         self.0.clients.sweep_asked(now).await?;
         self.0.signing.sweep(now).await?;
         self.0.attempts.sweep(now).await?;
+        self.0.dpop.sweep(now).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
     }
 
@@ -215,7 +242,6 @@ fn pages() -> Router<Arc<Core>> {
         .route("/logout", post(logout::sign_out))
         .route("/account/password", get(password_change::show).post(password_change::change))
         .route("/setup", get(setup::show).post(setup::create))
-        .layer(from_fn(portcullis_web::page_headers))
 }
 
 /// Any origin, no credentials, the headers that clients send and read (DC-17).
@@ -224,11 +250,11 @@ fn cors() -> CorsLayer {
         AUTHORIZATION,
         CONTENT_TYPE,
         HeaderName::from_static("mcp-protocol-version"),
-        HeaderName::from_static("dpop"),
+        HeaderName::from_static(PROOF_HEADER),
     ];
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(sent)
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, HeaderName::from_static(NONCE_HEADER)])
 }

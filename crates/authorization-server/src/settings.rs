@@ -1,7 +1,8 @@
 //! Lifetimes and switches that an operator sets.
 
-use portcullis_oauth::Seconds;
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
+use portcullis_oauth::{ClientMetadata, OpenIdRegistration, ScopeSet, Seconds, scopes};
 
 /// An authorization code lives so long (OA21-4.1.2-1).
 pub(crate) const CODE_LIFE: Seconds = Seconds(60);
@@ -88,6 +89,12 @@ pub struct Settings {
     pub client_documents: ClientDocuments,
     /// What signed tokens are signed with, where nothing else was asked for.
     pub signing_algorithm: Algorithm,
+    /// Whether clients may learn who signed in (OpenID Connect).
+    pub openid: bool,
+    /// Whose proofs of possession count (RFC 9449).
+    pub dpop: DpopUse,
+    /// Whether proofs must hold a nonce of ours (RFC 9449 §8).
+    pub dpop_nonces: bool,
 }
 
 impl Default for Settings {
@@ -104,6 +111,20 @@ impl Default for Settings {
             require_pushed_authorization_requests: false,
             client_documents: ClientDocuments::Open,
             signing_algorithm: Algorithm::Es256,
+            openid: false,
+            dpop: DpopUse::Off,
+            dpop_nonces: true,
         }
+    }
+}
+
+impl Settings {
+    /// What of a client's metadata has a meaning here: the rest is dropped, and the client is told so (R7591-3.2.1-2).
+    pub(crate) fn offered(&self, mut metadata: ClientMetadata) -> ClientMetadata {
+        if !self.openid {
+            metadata.openid = OpenIdRegistration::default();
+            metadata.scope = metadata.scope.without(&ScopeSet::from_iter(scopes::OPENID));
+        }
+        metadata
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn look_up(
     let principal = Principal { id: row.principal_id, permissions, groups: Vec::new() };
     let holder = (principal, row.client_id, row.grant_id);
     let bearer = VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, (row.scope, connections));
-    Ok((bearer.through(actor), issued_at))
+    Ok((bearer.through(actor).bound_to(row.dpop_jkt), issued_at))
 }
 
 /// Opaque ones by their prefix, signed ones by their type (R9068-4-1). That we signed one is told by its row.

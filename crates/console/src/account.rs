@@ -82,7 +82,7 @@ impl Console {
     }
 
     async fn end_session(&self, user: &User, session: &SessionSummary) -> Result<bool, Fault> {
-        Ok(self.authorization().end_session(self.sessions(), &user.id, session).await?)
+        Ok(self.authorization().end_session(&user.id, session).await?)
     }
 
     async fn account(

@@ -49,6 +49,10 @@ pub enum ErrorCode {
     LoginRequired,
     /// OpenID Connect Core §3.1.2.6: `prompt=none` and consent is needed.
     ConsentRequired,
+    /// RFC 9449 §5, §7.1: the proof of possession is not good.
+    InvalidDpopProof,
+    /// RFC 9449 §8, §9: the proof of possession needs the nonce that comes with this answer.
+    UseDpopNonce,
 }
 
 impl ErrorCode {
@@ -76,6 +80,8 @@ impl ErrorCode {
             Self::ExpiredToken => "expired_token",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
 
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_wire_name_is_the_serde_name() {
-        for code in [ErrorCode::InvalidGrant, ErrorCode::SlowDown, ErrorCode::InvalidRedirectUri] {
+        for code in [ErrorCode::InvalidGrant, ErrorCode::UseDpopNonce, ErrorCode::InvalidDpopProof] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }

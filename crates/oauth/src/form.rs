@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// The parameters of an authorization request that may come once at most (OA21-3.1-4). `client_id` and `redirect_uri` are
 /// judged before them, since they decide where an error may go; `resource` may repeat.
-pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
+pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 11] = [
     "response_type",
     "response_mode",
     "scope",
@@ -14,13 +14,16 @@ pub const SINGLE_AUTHORIZATION_PARAMETERS: [&str; 8] = [
     "code_challenge_method",
     "prompt",
     "nonce",
+    "max_age",
+    "login_hint",
+    "dpop_jkt",
 ];
 
 /// What every `request_uri` of ours begins with (RFC 9126 §2.2).
 pub const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// The parameters of a token request that may come once at most (OA21-3.1-4).
-pub const SINGLE_TOKEN_PARAMETERS: [&str; 14] = [
+pub const SINGLE_TOKEN_PARAMETERS: [&str; 16] = [
     "grant_type",
     "code",
     "redirect_uri",
@@ -29,6 +32,8 @@ pub const SINGLE_TOKEN_PARAMETERS: [&str; 14] = [
     "scope",
     "client_id",
     "client_secret",
+    "client_assertion",
+    "client_assertion_type",
     "device_code",
     "subject_token",
     "subject_token_type",

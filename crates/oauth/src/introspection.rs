@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, ClientId, PrincipalId, PrincipalKind, PublicUrl, ResourceUri, ScopeSet, Timestamp, VerifiedBearer,
+    Actor, ClientId, Confirmation, PrincipalId, PrincipalKind, PublicUrl, ResourceUri, ScopeSet, Timestamp,
+    TokenScheme, VerifiedBearer,
 };
 
 /// An introspection answer. An inactive one says `active: false` and nothing more (R7662-2.2-1).
@@ -38,9 +39,12 @@ pub struct Introspection {
     /// Who issued it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<PublicUrl>,
-    /// `Bearer`.
+    /// `Bearer` or `DPoP`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<String>,
+    /// The key that it is bound to (RFC 9449 §6.2): who presents it must prove to hold it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
 }
 
 impl Introspection {
@@ -59,6 +63,7 @@ impl Introspection {
             iat: None,
             iss: None,
             token_type: None,
+            cnf: None,
         }
     }
 
@@ -76,7 +81,8 @@ impl Introspection {
             exp: Some(bearer.expires_at().seconds()),
             iat: Some(issued_at.seconds()),
             iss: Some(issuer.clone()),
-            token_type: Some("Bearer".to_owned()),
+            token_type: Some(TokenScheme::of(bearer.confirmation()).as_str().to_owned()),
+            cnf: bearer.confirmation().cloned().map(|jkt| Confirmation { jkt }),
         }
     }
 }

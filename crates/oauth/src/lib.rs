@@ -6,11 +6,14 @@
 //! imports tokio or axum, and sqlx only for column derives behind the feature `sqlx`.
 
 mod actor;
+mod algorithm;
 mod alias;
 mod basic;
 mod challenge;
 mod client_id_url;
 mod clock;
+mod confirmation;
+pub mod dpop;
 mod error;
 mod form;
 mod identifier;
@@ -18,6 +21,7 @@ mod introspection;
 #[cfg(feature = "jose")]
 pub mod jose;
 mod metadata;
+mod openid;
 mod pkce;
 mod public_url;
 mod redirect_uri;
@@ -26,16 +30,19 @@ mod resource;
 mod scope;
 mod secret;
 mod strict_json;
+mod token_scheme;
 mod token_type;
 mod user_code;
 mod verifier;
 
 pub use actor::Actor;
+pub use algorithm::Algorithm;
 pub use alias::{Alias, AliasError};
 pub use basic::{BasicCredentials, BasicError};
 pub use challenge::Challenge;
 pub use client_id_url::{ClientIdUrl, ClientIdUrlError};
 pub use clock::{Clock, Seconds, SystemClock, TestClock, Timestamp};
+pub use confirmation::{Confirmation, JwkThumbprint, JwkThumbprintError};
 pub use error::{Error, ErrorBody, ErrorCode};
 pub use form::{
     Form, FormError, REQUEST_URI_PREFIX, SINGLE_AUTHORIZATION_PARAMETERS, SINGLE_TOKEN_PARAMETERS,
@@ -43,6 +50,7 @@ pub use form::{
 pub use identifier::{ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle};
 pub use introspection::Introspection;
 pub use metadata::{AuthorizationServerMetadata, ProtectedResourceMetadata};
+pub use openid::{OpenIdMetadata, OpenIdRegistration};
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use public_url::{PublicUrl, PublicUrlError};
 pub use redirect_uri::{Destination, Loopback, RedirectUri, RedirectUriError};
@@ -51,6 +59,7 @@ pub use resource::{Resource, ResourceRegistry, ResourceUri, ResourceUriError, To
 pub use scope::{ScopeError, ScopeSet, scopes};
 pub use secret::{Secret, SecretHash, SecretKind};
 pub use strict_json::StrictJson;
+pub use token_scheme::TokenScheme;
 pub use token_type::TokenType;
 pub use user_code::UserCode;
 pub use verifier::{BoxFuture, GrantedConnections, Principal, VerifiedBearer, Verifier, VerifyError};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::scope::scopes;
-use crate::{ClientAuthMethod, GrantType, PublicUrl, Resource, ResourceUri};
+use crate::{Algorithm, ClientAuthMethod, GrantType, OpenIdMetadata, PublicUrl, Resource, ResourceUri};
 
 /// `/.well-known/oauth-authorization-server` (RFC 8414 §2), also served as `openid-configuration` for clients that look
 /// only there (R8414-5-1). States only what is on.
@@ -39,8 +39,12 @@ pub struct AuthorizationServerMetadata {
     pub grant_types_supported: Vec<GrantType>,
     /// Always stated, since omission would mean `client_secret_basic` (R8414-2-3).
     pub token_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// What assertions may be signed with; never `none` (R8414-2-4). Pushed requests follow the token endpoint (RFC 9126 §5).
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<Algorithm>,
     /// The same methods at revocation.
     pub revocation_endpoint_auth_methods_supported: Vec<ClientAuthMethod>,
+    /// The same algorithms at revocation.
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<Algorithm>,
     /// RFC 7662 §2.
     pub introspection_endpoint: String,
     /// How a resource server's own client authenticates there; nobody else may ask (R7662-2.1-1).
@@ -52,6 +56,12 @@ pub struct AuthorizationServerMetadata {
     /// CIMD §5; without it or without `none` above some clients register anew for every connection (DC-12).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub client_id_metadata_document_supported: bool,
+    /// What OpenID Connect adds; none of it when that is off.
+    #[serde(flatten)]
+    pub openid: Option<OpenIdMetadata>,
+    /// RFC 9449 §5.1: what proofs of possession may be signed with; absent where they are not offered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
 impl AuthorizationServerMetadata {
@@ -74,13 +84,25 @@ impl AuthorizationServerMetadata {
             response_modes_supported: only("query"),
             grant_types_supported: GrantType::ALL.to_vec(),
             token_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            token_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.to_vec(),
             revocation_endpoint_auth_methods_supported: ClientAuthMethod::ALL.to_vec(),
+            revocation_endpoint_auth_signing_alg_values_supported: Algorithm::ALL.to_vec(),
             introspection_endpoint: issuer.join("/oauth/introspect"),
             introspection_endpoint_auth_methods_supported: vec![ClientAuthMethod::ClientSecretBasic],
             code_challenge_methods_supported: only("S256"),
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: true,
+            openid: None,
+            dpop_signing_alg_values_supported: Vec::new(),
         }
+    }
+
+    /// The same with OpenID Connect, whose scopes may then be asked for.
+    #[must_use]
+    pub fn with_openid(mut self) -> Self {
+        self.scopes_supported.extend(scopes::OPENID.map(str::to_owned));
+        self.openid = Some(OpenIdMetadata::new(&self.issuer));
+        self
     }
 }
 
@@ -97,6 +119,12 @@ pub struct ProtectedResourceMetadata {
     pub bearer_methods_supported: Vec<String>,
     /// A name for people.
     pub resource_name: String,
+    /// What proofs of possession may be signed with (RFC 9728 §2); absent where they are not offered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
+    /// Whether tokens are taken with a proof alone (RFC 9728 §2): said when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dpop_bound_access_tokens_required: bool,
 }
 
 impl ProtectedResourceMetadata {
@@ -112,6 +140,8 @@ impl ProtectedResourceMetadata {
             scopes_supported: scopes,
             bearer_methods_supported: vec!["header".to_owned()],
             resource_name: resource.name.clone(),
+            dpop_signing_alg_values_supported: Vec::new(),
+            dpop_bound_access_tokens_required: false,
         }
     }
 }

@@ -280,7 +280,7 @@ mod tests {
         }
     }
 
-    /// OA21-2.3.1-1, A01, A03, A04, A12
+    /// OA21-2.3.1-1, A01, A03, A04
     #[test]
     fn matching_is_by_exact_string() {
         let ours = registered("https://app.example/cb");
@@ -302,7 +302,7 @@ mod tests {
         }
     }
 
-    /// OA21-8.4.2-1, A02, DC-7, DC-8
+    /// OA21-8.4.2-1, A02, A12, DC-7, DC-8
     #[test]
     fn for_loopback_only_the_port_is_free() {
         for host in ["localhost", "127.0.0.1", "[::1]"] {
@@ -316,6 +316,7 @@ mod tests {
             assert!(!ours.matches(&format!("http://{host}:51004/cb#f")));
         }
         assert!(!registered("http://localhost/cb").matches("http://127.0.0.1/cb"));
+        assert!(!registered("http://localhost/cb").matches("https://127.0.0.1/cb"));
         assert!(registered("http://127.0.0.1").matches("http://127.0.0.1:8/"));
     }
 

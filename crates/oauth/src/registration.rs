@@ -5,7 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{RedirectUri, ScopeSet, random_handle};
+#[cfg(feature = "jose")]
+use crate::jose::ClientKeys;
+use crate::{Algorithm, OpenIdRegistration, RedirectUri, ScopeSet, random_handle};
 
 /// How a client authenticates at the token endpoint (RFC 7591 §2, `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +19,14 @@ pub enum ClientAuthMethod {
     ClientSecretBasic,
     /// The secret in the body.
     ClientSecretPost,
+    /// An assertion that it signed (RFC 7523 §2.2).
+    PrivateKeyJwt,
 }
 
 impl ClientAuthMethod {
     /// Every method that we offer, in the order in which metadata lists them (R8414-2-3, DC-11).
-    pub const ALL: [Self; 3] = [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost];
+    pub const ALL: [Self; 4] =
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt];
 
     /// The registered name.
     #[must_use]
@@ -30,6 +35,7 @@ impl ClientAuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
@@ -37,6 +43,12 @@ impl ClientAuthMethod {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == name)
+    }
+
+    /// Whether the client has a secret that we know too.
+    #[must_use]
+    pub const fn is_by_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 }
 
@@ -156,6 +168,19 @@ pub struct ClientMetadata {
     /// Whether its authorization requests must be pushed first (RFC 9126 §6).
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub require_pushed_authorization_requests: bool,
+    /// What OpenID Connect adds.
+    #[serde(flatten)]
+    pub openid: OpenIdRegistration,
+    /// Whether all its tokens are bound to a key, so that each token request needs a proof (RFC 9449 §5.2).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub dpop_bound_access_tokens: bool,
+    /// What verifies its assertions, and is said of no client that makes none.
+    #[cfg(feature = "jose")]
+    #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
+    pub keys: Option<ClientKeys>,
+    /// The one algorithm of its assertions, if it binds itself to one (OpenID Connect Registration §2).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub token_endpoint_auth_signing_alg: Option<Algorithm>,
 }
 
 impl ClientMetadata {

@@ -62,6 +62,14 @@ impl ResourceUri {
         self.0.starts_with("https://")
     }
 
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let authority = self.0.find("://").map_or(0, |at| at + 3);
+        let end = self.0[authority..].find(['/', '?']).map_or(self.0.len(), |at| authority + at);
+        &self.0[..end]
+    }
+
     /// Host and port.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -72,8 +80,7 @@ impl ResourceUri {
     /// Whether the host is this computer.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let origin = self.0.split_once("://").map(|(scheme, _)| format!("{scheme}://{}", self.authority()));
-        origin.and_then(|origin| PublicUrl::parse(&origin).ok()).is_some_and(|origin| origin.is_loopback())
+        PublicUrl::parse(self.origin()).is_ok_and(|origin| origin.is_loopback())
     }
 }
 

@@ -23,8 +23,15 @@ pub mod scopes {
     /// Every scope that a client may ask for, in the order in which people understand them.
     pub const ALL: [&str; 5] =
         [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ, CONNECTIONS_MANAGE, OFFLINE_ACCESS];
-    /// What clients that sign people in ask for, and some others out of habit: dropped, never a reason to refuse (DC-5).
-    pub const OPENID: [&str; 3] = ["openid", "profile", "email"];
+    /// Sign the person in: an ID token (OpenID Connect Core §3.1.2.1). Without it the two others mean nothing.
+    pub const IDENTITY: &str = "openid";
+    /// Tell the person's name (OpenID Connect Core §5.4).
+    pub const PROFILE: &str = "profile";
+    /// Tell the person's e-mail address (OpenID Connect Core §5.4).
+    pub const EMAIL: &str = "email";
+    /// What clients that sign people in ask for, and some others out of habit: known where OpenID Connect is on, else
+    /// dropped, and never a reason to refuse (DC-5).
+    pub const OPENID: [&str; 3] = [IDENTITY, PROFILE, EMAIL];
     /// Whether a name means something on this server, so that no other resource may give it another meaning.
     #[must_use]
     pub fn is_reserved(name: &str) -> bool {
@@ -92,6 +99,12 @@ impl ScopeSet {
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
+    /// What is here and not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.difference(&other.0).cloned().collect())
     }
 
     /// What is in either.

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::{
-    Actor, ClientId, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, JwkThumbprint, PrincipalId, ResourceUri, ScopeSet, Secret,
+    SecretHash, Timestamp,
 };
 
 /// A future behind a trait object.
@@ -14,7 +15,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Checks bearer tokens. The authorization server implements it in process; a resource server that runs apart brings
 /// its own over introspection or JWKS.
 pub trait Verifier: Send + Sync {
-    /// Verifies that `token` is live at `now` and was issued for exactly `resource` (MCP-AUTH-6, T05).
+    /// Verifies that `token` is live at `now` and was issued for exactly `resource` (MCP-AUTH-6, T05). Whether the one who
+    /// presents it holds the key that it may be bound to is the caller's to see: [`VerifiedBearer::confirmation`].
     fn verify<'a>(
         &'a self,
         token: &'a Secret,
@@ -36,7 +38,8 @@ pub enum VerifyError {
 }
 
 /// A token that was checked: live, for *this* resource. Only a [`Verifier`] makes one; who holds it needs no further
-/// check of the token, only of what it may do. Cheap to clone.
+/// check of the token, only of what it may do; one that is bound to a key was presented with a proof of it, once it
+/// comes out of a bearer check. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct VerifiedBearer(Arc<Parts>);
 
@@ -51,6 +54,7 @@ struct Parts {
     connections: GrantedConnections,
     expires_at: Timestamp,
     actor: Option<Actor>,
+    confirmation: Option<JwkThumbprint>,
 }
 
 /// On whose behalf a token acts.
@@ -96,16 +100,31 @@ impl VerifiedBearer {
         reach: (ScopeSet, GrantedConnections),
     ) -> Self {
         let ((principal, client_id, grant_id), (scope, connections)) = (holder, reach);
-        let actor = None;
-        let parts =
-            Parts { token, principal, client_id, grant_id, resource, scope, connections, expires_at, actor };
-        Self(Arc::new(parts))
+        Self(Arc::new(Parts {
+            token,
+            principal,
+            client_id,
+            grant_id,
+            resource,
+            scope,
+            connections,
+            expires_at,
+            actor: None,
+            confirmation: None,
+        }))
     }
 
     /// Attests also through whom the token acts (RFC 8693 §4.1).
     #[must_use]
     pub fn through(mut self, actor: Option<Actor>) -> Self {
         Arc::make_mut(&mut self.0).actor = actor;
+        self
+    }
+
+    /// Attests also the key that the token is bound to (RFC 9449 §6).
+    #[must_use]
+    pub fn bound_to(mut self, key: Option<JwkThumbprint>) -> Self {
+        Arc::make_mut(&mut self.0).confirmation = key;
         self
     }
 
@@ -161,6 +180,13 @@ impl VerifiedBearer {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.0.expires_at
+    }
+
+    /// The key that it is bound to. With one it is worth nothing without a proof of it, and nothing as a Bearer token
+    /// (R9449-7.2-1).
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&JwkThumbprint> {
+        self.0.confirmation.as_ref()
     }
 
     /// Through whom it acts, when it was exchanged.

@@ -85,6 +85,8 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let gateway = Gateway::new(GatewayParts {
         registry: registry.clone(),
         verifier: authorization.verifier(),
+        dpop: config.dpop,
+        proofs: authorization.proof_keeper(),
         database: database.clone(),
         clock: clock.clone(),
         trail: trail.clone(),
@@ -139,6 +141,9 @@ fn settings(config: &Config) -> Settings {
         require_pushed_authorization_requests: config.require_pushed_authorization_requests,
         client_documents: config.client_documents,
         signing_algorithm: config.signing_algorithm,
+        openid: config.openid,
+        dpop: config.dpop,
+        dpop_nonces: config.dpop_nonces,
     }
 }
 

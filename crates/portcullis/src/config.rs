@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 
@@ -80,6 +81,10 @@ pub struct TlsFiles {
 
 /// Every setting, checked.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the switches that an operator sets, each by its own name"
+)]
 pub struct Config {
     /// The folder for the database, the master key and the demo's files.
     pub data_dir: PathBuf,
@@ -119,6 +124,12 @@ pub struct Config {
     pub outbound_time: Duration,
     /// What signed access tokens are signed with.
     pub signing_algorithm: Algorithm,
+    /// Whether clients may learn who signed in (OpenID Connect).
+    pub openid: bool,
+    /// Whose tokens are bound to a key (RFC 9449).
+    pub dpop: DpopUse,
+    /// Whether proofs of a key must hold a nonce of ours.
+    pub dpop_nonces: bool,
     /// The log's filter.
     pub log: String,
     /// The log's form.

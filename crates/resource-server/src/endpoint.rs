@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use portcullis_oauth::dpop::NONCE_HEADER;
 use portcullis_oauth::{Alias, Resource};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -47,8 +48,8 @@ async fn receive(State(gateway): Gateway, alias: Option<Path<String>>, request: 
     let Some(resource) = resource(&gateway, alias) else { return StatusCode::NOT_FOUND.into_response() };
     let mut response = match *request.method() {
         Method::POST => pipeline::post(&gateway, &resource, request).await,
-        Method::DELETE => pipeline::delete(&gateway, &resource, request.headers()).await,
-        _ => pipeline::get(&gateway, &resource, request.headers()).await,
+        Method::DELETE => pipeline::delete(&gateway, &resource, request.into_parts().0).await,
+        _ => pipeline::get(&gateway, &resource, request.into_parts().0).await,
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -57,7 +58,9 @@ async fn receive(State(gateway): Gateway, alias: Option<Path<String>>, request: 
 /// R9728-3-1: each resource has its own document, and the bare well-known path a copy of the aggregate's for old clients.
 async fn document(State(gateway): Gateway, alias: Option<Path<String>>) -> Response {
     match resource(&gateway, alias) {
-        Some(resource) => metadata::document(&resource, gateway.registry.public_url()),
+        Some(resource) => {
+            metadata::document(&resource, gateway.registry.public_url(), gateway.possession.used())
+        }
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -87,5 +90,9 @@ fn cors(gateway: &Arc<Inner>) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         // The names of Mcp-Param-* headers are the tools' own, so there is no list to give.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([header::WWW_AUTHENTICATE, HeaderName::from_static(headers::SESSION)])
+        .expose_headers([
+            header::WWW_AUTHENTICATE,
+            HeaderName::from_static(headers::SESSION),
+            HeaderName::from_static(NONCE_HEADER),
+        ])
 }

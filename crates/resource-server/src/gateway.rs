@@ -7,6 +7,7 @@ use axum::Router;
 use portcullis_audit::Trail;
 use portcullis_database::{ChangeFeed, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
+use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{Clock, ResourceRegistry, Timestamp, Verifier};
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,7 @@ use crate::cache::BearerCache;
 use crate::connections::Connections;
 use crate::endpoint;
 use crate::origin::Guard;
+use crate::possession::Possession;
 use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
 use crate::upstream::Upstreams;
@@ -28,6 +30,10 @@ pub struct GatewayParts {
     pub registry: ResourceRegistry,
     /// Who checks tokens.
     pub verifier: Arc<dyn Verifier>,
+    /// Whose tokens must come with a proof of possession (RFC 9449).
+    pub dpop: DpopUse,
+    /// What is known of such proofs; the authorization server's, so that a nonce of either is one of both.
+    pub proofs: Arc<dyn ProofKeeper>,
     /// Where connections and sessions are kept.
     pub database: Database,
     /// Where "now" comes from.
@@ -78,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) trail: Trail,
     pub(crate) bearers: BearerCache,
+    pub(crate) possession: Possession,
     pub(crate) guard: Guard,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
@@ -108,6 +115,7 @@ impl Gateway {
         Ok(Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
+            possession: Possession::new(parts.dpop, parts.proofs),
             sessions: Sessions::new(database.clone(), changes.clone()),
             connections: Connections::new(database, changes, Arc::clone(&parts.clock)),
             upstreams: Upstreams::new(sandbox),

@@ -5,39 +5,20 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_oauth::{
-    BoxFuture, ClientId, GrantId, GrantedConnections, Principal, PrincipalId, PublicUrl, ResourceUri,
-    ScopeSet, Seconds, Secret, SecretHash, Timestamp, VerifiedBearer, Verifier, VerifyError,
+    BoxFuture, ClientId, Confirmation, GrantId, GrantedConnections, Principal, PrincipalId, PublicUrl,
+    ResourceUri, ScopeSet, Seconds, Secret, SecretHash, Timestamp, TokenScheme, VerifiedBearer, Verifier,
+    VerifyError,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::Client;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use crate::issuer::{IssuerError, answer, client};
 
 /// An answer is trusted no longer (R7662-4-1): a revocation acts here within this time.
 const TRUSTED: Seconds = Seconds(60);
 /// So many tokens are remembered.
 const CAPACITY: u64 = 20_000;
-/// The whole exchange takes no longer.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// No answer is larger.
-const LARGEST: usize = 64 * 1_024;
-
-/// Why a verifier cannot be made, or an answer not had.
-#[derive(Debug, thiserror::Error)]
-pub enum IntrospectionError {
-    /// Tokens and the secret would travel in clear.
-    #[error("the authorization server must be https://, or on this computer")]
-    Insecure,
-    /// No connection, no answer in time, or no TLS.
-    #[error("the authorization server does not answer")]
-    Unreachable(#[from] reqwest::Error),
-    /// It refused to say; 401 and 403 mean that `client_id` and secret are not those of this resource.
-    #[error("the authorization server answered with status {0}")]
-    Status(StatusCode),
-    /// It said something else than RFC 7662 has.
-    #[error("the authorization server's answer cannot be read")]
-    Answer,
-}
 
 /// A token of one resource, by hash: nothing here holds a token.
 type Key = (SecretHash, ResourceUri);
@@ -76,7 +57,7 @@ struct Answer {
     iss: Option<String>,
     exp: Option<i64>,
     token_type: Option<String>,
-    cnf: Option<IgnoredAny>,
+    cnf: Option<Value>,
 }
 
 /// `aud` as a string or as an array.
@@ -97,13 +78,9 @@ impl IntrospectionVerifier {
         issuer: &PublicUrl,
         client_id: impl Into<String>,
         client_secret: impl Into<String>,
-    ) -> Result<Self, IntrospectionError> {
-        if !issuer.is_https() && !issuer.is_loopback() {
-            return Err(IntrospectionError::Insecure);
-        }
+    ) -> Result<Self, IssuerError> {
         Ok(Self {
-            // A redirect would carry the secret and the token to somebody else.
-            http: Client::builder().redirect(Policy::none()).timeout(DEADLINE).build()?,
+            http: client(issuer)?,
             endpoint: issuer.join("/oauth/introspect"),
             issuer: issuer.clone(),
             client_id: ClientId::from(client_id.into()),
@@ -133,40 +110,41 @@ impl IntrospectionVerifier {
         Ok(bearer)
     }
 
-    async fn ask(&self, token: &Secret) -> Result<Answer, IntrospectionError> {
-        let response = self
+    async fn ask(&self, token: &Secret) -> Result<Answer, IssuerError> {
+        let request = self
             .http
             .post(&self.endpoint)
             .basic_auth(self.client_id.as_str(), Some(self.secret.expose()))
-            .form(&[("token", token.expose())])
-            .send()
-            .await?;
-        if response.status() != StatusCode::OK {
-            return Err(IntrospectionError::Status(response.status()));
-        }
-        serde_json::from_slice(&read(response).await?).map_err(|_| IntrospectionError::Answer)
+            .form(&[("token", token.expose())]);
+        serde_json::from_slice(&answer(request).await?).map_err(|_| IssuerError::Answer)
     }
 
-    /// Active, for exactly this resource, of this issuer, and bound to no key that nobody proved to hold here.
+    /// Active, for exactly this resource, of this issuer, and bound to no key or to one that can be proven here.
     fn judge(
         &self,
         answer: Answer,
         (token, resource): (SecretHash, &ResourceUri),
         now: Timestamp,
     ) -> Result<VerifiedBearer, VerifyError> {
-        let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("Bearer"));
+        let key = answer.cnf.map(serde_json::from_value::<Confirmation>).transpose();
+        let scheme = answer.token_type.as_deref().map(TokenScheme::parse);
+        // R9449-5-1: what is said of the type and of the key agrees, and the key is one that proofs can be made with.
+        let agrees = matches!(
+            (&key, scheme),
+            (Ok(None), None | Some(Some(TokenScheme::Bearer)))
+                | (Ok(Some(_)), None | Some(Some(TokenScheme::Dpop)))
+        );
         let refusals = [
             (!answer.active, "the token is unknown, expired or revoked, or for another resource"),
             (!answer.aud.as_ref().is_some_and(|aud| aud.is(resource)), "the token is for another resource"),
             (answer.iss.is_some_and(|iss| iss != self.issuer.as_str()), "the token is of another issuer"),
-            // A62: bearer use of a bound token
-            (answer.cnf.is_some() || !bearer, "the token is bound to a key"),
+            (!agrees, "the token is bound in a way that is unknown here"),
         ];
         if let Some((_, why)) = refusals.into_iter().find(|(refused, _)| *refused) {
             return Err(VerifyError::Invalid(why));
         }
         let (Some(sub), Some(client_id), Some(exp)) = (answer.sub, answer.client_id, answer.exp) else {
-            return Err(VerifyError::Unavailable(Box::new(IntrospectionError::Answer)));
+            return Err(VerifyError::Unavailable(Box::new(IssuerError::Answer)));
         };
         let expires_at = Timestamp::from_micros(exp.saturating_mul(1_000_000));
         if now >= expires_at {
@@ -178,7 +156,8 @@ impl IntrospectionVerifier {
         // Neither the grant nor any connection is: those are the issuer's own.
         let holder = (principal, client_id, GrantId::from(String::new()));
         let reach = (scope, GrantedConnections::Named(Vec::new()));
-        Ok(VerifiedBearer::attest(token, resource.clone(), expires_at, holder, reach))
+        let bearer = VerifiedBearer::attest(token, resource.clone(), expires_at, holder, reach);
+        Ok(bearer.bound_to(key.ok().flatten().map(|confirmation| confirmation.jkt)))
     }
 }
 
@@ -206,16 +185,4 @@ impl Verifier for IntrospectionVerifier {
     ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
         Box::pin(self.look_up(token, resource, now))
     }
-}
-
-/// The body, as far as any answer goes.
-async fn read(mut response: Response) -> Result<Vec<u8>, IntrospectionError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(IntrospectionError::Answer);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

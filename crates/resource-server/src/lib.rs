@@ -16,7 +16,11 @@
 //! # Ok(app) }
 //! ```
 //!
-//! With the feature `introspection`: a verifier that asks the authorization server (RFC 7662), as in `examples/notes`.
+//! With the feature `introspection`: a verifier that asks the authorization server (RFC 7662). With the feature `jwt`: one
+//! that checks signed tokens by itself (RFC 9068). `examples/notes` can use either.
+//!
+//! With the feature `dpop`: tokens that are bound to a key, presented with a proof of it (RFC 9449), once
+//! `RequireBearer::taking_proofs` says so. Without it such tokens are refused.
 //!
 //! With the feature `gateway`: the endpoint `/mcp` in both of its eras, strict JSON, the pipeline that every operation
 //! passes, the policy gate, connections, and the built-in sandbox server.
@@ -28,8 +32,15 @@ pub mod bearer;
 pub mod challenge;
 #[cfg(feature = "introspection")]
 mod introspection;
+#[cfg(any(feature = "introspection", feature = "jwt"))]
+mod issuer;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod layer;
+#[cfg(feature = "dpop")]
+mod local_proofs;
 pub mod metadata;
+mod possession;
 
 #[cfg(feature = "gateway")]
 mod cache;
@@ -69,7 +80,13 @@ pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
-pub use introspection::{IntrospectionError, IntrospectionVerifier};
+pub use introspection::IntrospectionVerifier;
+#[cfg(any(feature = "introspection", feature = "jwt"))]
+pub use issuer::IssuerError;
+#[cfg(feature = "jwt")]
+pub use jwt::JwtVerifier;
 pub use layer::{RequireBearer, RequireBearerService};
+#[cfg(feature = "dpop")]
+pub use local_proofs::LocalProofs;
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::{ProtectedResourceMetadata, PublicUrl, Resource, ResourceUri};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -21,10 +22,24 @@ pub fn metadata_url(resource: &ResourceUri) -> String {
     format!("{origin}{WELL_KNOWN}{rest}")
 }
 
-/// The document of `resource` as an answer (R9728-3.2-1).
+/// The document of `resource` as an answer (R9728-3.2-1). Of proofs of possession it says what is on.
 #[must_use]
-pub fn document(resource: &Resource, authorization_server: &PublicUrl) -> Response {
-    Json(ProtectedResourceMetadata::new(resource, authorization_server)).into_response()
+pub fn document(resource: &Resource, authorization_server: &PublicUrl, dpop: DpopUse) -> Response {
+    let mut document = ProtectedResourceMetadata::new(resource, authorization_server);
+    if dpop != DpopUse::Off {
+        document.dpop_signing_alg_values_supported = proof_algorithms();
+        document.dpop_bound_access_tokens_required = dpop == DpopUse::Required;
+    }
+    Json(document).into_response()
+}
+
+/// What proofs may be signed with; nothing where they cannot be checked.
+pub(crate) fn proof_algorithms() -> Vec<String> {
+    #[cfg(feature = "dpop")]
+    let algorithms = portcullis_oauth::dpop::algorithms();
+    #[cfg(not(feature = "dpop"))]
+    let algorithms = Vec::new();
+    algorithms
 }
 
 /// Readable from any origin: nothing in it is secret and nothing rides on cookies (R9728-3.2-1, MCP-AUTH-28).

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::Action;
@@ -34,6 +35,7 @@ use portcullis_oauth::{Resource, Secret, VerifiedBearer};
 
 use crate::envelope::{self, Message};
 use crate::gateway::Inner;
+use crate::possession::renewing;
 use crate::protocol::{Era, Operation, headers, result};
 use crate::refusal::Refusal;
 use case::Case;
@@ -62,10 +64,11 @@ pub(crate) async fn origin(gateway: &Arc<Inner>, headers: &HeaderMap, uri: &Uri)
 /// Answers a message.
 pub(crate) async fn post(gateway: &Arc<Inner>, resource: &Resource, request: Request) -> Response {
     let mut case = Case::open(gateway, request.headers());
-    match pass(gateway, resource, request, &mut case).await {
+    let answer = match pass(gateway, resource, request, &mut case).await {
         Ok(response) => response,
         Err(refused) => case.refuse(gateway, resource, &refused).await,
-    }
+    };
+    renewing(answer, case.next_nonce)
 }
 
 async fn pass(
@@ -75,12 +78,11 @@ async fn pass(
     case: &mut Case,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let token = token::presented(&parts.headers)?;
+    let presented = token::presented(&parts)?;
     let message = body::read(&parts.headers, body).await?;
     case.id = message.id().cloned();
     case.era = headers::agree(&parts.headers, &message)?;
-    let bearer = token::verify(gateway, resource, &token, case.now).await?;
-    case.caller(&bearer);
+    let bearer = token::verify(gateway, resource, &presented, case).await?;
     let caller = Caller { gateway, resource, bearer, era: case.era };
     if session::needed(caller.era, &message) {
         session::find(&caller, &parts.headers, case.now).await?;
@@ -127,32 +129,33 @@ async fn operate(
 }
 
 /// `GET`: there is no stream to open, but only a bearer learns so (HTTP25-7, DC-21).
-pub(crate) async fn get(gateway: &Arc<Inner>, resource: &Resource, headers: &HeaderMap) -> Response {
-    bodyless(gateway, resource, headers, false).await
+pub(crate) async fn get(gateway: &Arc<Inner>, resource: &Resource, parts: Parts) -> Response {
+    bodyless(gateway, resource, &parts, false).await
 }
 
 /// `DELETE`: ends the session that the request names (HTTP25-9); without one there is nothing to end.
-pub(crate) async fn delete(gateway: &Arc<Inner>, resource: &Resource, headers: &HeaderMap) -> Response {
-    bodyless(gateway, resource, headers, true).await
+pub(crate) async fn delete(gateway: &Arc<Inner>, resource: &Resource, parts: Parts) -> Response {
+    bodyless(gateway, resource, &parts, true).await
 }
 
-async fn bodyless(gateway: &Arc<Inner>, resource: &Resource, headers: &HeaderMap, ends: bool) -> Response {
-    let mut case = Case::open(gateway, headers);
-    match without_body(gateway, resource, headers, (ends, &mut case)).await {
+async fn bodyless(gateway: &Arc<Inner>, resource: &Resource, parts: &Parts, ends: bool) -> Response {
+    let mut case = Case::open(gateway, &parts.headers);
+    let answer = match without_body(gateway, resource, parts, (ends, &mut case)).await {
         Ok(response) => response,
         Err(refused) => case.refuse(gateway, resource, &refused).await,
-    }
+    };
+    renewing(answer, case.next_nonce)
 }
 
 async fn without_body(
     gateway: &Arc<Inner>,
     resource: &Resource,
-    headers: &HeaderMap,
+    parts: &Parts,
     (ends, case): (bool, &mut Case),
 ) -> Result<Response, Refusal> {
-    let token = token::presented(headers)?;
-    let bearer = token::verify(gateway, resource, &token, case.now).await?;
-    case.caller(&bearer);
+    let headers = &parts.headers;
+    let presented = token::presented(parts)?;
+    let bearer = token::verify(gateway, resource, &presented, case).await?;
     let caller = Caller { gateway, resource, bearer, era: Era::Session };
     let named = headers::session(headers)?.is_some() && !headers::bodyless_is_stateless(headers);
     if named {

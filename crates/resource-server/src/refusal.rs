@@ -6,7 +6,8 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_limits::Verdict;
-use portcullis_oauth::{Resource, Seconds};
+use portcullis_oauth::dpop::DpopUse;
+use portcullis_oauth::{Resource, Seconds, TokenScheme};
 use serde_json::Value;
 
 use crate::challenge::Unauthorized;
@@ -23,8 +24,8 @@ pub(crate) struct Refusal {
 
 #[derive(Debug)]
 enum Answer {
-    /// The bearer check's own answers.
-    Bearer(Unauthorized),
+    /// The bearer check's own answers, to a token that was presented in this way.
+    Bearer(Unauthorized, TokenScheme),
     /// Refused by the transport: the body is for people.
     Transport(StatusCode, &'static str),
     /// Too often: 429, or 503 when we are the ones that cannot.
@@ -37,8 +38,8 @@ enum Answer {
 
 impl Refusal {
     /// Refused at the bearer check.
-    pub(crate) fn bearer(reason: &'static str, why: Unauthorized) -> Self {
-        Self { reason, answer: Answer::Bearer(why) }
+    pub(crate) fn bearer(reason: &'static str, why: Unauthorized, scheme: TokenScheme) -> Self {
+        Self { reason, answer: Answer::Bearer(why, scheme) }
     }
 
     /// Refused by the rules of the transport.
@@ -101,13 +102,18 @@ impl Refusal {
         self.reason
     }
 
-    /// The answer at `resource` to the request `id`.
-    pub(crate) fn respond(&self, resource: &Resource, era: Era, id: Option<&Id>) -> Response {
+    /// The answer at `resource`, which uses `DPoP` like this, to the request `id`.
+    pub(crate) fn respond(
+        &self,
+        (resource, dpop): (&Resource, DpopUse),
+        era: Era,
+        id: Option<&Id>,
+    ) -> Response {
         let body = |status: StatusCode, code: i64, message: &str, data: Option<&Value>| {
             (status, Json(envelope::error(id, code, message, data))).into_response()
         };
         match &self.answer {
-            Answer::Bearer(why) => why.respond(resource),
+            Answer::Bearer(why, scheme) => why.respond(resource, *scheme, dpop),
             Answer::Transport(status, message) => body(*status, code::TRANSPORT, message, None),
             Answer::Later(status, seconds) => {
                 let message = if *status == StatusCode::TOO_MANY_REQUESTS {

@@ -109,7 +109,10 @@ async fn what_is_not_for_this_resource_is_refused_whatever_is_said_of_it() {
         ("aud", ""),
         ("iss", "\"https://evil.example\""),
         ("token_type", "\"DPoP\""),
+        ("token_type", "\"MAC\""),
         ("cnf", "{\"jkt\":\"x\"}"),
+        ("cnf", "{}"),
+        ("cnf", "{\"x5t#S256\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"}"),
         ("exp", "0"),
     ] {
         server.says(200, &active(member, value));
@@ -117,6 +120,24 @@ async fn what_is_not_for_this_resource_is_refused_whatever_is_said_of_it() {
     }
     server.says(200, &active("aud", "[\"https://NOTES.example.com:443/mcp\"]"));
     assert!(ask(&verifier, 0).await.is_ok());
+}
+
+/// R9449-5-1, R9449-7.2-1: what is said of type and key must agree, and the key comes along, for whoever checks the proof
+#[tokio::test]
+async fn a_bound_token_comes_with_its_key() {
+    let (server, verifier) = Server::start().await;
+    let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let cnf = format!("{{\"jkt\":\"{jkt}\"}}");
+    let typed = |kind: &str| {
+        active("cnf", &cnf).replace("{\"active\"", &format!("{{\"token_type\":\"{kind}\",\"active\""))
+    };
+    server.says(200, &typed("Bearer"));
+    assert!(matches!(ask(&verifier, 0).await, Err(VerifyError::Invalid(_))));
+    for says in [active("cnf", &cnf), typed("DPoP"), typed("dpop")] {
+        server.says(200, &says);
+        let bearer = ask(&verifier, 0).await.unwrap();
+        assert_eq!(bearer.confirmation().map(portcullis_oauth::JwkThumbprint::as_str), Some(jkt));
+    }
 }
 
 /// ASVS-16.5.1: it fails closed, as 503, and asks again next time

@@ -13,7 +13,7 @@ use tower_sessions::cookie::SameSite;
 use tower_sessions::session::Error;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
-use crate::session_store::{self, ABSOLUTE, DEVICE, PRINCIPAL, SessionStore};
+use crate::session_store::{self, ABSOLUTE, DEVICE, PRINCIPAL, SID, SessionStore};
 
 const AUTHENTICATED_AT: &str = "authenticated_at";
 const BROWSER: &str = "browser";
@@ -54,6 +54,9 @@ pub struct SignedIn {
     pub principal: PrincipalId,
     /// When they last proved who they are.
     pub authenticated_at: Timestamp,
+    /// What others may call this session: it opens nothing, and stays when the same person proves again who they are.
+    /// None in sessions of an older release.
+    pub sid: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Browser {
@@ -74,7 +77,12 @@ impl Browser {
     pub async fn signed_in(&self) -> Result<Option<SignedIn>, BrowserError> {
         let principal: Option<PrincipalId> = self.0.get(PRINCIPAL).await?;
         let at: Option<Timestamp> = self.0.get(AUTHENTICATED_AT).await?;
-        Ok(principal.zip(at).map(|(principal, authenticated_at)| SignedIn { principal, authenticated_at }))
+        let sid: Option<String> = self.0.get(SID).await?;
+        Ok(principal.zip(at).map(|(principal, authenticated_at)| SignedIn {
+            principal,
+            authenticated_at,
+            sid,
+        }))
     }
 
     /// Signs a user in: under a new session id, the old one being dead (ASVS-7.2.4).
@@ -82,7 +90,10 @@ impl Browser {
     /// # Errors
     /// When the session store does not answer.
     pub async fn sign_in(&self, principal: &PrincipalId, now: Timestamp) -> Result<(), BrowserError> {
+        let same = self.signed_in().await?.filter(|before| before.principal == *principal);
+        let sid = same.and_then(|before| before.sid).unwrap_or_else(|| random_handle("sid_"));
         self.0.cycle_id().await?;
+        self.0.insert(SID, sid).await?;
         self.0.insert(PRINCIPAL, principal).await?;
         self.0.insert(AUTHENTICATED_AT, now).await?;
         self.0.insert(DEVICE, &self.1).await?;
@@ -109,6 +120,7 @@ impl Browser {
         self.0.cycle_id().await?;
         self.0.remove_value(PRINCIPAL).await?;
         self.0.remove_value(AUTHENTICATED_AT).await?;
+        self.0.remove_value(SID).await?;
         self.0.save().await?;
         Ok(())
     }

@@ -19,4 +19,4 @@ pub use error_page::ErrorPage;
 pub use form::form;
 pub use headers::page_headers;
 pub use peer::Peer;
-pub use session_store::{SessionStore, SessionSummary};
+pub use session_store::{EndedSession, SessionStore, SessionSummary};

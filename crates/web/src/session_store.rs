@@ -16,6 +16,8 @@ use tower_sessions::session_store::{Error, Result};
 pub(crate) const PRINCIPAL: &str = "principal";
 /// The key of a session's data that says how the browser named itself (`User-Agent`) when somebody signed in.
 pub(crate) const DEVICE: &str = "device";
+/// The key of a session's data that holds its name for others.
+pub(crate) const SID: &str = "sid";
 
 /// A signed-in browser that is silent for so long signs in again (ASVS-7.3.1).
 const IDLE: Seconds = Seconds(24 * 3_600);
@@ -44,6 +46,13 @@ pub struct SessionSummary {
     pub signed_in_at: Timestamp,
     /// When it was used last, to five minutes.
     pub last_seen_at: Timestamp,
+}
+
+/// A session that was ended from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedSession {
+    /// What others call it.
+    pub sid: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -111,23 +120,27 @@ impl SessionStore {
         Ok(rows.into_iter().map(summary).collect())
     }
 
-    /// Ends one session of a principal (ASVS-7.4.1). `false` when they have no such session.
+    /// Ends one session of a principal (ASVS-7.4.1), in the transaction that holds what follows from it. `None` when they
+    /// have no such session.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn end(
-        &self,
+    pub async fn end_in(
+        transaction: &mut Transaction,
         principal: &PrincipalId,
-        handle: &str,
-    ) -> std::result::Result<bool, DatabaseError> {
-        let ended: Option<(SecretHash,)> = on!(self.database.write(), |pool| sqlx::query_as(
-            "DELETE FROM web_session WHERE id_hash = $1 AND principal_id = $2 RETURNING id_hash"
+        handle: &SecretHash,
+    ) -> std::result::Result<Option<EndedSession>, DatabaseError> {
+        let ended: Option<(String,)> = on!(transaction.on(), |connection| sqlx::query_as(
+            "DELETE FROM web_session WHERE id_hash = $1 AND principal_id = $2 RETURNING data"
         )
         .bind(handle)
         .bind(principal)
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await)?;
-        Ok(ended.is_some())
+        Ok(ended.map(|(data,)| {
+            let data: serde_json::Value = serde_json::from_str(&data).unwrap_or_default();
+            EndedSession { sid: data[SID].as_str().map(str::to_owned) }
+        }))
     }
 
     /// Deletes sessions that no browser can use any more.

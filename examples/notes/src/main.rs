@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use portcullis_resource_server::oauth::{PublicUrl, Resource, ResourceUri, ScopeSet, SystemClock};
-use portcullis_resource_server::{IntrospectionVerifier, RequireBearer};
+use portcullis_resource_server::{IntrospectionVerifier, JwtVerifier, RequireBearer, Verifier};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
@@ -29,12 +29,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// The five lines: nobody reaches `app` without a live token of Portcullis for exactly this server.
 fn guarded(app: Router, uri: ResourceUri) -> Result<Router, Box<dyn Error>> {
     let issuer = PublicUrl::parse(&setting("PORTCULLIS_URL")?)?;
-    let verifier =
-        IntrospectionVerifier::new(&issuer, setting("NOTES_CLIENT_ID")?, setting("NOTES_CLIENT_SECRET")?)?;
+    let verifier = verifier(&issuer)?;
     let resource = Resource::new(uri, "Team notes", ScopeSet::from_iter([READ, WRITE]));
-    let check =
-        RequireBearer::new(resource, ScopeSet::from_iter([READ]), Arc::new(verifier), Arc::new(SystemClock));
+    let check = RequireBearer::new(resource, ScopeSet::from_iter([READ]), verifier, Arc::new(SystemClock));
     Ok(app.layer(check.clone()).merge(check.metadata(&issuer)))
+}
+
+/// Signed tokens are checked here, with the keys that Portcullis publishes; about opaque ones Portcullis is asked.
+fn verifier(issuer: &PublicUrl) -> Result<Arc<dyn Verifier>, Box<dyn Error>> {
+    if env::var("NOTES_TOKEN_FORMAT").is_ok_and(|format| format == "jwt") {
+        return Ok(Arc::new(JwtVerifier::new(issuer)?));
+    }
+    let (id, secret) = (setting("NOTES_CLIENT_ID")?, setting("NOTES_CLIENT_SECRET")?);
+    Ok(Arc::new(IntrospectionVerifier::new(issuer, id, secret)?))
 }
 
 /// The server as it would be without Portcullis.

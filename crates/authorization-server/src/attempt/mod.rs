@@ -20,5 +20,7 @@ pub(crate) use self::observe::{json, page};
 pub(crate) use self::sheet::{
     client, completed, current, decided, failed, joins, passed, person, refused, unless_refused,
 };
-pub(crate) use self::who::{authenticated_client, known_client, unidentified_client, unproven_client};
+pub(crate) use self::who::{
+    authenticated_client, known_client, unidentified_client, unproven_assertion, unproven_client,
+};
 pub use self::words::{AttemptOutcome, AttemptStage, Reason, Step};

@@ -106,6 +106,7 @@ pub(crate) fn failed(error: &Error) {
             (Step::Server, Reason::ServerFault)
         }
         (ErrorCode::InvalidClient, _) => (Step::ClientAuthentication, Reason::AuthenticationFailed),
+        (ErrorCode::InvalidDpopProof, _) => (Step::Proof, Reason::ProofInvalid),
         (ErrorCode::UnauthorizedClient | ErrorCode::UnsupportedGrantType, _) => {
             (Step::Request, Reason::GrantNotAllowed)
         }

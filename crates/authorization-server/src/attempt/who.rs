@@ -1,6 +1,7 @@
 //! What an attempt is told of clients: how one was found, or why none was.
 
 use portcullis_oauth::ClientAuthMethod;
+use portcullis_oauth::jose::AssertionError;
 
 use super::sheet::{client, passed, refused, unless_refused};
 use super::words::{Reason, Step};
@@ -42,7 +43,11 @@ pub(crate) fn unproven_client(found: Option<&Client>, id: &str, tried: ClientAut
         return;
     }
     let registered = found.metadata.token_endpoint_auth_method;
-    let right = if found.is_confidential() { "the client's secret" } else { "no secret" };
+    let right = match registered {
+        ClientAuthMethod::None => "no secret",
+        ClientAuthMethod::PrivateKeyJwt => "an assertion that the client signed",
+        _ => "the client's secret",
+    };
     let got = match tried {
         ClientAuthMethod::None => "no secret".to_owned(),
         tried if tried == registered => "another secret".to_owned(),
@@ -50,6 +55,24 @@ pub(crate) fn unproven_client(found: Option<&Client>, id: &str, tried: ClientAut
     };
     let expected = format_args!("{right}, by the method {}", registered.as_str());
     refused((Step::ClientAuthentication, Reason::AuthenticationFailed), expected, got);
+}
+
+/// A client that is not known, is disabled, or did not prove itself by its assertion.
+pub(crate) fn unproven_assertion(found: Option<&Client>, id: &str, why: AssertionError) {
+    let Some(found) = found else {
+        unless_refused((Step::Client, Reason::ClientUnknown), KNOWN, id);
+        return;
+    };
+    if known_client(Some(found.clone()), id).is_none() {
+        return;
+    }
+    let method = found.metadata.token_endpoint_auth_method.as_str();
+    let expected = format_args!("a proof of the client, by the method {method}");
+    refused(
+        (Step::ClientAuthentication, Reason::AuthenticationFailed),
+        expected,
+        format_args!("an assertion: {why}"),
+    );
 }
 
 /// Nobody is known by the URL of a document.

@@ -68,6 +68,8 @@ words! {
         Client = "client",
         /// Whether it proved to be that client.
         ClientAuthentication = "client_authentication",
+        /// Which key it proved to hold (RFC 9449).
+        Proof = "proof",
         /// Where the answer goes.
         RedirectUri = "redirect_uri",
         /// What the request says otherwise.
@@ -125,7 +127,9 @@ reasons! {
     ClientDocument = "client_document": "The document that the client_id points to could not be read or is not in order; the audit trail holds the cause. Its author has to mend it.",
     ClientNotApproved = "client_not_approved": "`portcullis client documents` lists what waits for you; `portcullis client trust` allows it.",
     ClientBlocked = "client_blocked": "An administrator blocked this client, or documents are switched off. `portcullis client trust` allows it.",
-    AuthenticationFailed = "authentication_failed": "Compare the client_secret that the application holds, and the way in which it sends it, with the registration. `portcullis client rotate-secret` makes a new one.",
+    AuthenticationFailed = "authentication_failed": "Compare the client_secret or the key that the application holds, and the way in which it proves it, with the registration. `portcullis client rotate-secret` makes a new secret, `portcullis client set-keys` registers another key.",
+    ProofInvalid = "proof_invalid": "The client's tokens are bound to a key (DPoP, RFC 9449), and its proof of that key is missing or not in order: what was received says what is wrong with it. A clock that is wrong is a frequent cause.",
+    KeyNotProven = "key_not_proven": "The code or token is bound to a key (DPoP, RFC 9449), and the request proved another one or none: the application lost its key, or somebody else tries the code or token. If it lost it, connect again.",
     RedirectMissing = "redirect_missing": "The client registered several redirect URIs, so its request has to name one of them.",
     RedirectMismatch = "redirect_mismatch": "Register exactly the address that the application sends, or let the application send the registered one.",
     RequestMalformed = "request_malformed": "The application's developer has to mend the request: what was received says what is wrong with it.",
@@ -143,9 +147,10 @@ reasons! {
     ResourceSeveral = "resource_several": "A token is for one resource. The application has to name one.",
     ScopeMalformed = "scope_malformed": "Scopes are names with spaces between them. The application's developer has to mend the request.",
     ScopeUnknown = "scope_unknown": "None of these scopes means anything at the resource. Let the application ask for what the resource's metadata lists.",
+    ScopeWithoutOpenid = "scope_without_openid": "The application asks for profile or email without openid, and then they mean nothing (OpenID Connect Core 5.4). Let it ask for openid too.",
     ScopeMissing = "scope_missing": "The resource gives nothing by default. The application has to name scopes.",
     ScopeBeyond = "scope_beyond": "The application asks for more than was granted or registered. It has to ask the person again, or you widen its registration.",
-    SignInRequired = "sign_in_required": "Nobody was signed in, and the application wanted nobody to be asked. It has to send the person without prompt=none.",
+    SignInRequired = "sign_in_required": "Nobody was signed in as lately as the application asks, or consent was due, and it wanted nobody to be asked. It has to send the person without prompt=none.",
     SignInFailed = "sign_in_failed": "The address or the password was not right. `portcullis user password` sets a new one.",
     SignInThrottled = "sign_in_throttled": "There were too many tries. Wait, or `portcullis user unlock`.",
     PasswordExpired = "password_expired": "The person has to choose a new password first, as an administrator asked.",

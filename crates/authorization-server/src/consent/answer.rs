@@ -52,6 +52,8 @@ impl Pending {
                     redirect_uri: redirect.destination.uri().as_str(),
                     code_challenge: &redirect.code_challenge,
                     resource,
+                    nonce: redirect.nonce.as_deref(),
+                    dpop_jkt: redirect.dpop_jkt.as_ref(),
                 };
                 store::create_code_in(transaction, &code, now).await.map(Given::Code)
             }

@@ -11,6 +11,7 @@ use super::pending::{Asked, Pending};
 use super::{gone, question};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::openid;
 use crate::page_error::PageError;
 use crate::store::{self, NewGrant, Target, Targets};
 
@@ -83,7 +84,7 @@ async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Tick
     let mut targets = Vec::new();
     for (index, asked) in pending.targets.iter().enumerate() {
         let (offered, field) = (question::offered(pending, asked), question::field(index));
-        let given: ScopeSet = form.all(&field).filter(|scope| offered.contains(scope)).collect();
+        let given = openid::whole(form.all(&field).filter(|scope| offered.contains(scope)).collect());
         if given.is_empty() {
             continue;
         }
@@ -91,7 +92,7 @@ async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Tick
         let stay = ScopeSet::from_iter(stays.then_some(scopes::OFFLINE_ACCESS));
         targets.push(Target { resource: asked.resource.uri.clone(), scope: given.union(&stay) });
     }
-    let Some(targets) = Targets::of(targets) else {
+    let Some(mut targets) = Targets::of(targets) else {
         return Ok(Err(Problem::NothingTicked("Tick at least one permission, or deny.")));
     };
     let connections = match connections(core, pending, (&targets, form)).await? {
@@ -99,6 +100,10 @@ async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Tick
         Reached::Named(named) => Some(named),
         Reached::Missing => return Ok(Err(Problem::NoSuchConnection)),
     };
+    // Who signs in is told beside something, never instead of it.
+    let identity = question::identity(core, pending);
+    let told: ScopeSet = form.all("scope").filter(|scope| identity.contains(scope)).collect();
+    targets.further.extend(openid::beside(core, &told));
     // DC-6: asked for or not, it gives no permission; but who unticks "stay connected" gets no refresh token.
     let may_refresh = stays || !question::asks_to_stay(pending);
     Ok(Ok(Ticked { targets, connections, may_refresh }))
@@ -123,7 +128,7 @@ async fn connections(
     let mut named = Vec::new();
     for asked in pending.targets.iter().filter(is_ticked) {
         match &asked.resource.alias {
-            _ if asked.registered.is_some() => {}
+            _ if !asked.is_for_gateway() => {}
             Some(alias) => match owned.iter().find(|connection| connection.alias == *alias) {
                 Some(connection) => named.push(connection.id.clone()),
                 None => return Ok(Reached::Missing),
@@ -162,6 +167,7 @@ async fn grant(
         attempt: pending.attempt.as_ref(),
     };
     let grant = store::create_grant_in(&mut transaction, &new, now).await?;
+    openid::record_in(core, &mut transaction, &grant, (&ticked.targets, &pending.sign_in)).await?;
     let given = pending.give_in(&mut transaction, (&grant, &ticked.targets.first.resource), now).await?;
     let event =
         Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);

@@ -1,15 +1,17 @@
 //! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
 
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Form, Resource, ScopeSet, Secret, SecretKind, Timestamp, UserCode,
+    ClientId, CodeChallenge, Destination, Form, JwkThumbprint, Resource, ScopeSet, Secret, SecretKind,
+    Timestamp, UserCode,
 };
-use portcullis_web::{Browser, Peer};
+use portcullis_web::{Browser, Peer, SignedIn};
 
 use super::{changed, gone};
 use crate::Core;
 use crate::attempt::{self, AttemptId, Reason, Step};
+use crate::openid;
 use crate::page_error::PageError;
-use crate::signed_in::signed_in;
+use crate::signed_in::sign_in;
 use crate::store::{Client, RegisteredResource, Target, Targets, User};
 
 /// A request that waits.
@@ -18,6 +20,8 @@ pub(super) struct Pending {
     pub(super) mark: String,
     pub(super) client: Client,
     pub(super) user: User,
+    /// When and in which session they signed in.
+    pub(super) sign_in: SignedIn,
     /// What it is for, the first first; never empty.
     pub(super) targets: Vec<Asked>,
     pub(super) way: Way,
@@ -28,9 +32,17 @@ pub(super) struct Pending {
 /// One resource that is asked for.
 pub(super) struct Asked {
     pub(super) resource: Resource,
-    /// How its server is registered; `None` for our own gateway.
+    /// How its server is registered; `None` for our own gateway and for `UserInfo`.
     pub(super) registered: Option<RegisteredResource>,
+    /// What is asked for there; the first may have beside it what is asked of the sign-in.
     pub(super) scope: ScopeSet,
+}
+
+impl Asked {
+    /// Whether connections play a part: they are our own gateway's.
+    pub(super) fn is_for_gateway(&self) -> bool {
+        self.registered.is_none() && !openid::is_userinfo(&self.resource)
+    }
 }
 
 /// Where the answer goes.
@@ -46,6 +58,8 @@ pub(super) struct Redirect {
     pub(super) destination: Destination,
     pub(super) state: Option<String>,
     pub(super) code_challenge: CodeChallenge,
+    pub(super) nonce: Option<String>,
+    pub(super) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// A device, as a person can tell it from another one (R8628-5.4-1).
@@ -60,7 +74,7 @@ pub(super) struct Device {
 /// What a handle turns out to be.
 pub(super) enum Found {
     Pending(Box<Pending>),
-    /// Nobody is signed in, or no longer may be.
+    /// Nobody is signed in, no longer may be, or proved who they are longer ago than the request accepts (OIDC-C-3-1).
     SignInFirst(String),
 }
 
@@ -91,8 +105,8 @@ pub(super) async fn find(
     if handle.expose().starts_with(SecretKind::DeviceRequest.prefix()) {
         return find_device(core, (browser, peer), handle).await;
     }
-    let mark = browser.mark().await?;
-    let Some(request) = core.requests.find(&handle, &mark, core.clock.now()).await? else {
+    let (mark, now) = (browser.mark().await?, core.clock.now());
+    let Some(request) = core.requests.find(&handle, &mark, now).await? else {
         return Err(over(core, &handle).await?);
     };
     attempt::joins(request.attempt.as_ref());
@@ -104,13 +118,15 @@ pub(super) async fn find(
     }
     let destination = Destination::prove(&client.metadata.redirect_uris, Some(&request.redirect_uri))
         .map_err(|_| gone())?;
-    let Some(user) = signed_in(core, browser).await? else {
+    let found = sign_in(core, browser).await?;
+    let Some((user, sign_in)) = found.filter(|(_, sign_in)| request.demand.is_met(sign_in, now)) else {
         return Ok(Found::SignInFirst(consent_url(&handle)));
     };
     let targets = asked(core, &request.targets()?).await?;
-    let way =
-        Way::Redirect(Redirect { destination, state: request.state, code_challenge: request.code_challenge });
-    let pending = Pending { handle, mark, client, user, targets, way, attempt: request.attempt };
+    let (state, code_challenge) = (request.state, request.code_challenge);
+    let (nonce, dpop_jkt) = (request.nonce, request.dpop_jkt);
+    let way = Way::Redirect(Redirect { destination, state, code_challenge, nonce, dpop_jkt });
+    let pending = Pending { handle, mark, client, user, sign_in, targets, way, attempt: request.attempt };
     Ok(Found::Pending(Box::new(pending)))
 }
 
@@ -120,7 +136,7 @@ async fn find_device(
     handle: Secret,
 ) -> Result<Found, PageError> {
     let mark = browser.mark().await?;
-    let Some(user) = signed_in(core, browser).await? else {
+    let Some((user, sign_in)) = sign_in(core, browser).await? else {
         return Ok(Found::SignInFirst("/device".to_owned()));
     };
     let claimed = core.devices.find_claimed(&handle, (&mark, &user.id), core.clock.now()).await?;
@@ -135,7 +151,7 @@ async fn find_device(
         peer: claimed.peer,
         asked_at: claimed.created_at,
     });
-    let pending = Pending { handle, mark, client, user, targets, way, attempt: claimed.attempt };
+    let pending = Pending { handle, mark, client, user, sign_in, targets, way, attempt: claimed.attempt };
     Ok(Found::Pending(Box::new(pending)))
 }
 

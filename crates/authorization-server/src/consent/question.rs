@@ -9,6 +9,7 @@ use portcullis_web::layout::{Chrome, Moment, page};
 use super::pending::{Asked, Device, Pending, Redirect, Way};
 use crate::Core;
 use crate::directory::ConnectionSummary;
+use crate::openid;
 use crate::page_error::PageError;
 use crate::pages::{
     AskingDevice, ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
@@ -22,13 +23,19 @@ pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<Co
 }
 
 /// What can be ticked at one resource: what was asked for, as far as it has a meaning there and the user may give it. The
-/// user's permissions are those of our own gateway; another server's scopes are its own business.
+/// user's permissions are those of our own gateway; another server's scopes are its own business, and who they are is always
+/// theirs to tell.
 pub(super) fn offered(pending: &Pending, asked: &Asked) -> ScopeSet {
-    let may = match &asked.registered {
-        Some(_) => &asked.resource.scopes,
-        None => &pending.user.permissions,
-    };
-    asked.scope.intersection(may)
+    let may = if asked.is_for_gateway() { &pending.user.permissions } else { &asked.resource.scopes };
+    openid::own(&asked.scope, &asked.resource).intersection(may)
+}
+
+/// What can be ticked of the sign-in where `UserInfo` is not among the resources; wherever they are, it is one question.
+pub(super) fn identity(core: &Core, pending: &Pending) -> ScopeSet {
+    if pending.targets.iter().any(|asked| openid::is_userinfo(&asked.resource)) {
+        return ScopeSet::default();
+    }
+    openid::asked(core, &pending.scope())
 }
 
 /// Whether the client asks to go on while the person is away (DC-6); wherever it asks, it is one question.
@@ -51,7 +58,7 @@ fn choices(
     let offered = offered(pending, asked);
     let own = |scope: &'static str| offered.contains(scope).then(|| choice(core, scope, reached));
     let Some(registered) = &asked.registered else {
-        return scopes::MCP.into_iter().filter_map(own).collect();
+        return scopes::MCP.into_iter().chain(scopes::OPENID).filter_map(own).collect();
     };
     let theirs = registered.what.scopes.iter().filter(|scope| offered.contains(&scope.name));
     theirs.map(|scope| ScopeChoice::described(&scope.name, &scope.about)).collect()
@@ -82,6 +89,16 @@ fn target(
     TargetScopes { resource: target_resource(asked), field, scopes, missing }
 }
 
+/// What can be told of the person beside the resources: in their list where there is one, else below them all.
+fn told(core: &Core, pending: &Pending, ticked: impl Fn(&str, &str) -> bool) -> Vec<ScopeChoice> {
+    let identity = identity(core, pending);
+    let choice = |scope: &'static str| ScopeChoice {
+        ticked: ticked("scope", scope),
+        ..ScopeChoice::new(scope, Vec::new())
+    };
+    scopes::OPENID.into_iter().filter(|scope| identity.contains(scope)).map(choice).collect()
+}
+
 /// Shows the question, or shows it again with what was wrong with the last answer.
 pub(super) async fn show(
     core: &Core,
@@ -94,13 +111,17 @@ pub(super) async fn show(
         |name: &str, value: &str| last.is_none_or(|(form, _)| form.all(name).any(|posted| posted == value));
     let csrf = browser.csrf_token().await?;
     let owned = connections(core, pending).await?;
-    let targets: Vec<TargetScopes> =
+    let mut targets: Vec<TargetScopes> =
         (0..pending.targets.len()).map(|index| target(core, (pending, index), &owned, ticked)).collect();
+    let mut identity = told(core, pending, ticked);
+    if let [only] = &mut targets[..] {
+        only.scopes.append(&mut identity);
+    }
     let stay = asks_to_stay(pending).then(|| ScopeChoice {
         ticked: ticked("scope", scopes::OFFLINE_ACCESS),
         ..ScopeChoice::new(scopes::OFFLINE_ACCESS, Vec::new())
     });
-    let all_connections = |asked: &Asked| asked.resource.alias.is_none() && asked.registered.is_none();
+    let all_connections = |asked: &Asked| asked.resource.alias.is_none() && asked.is_for_gateway();
     // Where it is the only thing that is asked for, it is what the page has to say first.
     let missing = targets.first().filter(|_| targets.len() == 1).and_then(|only| only.missing.clone());
     let question = ConsentPage {
@@ -112,6 +133,7 @@ pub(super) async fn show(
         sends_to: sends_to(core, pending),
         account: pending.user.email.clone(),
         targets,
+        identity,
         stay,
         connections: pending.targets.iter().any(all_connections).then(|| {
             let boxed =
@@ -131,7 +153,8 @@ fn target_resource(asked: &Asked) -> TargetResource {
     let (name, host) = match (&asked.registered, alias) {
         (Some(_), _) => (name.clone(), Some(uri.authority().to_owned())),
         (None, Some(alias)) => (alias.to_string(), None),
-        (None, None) => ("your connections".to_owned(), None),
+        (None, None) if asked.is_for_gateway() => ("your connections".to_owned(), None),
+        (None, None) => (name.clone(), None),
     };
     TargetResource { name, host, uri: uri.to_string() }
 }

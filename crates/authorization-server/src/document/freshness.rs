@@ -16,7 +16,8 @@ pub(super) fn fresh_until(headers: &HeaderMap, now: Timestamp) -> Timestamp {
     now.plus(Seconds(lifetime(headers, now).unwrap_or(FLOOR).clamp(FLOOR, CEILING)))
 }
 
-fn lifetime(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
+/// What these headers say of it, if they say anything that can be read.
+pub(crate) fn lifetime(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
     let directives: Vec<String> = headers
         .get_all(CACHE_CONTROL)
         .iter()

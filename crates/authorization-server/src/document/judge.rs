@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use portcullis_oauth::jose::ClientKeys;
 use portcullis_oauth::{ClientAuthMethod, ClientIdUrl, ClientMetadata, StrictJson};
 use portcullis_outbound::Incoming;
 use serde_json::{Map, Value};
@@ -11,8 +12,6 @@ use crate::client_metadata::{self, text};
 
 /// What no document may hold: it is public (CIMD-4.1-2).
 const SECRET_MEMBERS: &str = "client_secret";
-/// The one method that a later release will know; until then a document that demands it is refused here.
-const NEEDS_KEY: &str = "private_key_jwt";
 
 /// Judges an answer to the question for the document at `url`.
 pub(super) fn judge(url: &ClientIdUrl, answer: &Incoming) -> Result<ClientMetadata, Fault> {
@@ -43,28 +42,37 @@ pub(super) fn judge(url: &ClientIdUrl, answer: &Incoming) -> Result<ClientMetada
 }
 
 /// `application/json` or `application/*+json` (CIMD-4.1-3), with whatever parameters.
-fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let Some(subtype) = essence.strip_prefix("application/") else { return false };
     subtype == "json" || subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty())
 }
 
-/// Not said means `none` here: the default of registration would be a secret, which a document cannot have.
+/// Not said means that its keys prove it, or without keys `none`: the default of registration would be a secret, which a
+/// document cannot have.
 fn method(members: &Map<String, Value>) -> Result<ClientAuthMethod, Fault> {
     if let Some(member) = members.keys().find(|name| name.starts_with(SECRET_MEMBERS)) {
         return Err(Fault::final_one("document_with_secret", format!("it holds {member}")));
     }
-    match members.get("token_endpoint_auth_method") {
-        None | Some(Value::Null) => Ok(ClientAuthMethod::None),
-        Some(Value::String(name)) if name == ClientAuthMethod::None.as_str() => Ok(ClientAuthMethod::None),
+    let keys = ClientKeys::of(members);
+    if let Some(error) = keys.as_ref().err().filter(|error| error.is_grave()) {
+        return Err(Fault::final_one("document_keys", error.to_string()));
+    }
+    let (by_key, public) = (ClientAuthMethod::PrivateKeyJwt, ClientAuthMethod::None);
+    match (members.get("token_endpoint_auth_method"), keys) {
+        (None | Some(Value::Null), Ok(None)) => Ok(public),
+        (Some(Value::String(name)), _) if name == public.as_str() => Ok(public),
         // CIMD-6.2-1: such a client is confidential, and to take it for a public one would let anybody be it.
-        Some(Value::String(name)) if name == NEEDS_KEY => {
-            Err(Fault::final_one("document_needs_key", "private_key_jwt is not offered yet"))
+        (None | Some(Value::Null), Ok(Some(_))) => Ok(by_key),
+        (Some(Value::String(name)), Ok(Some(_))) if name == by_key.as_str() => Ok(by_key),
+        (Some(Value::String(name)), Ok(None)) if name == by_key.as_str() => {
+            Err(Fault::final_one("document_needs_key", "private_key_jwt without jwks or jwks_uri"))
         }
-        Some(Value::String(name)) if name.starts_with(SECRET_MEMBERS) => {
+        (Some(Value::String(name)), _) if name.starts_with(SECRET_MEMBERS) => {
             Err(Fault::final_one("document_with_secret", "a method with a shared secret"))
         }
-        Some(_) => Err(Fault::final_one(
+        (_, Err(error)) => Err(Fault::final_one("document_keys", error.to_string())),
+        (Some(_), Ok(_)) => Err(Fault::final_one(
             "document_method",
             "token_endpoint_auth_method is not one that documents can have",
         )),

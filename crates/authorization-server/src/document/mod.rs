@@ -15,6 +15,8 @@ use portcullis_database::DatabaseError;
 use portcullis_oauth::{ClientIdUrl, PrincipalId, Seconds, Timestamp};
 use portcullis_web::Peer;
 
+pub(crate) use self::freshness::lifetime;
+pub(crate) use self::judge::is_json;
 pub(crate) use self::read::Documents;
 use crate::Core;
 use crate::page_error::PageError;
@@ -96,7 +98,8 @@ pub(crate) async fn current(core: &Core, id: &str, peer: Peer) -> Result<Client,
         Some(client) if client.document.as_ref().is_some_and(|document| now < document.fresh_until) => {
             Ok(client)
         }
-        _ => read::read(core, &url, Some(&peer.to_string()), now).await,
+        // On the heap: what waits for a stranger should not make every caller's future large.
+        _ => Box::pin(read::read(core, &url, Some(&peer.to_string()), now)).await,
     }
 }
 
@@ -111,7 +114,7 @@ pub(crate) async fn at_token(core: &Core, client: Client, now: Timestamp) -> Res
     let url = ClientIdUrl::parse(client.id.as_str(), core.public_url().is_loopback());
     let url = url.map_err(|_| Unidentified::Url("client_id_url"))?;
     let until = document.read_at.plus(OUTAGE);
-    match read::read(core, &url, None, now).await {
+    match Box::pin(read::read(core, &url, None, now)).await {
         Err(Unidentified::Document(fault)) if !fault.is_final && now < until => Ok(client),
         read => read,
     }

@@ -114,7 +114,7 @@ async fn ask(core: &Core, url: &ClientIdUrl, source: Option<&str>, now: Timestam
         core.clients.extend_document(&client.id, fresh_until, now).await?;
         return Ok(client.clone());
     }
-    let metadata = judge(url, &incoming)?;
+    let metadata = core.settings.offered(judge(url, &incoming)?);
     let new = NewDocument { id: url.client_id(), metadata, etag: new_etag(&incoming), fresh_until };
     Ok(core.clients.keep_document(&new, now).await?)
 }

@@ -24,6 +24,8 @@ pub struct ConsentPage {
     pub sends_to: ReturnAddress,
     /// What it asks for access to, each with its own scopes; never empty.
     pub targets: Vec<TargetScopes>,
+    /// What it may learn of the person, where that is asked beside several resources; posted back as `scope` too.
+    pub identity: Vec<ScopeChoice>,
     /// "Stay connected", if that was asked for; posted back as `scope` too.
     pub stay: Option<ScopeChoice>,
     /// The account that access is given to: the e-mail address of the person who is signed in.

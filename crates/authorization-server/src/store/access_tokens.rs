@@ -2,9 +2,11 @@
 
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    Actor, ClientId, ConnectionId, GrantId, GrantedConnections, PrincipalId, ResourceUri, ScopeSet, Secret,
-    SecretHash, Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, GrantedConnections, JwkThumbprint, PrincipalId, ResourceUri,
+    ScopeSet, SecretHash, Timestamp,
 };
+
+use super::minted::MintedAccess;
 
 /// A token with all that decides whether it is live.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -24,6 +26,7 @@ pub(crate) struct TokenRow {
     pub(crate) client_disabled_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
     pub(crate) permissions: Option<ScopeSet>,
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
     act: Option<String>,
     connections: Option<String>,
 }
@@ -66,13 +69,12 @@ impl TokenRow {
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     /// The new one.
-    pub(crate) token: &'a Secret,
+    pub(crate) access: MintedAccess<'a>,
     /// The token that it comes from; revoked, it takes this one along.
     pub(crate) subject: &'a SecretHash,
     pub(crate) grant: &'a GrantId,
     /// The client that gets it, when that is not the grant's.
     pub(crate) issued_to: Option<&'a ClientId>,
-    pub(crate) reach: (&'a ResourceUri, &'a ScopeSet),
     pub(crate) actor: &'a Actor,
 }
 
@@ -91,7 +93,7 @@ impl AccessTokens {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
             "SELECT t.grant_id, c.id AS client_id, g.principal_id, t.resource, t.scope, t.issued_at, t.expires_at, \
-             t.used_at, t.revoked_at, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
+             t.used_at, t.revoked_at, t.dpop_jkt, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
              c.removed_at AS client_removed_at, c.disabled_at AS client_disabled_at, u.disabled_at AS user_disabled_at, \
              COALESCE(u.permissions, m.permissions) AS permissions, \
              (SELECT string_agg(n.connection_id, ' ') FROM grant_connection n WHERE n.grant_id = g.id) AS connections \
@@ -151,22 +153,17 @@ impl AccessTokens {
     /// Mints a token outside any other transaction: for a repeated refresh whose first access token has no life left.
     pub(crate) async fn mint(
         &self,
-        token: &Secret,
         grant: &GrantId,
-        reach: (&ResourceUri, &ScopeSet),
-        life: (Timestamp, Timestamp),
+        access: &MintedAccess<'_>,
+        now: Timestamp,
     ) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
-        mint_in(&mut transaction, token, grant, reach, life).await?;
+        mint_in(&mut transaction, grant, access, now).await?;
         transaction.commit().await
     }
 
     /// Mints a token in exchange for another one. `false`: that one was revoked meanwhile.
-    pub(crate) async fn exchange(
-        &self,
-        new: &Exchange<'_>,
-        (now, until): (Timestamp, Timestamp),
-    ) -> Result<bool, DatabaseError> {
+    pub(crate) async fn exchange(&self, new: &Exchange<'_>, now: Timestamp) -> Result<bool, DatabaseError> {
         let encode = |error: serde_json::Error| DatabaseError::from(sqlx::Error::Encode(Box::new(error)));
         let act = serde_json::to_string(new.actor).map_err(encode)?;
         let mut transaction = self.database.begin().await?;
@@ -184,11 +181,11 @@ impl AccessTokens {
         if held.is_none() {
             return Ok(false);
         }
-        mint_in(&mut transaction, new.token, new.grant, new.reach, (now, until)).await?;
+        mint_in(&mut transaction, new.grant, &new.access, now).await?;
         on!(transaction.on(), |connection| sqlx::query(
             "UPDATE access_token SET exchanged_from = $2, act = $3, client_id = $4 WHERE hash = $1"
         )
-        .bind(new.token.hash())
+        .bind(new.access.token.hash())
         .bind(new.subject)
         .bind(act)
         .bind(new.issued_to)
@@ -209,24 +206,25 @@ impl AccessTokens {
 /// Lets a token of `grant` count for one resource with these scopes. Its hash is kept, whatever it looks like.
 pub(crate) async fn mint_in(
     transaction: &mut Transaction,
-    token: &Secret,
     grant: &GrantId,
-    (resource, scope): (&ResourceUri, &ScopeSet),
-    (now, until): (Timestamp, Timestamp),
+    access: &MintedAccess<'_>,
+    now: Timestamp,
 ) -> Result<(), DatabaseError> {
     on!(transaction.on(), |connection| {
         sqlx::query(
-        "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)"
-    )
-    .bind(token.hash())
-    .bind(grant)
-    .bind(resource)
-    .bind(scope)
-    .bind(now)
-    .bind(until)
-    .execute(connection)
-    .await
-    .map(drop)
+            "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at, dpop_jkt) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(access.token.hash())
+        .bind(grant)
+        .bind(access.resource)
+        .bind(access.scope)
+        .bind(now)
+        .bind(access.expires_at)
+        .bind(access.bound_to)
+        .execute(connection)
+        .await
+        .map(drop)
     })?;
     Ok(())
 }

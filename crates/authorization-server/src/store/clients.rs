@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
+use portcullis_oauth::jose::AssertionAudience;
 use portcullis_oauth::{
     ClientAuthMethod, ClientId, ClientMetadata, Clock, GrantType, PrincipalId, ResourceUri, ScopeSet, Secret,
     SecretHash, SecretKind, Timestamp, scopes,
@@ -58,6 +59,8 @@ pub struct Client {
     pub document: Option<ClientDocument>,
     /// What an admin holds of its document.
     pub trust: Option<ClientTrust>,
+    /// What it may name as the audience of its assertions.
+    pub assertion_audience: AssertionAudience,
     pub(crate) secret_hash: Option<SecretHash>,
     pub(crate) registration_hash: Option<SecretHash>,
 }
@@ -88,6 +91,7 @@ struct Row {
     document_read_at: Option<Timestamp>,
     document_fresh_until: Option<Timestamp>,
     trust: Option<String>,
+    assertion_audience: Option<String>,
 }
 
 impl TryFrom<Row> for Client {
@@ -111,6 +115,11 @@ impl TryFrom<Row> for Client {
                 _ => ClientOrigin::Dynamic,
             },
             trust: row.trust.as_deref().and_then(ClientTrust::parse),
+            assertion_audience: row
+                .assertion_audience
+                .as_deref()
+                .and_then(AssertionAudience::parse)
+                .unwrap_or_default(),
             document,
             has_secret: row.secret_hash.is_some(),
             id: row.id,
@@ -127,7 +136,8 @@ macro_rules! select_client {
     ($tail:literal) => {
         concat!(
             "SELECT c.id, c.origin, c.metadata, c.secret_hash, c.registration_hash, c.resources, c.created_at, c.disabled_at, ",
-            "c.document_etag, c.document_read_at, c.document_fresh_until, t.verdict AS trust, m.principal_id AS machine ",
+            "c.document_etag, c.document_read_at, c.document_fresh_until, t.verdict AS trust, c.assertion_audience, ",
+            "m.principal_id AS machine ",
             "FROM oauth_client c LEFT JOIN machine_account m ON m.client_id = c.id ",
             "LEFT JOIN client_trust t ON t.client_id = c.id ",
             "WHERE c.removed_at IS NULL ",
@@ -268,19 +278,20 @@ pub(super) async fn register_in(
     new: NewClient,
     now: Timestamp,
 ) -> Result<(Client, Option<Secret>), DatabaseError> {
-    let confidential = new.metadata.token_endpoint_auth_method != ClientAuthMethod::None;
-    let secret = confidential.then(|| Secret::generate(SecretKind::ClientSecret));
+    let has_secret = new.metadata.token_endpoint_auth_method.is_by_secret();
+    let secret = has_secret.then(|| Secret::generate(SecretKind::ClientSecret));
     let mut client = Client {
         id: ClientId::generate(),
         metadata: new.metadata,
         origin: new.origin,
         resources: new.resources,
-        has_secret: confidential,
+        has_secret,
         created_at: now,
         machine: None,
         disabled_at: None,
         document: None,
         trust: None,
+        assertion_audience: AssertionAudience::default(),
         secret_hash: secret.as_ref().map(Secret::hash),
         registration_hash: None,
     };

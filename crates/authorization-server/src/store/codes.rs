@@ -2,8 +2,8 @@
 
 use portcullis_database::{Database, DatabaseError, Transaction, Verdict, decide, on, verdict};
 use portcullis_oauth::{
-    ClientId, CodeChallenge, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind,
-    Timestamp,
+    ClientId, CodeChallenge, GrantId, JwkThumbprint, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash,
+    SecretKind, Timestamp,
 };
 
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
@@ -17,6 +17,9 @@ pub(crate) struct NewCode<'a> {
     pub(crate) redirect_uri: &'a str,
     pub(crate) code_challenge: &'a CodeChallenge,
     pub(crate) resource: &'a ResourceUri,
+    pub(crate) nonce: Option<&'a str>,
+    /// The key that its redeemer must prove to hold (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<&'a JwkThumbprint>,
 }
 
 /// A code with what its grant says, as the token endpoint judges it.
@@ -28,7 +31,9 @@ pub(crate) struct CodeRow {
     pub(crate) principal_id: PrincipalId,
     pub(crate) redirect_uri: String,
     pub(crate) code_challenge: CodeChallenge,
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
     pub(crate) resource: ResourceUri,
+    pub(crate) nonce: Option<String>,
     pub(crate) scopes: ScopeSet,
     pub(crate) may_refresh: bool,
     pub(crate) expires_at: Timestamp,
@@ -79,7 +84,7 @@ impl Codes {
     pub(crate) async fn find(&self, code: &Secret) -> Result<Option<CodeRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT a.hash, a.grant_id, g.client_id, g.principal_id, a.redirect_uri, a.code_challenge, a.resource, \
+            "SELECT a.hash, a.grant_id, g.client_id, g.principal_id, a.redirect_uri, a.code_challenge, a.dpop_jkt, a.resource, a.nonce, \
              r.scopes, g.may_refresh, a.expires_at, a.failed_attempts, a.redeemed_at, \
              g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at, g.attempt \
              FROM authorization_code a JOIN oauth_grant g ON g.id = a.grant_id \
@@ -95,11 +100,11 @@ impl Codes {
     /// Redeems a code and writes what it gives, all or nothing: `true` for the one caller, of however many, that gets
     /// its tokens.
     pub(crate) async fn redeem(&self, gift: &Redemption<'_>, now: Timestamp) -> Result<bool, DatabaseError> {
-        const ALONE: Verdict = verdict!(redeemed!(), access: access_token!("$3, $4, $5, $6, $2, $7"));
+        const ALONE: Verdict = verdict!(redeemed!(), access: access_token!("$3, $4, $5, $6, $2, $7, $8"));
         const RENEWABLE: Verdict = verdict!(
             redeemed!(),
-            access: access_token!("$3, $4, $5, $6, $2, $7"),
-            refresh: refresh_token!("$8, $4, $5, $9, $10"),
+            access: access_token!("$3, $4, $5, $6, $2, $7, $8"),
+            refresh: refresh_token!("$9, $4, $5, $10, $11, $12"),
         );
         let access = gift.access;
         macro_rules! bound {
@@ -112,6 +117,7 @@ impl Codes {
                     .bind(access.resource)
                     .bind(access.scope)
                     .bind(access.expires_at)
+                    .bind(access.bound_to)
             };
         }
         match gift.refresh {
@@ -119,7 +125,8 @@ impl Codes {
             Some(refresh) => decide!(self.database, RENEWABLE, |query| bound!(query)
                 .bind(refresh.token.hash())
                 .bind(refresh.idle_expires_at)
-                .bind(refresh.expires_at)),
+                .bind(refresh.expires_at)
+                .bind(refresh.bound_to)),
         }
     }
 
@@ -151,8 +158,8 @@ pub(crate) async fn create_in(
     let code = Secret::generate(SecretKind::AuthorizationCode);
     on!(transaction.on(), |connection| {
         sqlx::query(
-        "INSERT INTO authorization_code (hash, grant_id, redirect_uri, code_challenge, resource, expires_at, failed_attempts) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0)"
+        "INSERT INTO authorization_code (hash, grant_id, redirect_uri, code_challenge, resource, expires_at, failed_attempts, \
+         nonce, dpop_jkt) VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)"
     )
     .bind(code.hash())
     .bind(new.grant)
@@ -160,6 +167,8 @@ pub(crate) async fn create_in(
     .bind(new.code_challenge)
     .bind(new.resource)
     .bind(now.plus(CODE_LIFE))
+    .bind(new.nonce)
+    .bind(new.dpop_jkt)
     .execute(connection)
     .await
     .map(drop)

@@ -2,7 +2,9 @@
 
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, DatabaseError, Transaction, on};
-use portcullis_oauth::{ClientId, ClientIdUrl, ClientMetadata, PrincipalId, Seconds, Timestamp};
+use portcullis_oauth::{
+    ClientAuthMethod, ClientId, ClientIdUrl, ClientMetadata, PrincipalId, Seconds, Timestamp,
+};
 
 use super::clients::{Client, Clients, end_in};
 
@@ -27,6 +29,12 @@ pub(crate) struct NewDocument {
     pub(crate) metadata: ClientMetadata,
     pub(crate) etag: Option<String>,
     pub(crate) fresh_until: Timestamp,
+}
+
+impl NewDocument {
+    fn is_confidential(&self) -> bool {
+        self.metadata.token_endpoint_auth_method != ClientAuthMethod::None
+    }
 }
 
 /// What an admin holds of a document's URL. Nothing said means what the setting says of everybody.
@@ -83,6 +91,11 @@ impl Clients {
         .await
         .map(drop)
         })?;
+        let weakened = |client: &Client| client.is_confidential() && !new.is_confidential();
+        if before.as_ref().is_some_and(weakened) {
+            // A37: what was given to whoever holds the key is not for everybody who knows the name.
+            end_in(&mut transaction, &new.id, "document_without_key", now).await?;
+        }
         if before.as_ref().is_none_or(|client| client.metadata != new.metadata) {
             let why = if before.is_some() { "document_changed" } else { "document_read" };
             let event = Event::new(now, Action::ClientDocument, Outcome::Done).because(why).through(&new.id);

@@ -1,11 +1,10 @@
 //! `machine_account` and `machine_grant`: clients that act for themselves. A token is one statement on a grant that stands.
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
-use portcullis_oauth::{
-    ClientId, GrantId, PrincipalId, PrincipalKind, ResourceUri, ScopeSet, Secret, Timestamp,
-};
+use portcullis_oauth::{ClientId, GrantId, PrincipalId, PrincipalKind, ScopeSet, Timestamp};
 
 use super::grants::{self, NewGrant};
+use super::minted::MintedAccess;
 
 /// The machines of this server.
 #[derive(Clone, Debug)]
@@ -22,22 +21,22 @@ impl Machines {
     pub(crate) async fn mint(
         &self,
         machine: &PrincipalId,
-        token: &Secret,
-        (resource, scope): (&ResourceUri, &ScopeSet),
-        (now, until): (Timestamp, Timestamp),
+        access: &MintedAccess<'_>,
+        now: Timestamp,
     ) -> Result<bool, DatabaseError> {
         let minted: Option<(GrantId,)> = on!(self.database.write(), |pool| {
             sqlx::query_as(
-            "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at) \
-             SELECT $1, g.id, s.resource, $4, $5, $6 FROM machine_grant s JOIN oauth_grant g ON g.id = s.grant_id \
+            "INSERT INTO access_token (hash, grant_id, resource, scope, issued_at, expires_at, dpop_jkt) \
+             SELECT $1, g.id, s.resource, $4, $5, $6, $7 FROM machine_grant s JOIN oauth_grant g ON g.id = s.grant_id \
              WHERE s.principal_id = $2 AND s.resource = $3 AND g.revoked_at IS NULL RETURNING grant_id"
         )
-        .bind(token.hash())
+        .bind(access.token.hash())
         .bind(machine)
-        .bind(resource)
-        .bind(scope)
+        .bind(access.resource)
+        .bind(access.scope)
         .bind(now)
-        .bind(until)
+        .bind(access.expires_at)
+        .bind(access.bound_to)
         .fetch_optional(pool)
         .await
         })?;

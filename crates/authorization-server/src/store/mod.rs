@@ -1,14 +1,19 @@
 //! The tables of the authorization server, one file a table: one SQL text for both engines, verbs that are few.
 
 mod access_tokens;
+mod assertions;
 mod attempts;
+mod client_keys;
 mod clients;
 mod codes;
 mod devices;
 mod documents;
+mod dpop_proofs;
 mod grants;
+mod identities;
 mod invitations;
 mod known_browsers;
+mod logout_notices;
 mod machines;
 mod minted;
 mod passwords;
@@ -25,6 +30,7 @@ mod targets;
 mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
+pub(crate) use assertions::Assertions;
 pub(crate) use attempts::insert_legs;
 pub use attempts::{
     Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptStep, AttemptSummary, Attempts,
@@ -37,10 +43,13 @@ pub(crate) use devices::{
 };
 pub(crate) use documents::NewDocument;
 pub use documents::{ClientDocument, ClientTrust};
+pub(crate) use dpop_proofs::DpopProofs;
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
+pub(crate) use identities::{Identities, IdentityRow, record_sign_in_in};
 pub use invitations::{Invitation, Invitations};
 pub(crate) use known_browsers::KnownBrowsers;
+pub(crate) use logout_notices::{LogoutNotice, LogoutNotices, end_sid_in};
 pub(crate) use machines::Machines;
 pub(crate) use minted::{MintedAccess, MintedRefresh};
 pub(crate) use passwords::{Credentials, Ending};
@@ -49,7 +58,7 @@ pub(crate) use refresh_tokens::{
     NewRefreshToken, RefreshRow, RefreshTokens, Successor, create_in as create_refresh_token_in,
 };
 pub(crate) use registrations::{Registered, Registrations, Replaced, change_of};
-pub(crate) use requests::{NewRequest, Requests, decide_in as decide_request_in};
+pub(crate) use requests::{NewRequest, PendingRequest, Requests, decide_in as decide_request_in};
 pub use resources::{NewResource, RegisteredResource, ResourceError, ResourceScope, Resources};
 pub use revocations::{Ended, Revocations};
 pub use setup::Setup;

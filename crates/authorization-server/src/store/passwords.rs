@@ -56,7 +56,7 @@ impl Users {
         .await
         .map(drop))
         .map_err(DatabaseError::from)?;
-        end_sessions(&mut transaction, id).await?;
+        end_sessions(&mut transaction, id, now).await?;
         if ending == Ending::Grants {
             let whose = ("principal_id", id.as_str());
             super::grants::revoke_all_in(&mut transaction, whose, "password_changed", now).await?;
@@ -84,7 +84,7 @@ impl Users {
         .fetch_optional(connection)
         .await
         })?;
-        end_sessions(&mut transaction, id).await?;
+        end_sessions(&mut transaction, id, now).await?;
         let whose = ("principal_id", id.as_str());
         super::grants::revoke_all_in(&mut transaction, whose, "password_expired", now).await?;
         transaction.record_change(&Change::new(ChangeKind::User, id.as_str()), now).await?;

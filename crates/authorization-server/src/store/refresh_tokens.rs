@@ -2,7 +2,8 @@
 
 use portcullis_database::{Database, DatabaseError, Transaction, Verdict, decide, on, verdict};
 use portcullis_oauth::{
-    ClientId, GrantId, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
+    ClientId, GrantId, JwkThumbprint, PrincipalId, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind,
+    Timestamp,
 };
 
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
@@ -18,6 +19,8 @@ pub(crate) struct NewRefreshToken<'a> {
     pub(crate) idle_expires_at: Timestamp,
     /// The end of the whole family.
     pub(crate) expires_at: Timestamp,
+    /// The key without which it is worth nothing (RFC 9449 §5).
+    pub(crate) bound_to: Option<&'a JwkThumbprint>,
 }
 
 /// A generation with what its grant and its successor tell.
@@ -33,6 +36,10 @@ pub(crate) struct RefreshRow {
     pub(crate) idle_expires_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) rotated_at: Option<Timestamp>,
+    /// The key without which it is worth nothing.
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
+    pub(crate) successor_dpop_jkt: Option<JwkThumbprint>,
+    pub(crate) access_dpop_jkt: Option<JwkThumbprint>,
     pub(crate) successor: Option<String>,
     pub(crate) successor_rotated_at: Option<Timestamp>,
     pub(crate) access_used_at: Option<Timestamp>,
@@ -69,6 +76,7 @@ impl RefreshTokens {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
             "SELECT r.hash, r.grant_id, g.client_id, g.principal_id, r.resource, gr.scopes AS granted, \
+             r.dpop_jkt, s.dpop_jkt AS successor_dpop_jkt, t.dpop_jkt AS access_dpop_jkt, \
              r.idle_expires_at, r.expires_at, r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
              t.expires_at AS access_expires_at, t.revoked_at AS access_revoked_at, t.resource AS access_resource, t.scope AS access_scope, \
              g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at, g.attempt \
@@ -95,8 +103,8 @@ impl RefreshTokens {
             "UPDATE refresh_token SET rotated_at = $2, successor = $3, successor_hash = $4, access_hash = $5 \
              WHERE hash = $1 AND rotated_at IS NULL RETURNING hash",
             // A refresh without `resource` is for what the first one was for.
-            refresh: refresh_token!("$4, $6, $7, $8, $9"),
-            access: access_token!("$5, $6, $10, $11, $2, $12"),
+            refresh: refresh_token!("$4, $6, $7, $8, $9, $10"),
+            access: access_token!("$5, $6, $11, $12, $2, $13, $14"),
         );
         let hashes = (refresh.token.hash(), access.token.hash());
         decide!(self.database, ROTATED, |query| query
@@ -109,9 +117,35 @@ impl RefreshTokens {
             .bind(&row.resource)
             .bind(refresh.idle_expires_at)
             .bind(refresh.expires_at)
+            .bind(refresh.bound_to)
             .bind(access.resource)
             .bind(access.scope)
-            .bind(access.expires_at))
+            .bind(access.expires_at)
+            .bind(access.bound_to))
+    }
+
+    /// Lets a generation that is bound to a key go on, and writes the access token that was asked for with it. `false`: it
+    /// is gone.
+    pub(crate) async fn renew(
+        &self,
+        row: &RefreshRow,
+        access: &MintedAccess<'_>,
+        (now, idle_expires_at): (Timestamp, Timestamp),
+    ) -> Result<bool, DatabaseError> {
+        const RENEWED: Verdict = verdict!(
+            "UPDATE refresh_token SET idle_expires_at = $2 WHERE hash = $1 AND rotated_at IS NULL RETURNING hash",
+            access: access_token!("$3, $4, $5, $6, $7, $8, $9"),
+        );
+        decide!(self.database, RENEWED, |query| query
+            .bind(&row.hash)
+            .bind(idle_expires_at)
+            .bind(access.token.hash())
+            .bind(&row.grant_id)
+            .bind(access.resource)
+            .bind(access.scope)
+            .bind(now)
+            .bind(access.expires_at)
+            .bind(access.bound_to))
     }
 
     /// Deletes generations of families that ended before `before`.
@@ -129,16 +163,18 @@ pub(crate) async fn create_in(
     let token = Secret::generate(SecretKind::RefreshToken);
     on!(transaction.on(), |connection| {
         sqlx::query(
-        "INSERT INTO refresh_token (hash, grant_id, resource, idle_expires_at, expires_at) VALUES ($1, $2, $3, $4, $5)"
-    )
-    .bind(token.hash())
-    .bind(new.grant)
-    .bind(new.resource)
-    .bind(new.idle_expires_at)
-    .bind(new.expires_at)
-    .execute(connection)
-    .await
-    .map(drop)
+            "INSERT INTO refresh_token (hash, grant_id, resource, idle_expires_at, expires_at, dpop_jkt) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(token.hash())
+        .bind(new.grant)
+        .bind(new.resource)
+        .bind(new.idle_expires_at)
+        .bind(new.expires_at)
+        .bind(new.bound_to)
+        .execute(connection)
+        .await
+        .map(drop)
     })?;
     Ok(token)
 }

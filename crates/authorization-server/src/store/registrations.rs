@@ -2,9 +2,7 @@
 //! they consented may change only together with the end of what they allowed.
 
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
-use portcullis_oauth::{
-    ClientAuthMethod, ClientId, ClientMetadata, Secret, SecretHash, SecretKind, Timestamp,
-};
+use portcullis_oauth::{ClientId, ClientMetadata, Secret, SecretHash, SecretKind, Timestamp};
 
 use super::clients::{self, Client, NewClient};
 use super::invitations;
@@ -75,7 +73,7 @@ impl Registrations {
         )
         .bind(client)
         .bind(clients::encode(metadata)?)
-        .bind(metadata.token_endpoint_auth_method != ClientAuthMethod::None)
+        .bind(metadata.token_endpoint_auth_method.is_by_secret())
         .bind(fresh.hash())
         .fetch_optional(connection)
         .await)?;

@@ -3,12 +3,13 @@
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientId, CodeChallenge, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
+    ClientId, CodeChallenge, JwkThumbprint, ResourceUri, ScopeSet, Secret, SecretHash, SecretKind, Timestamp,
 };
 
 use super::pushed_requests;
 use super::targets::Targets;
 use crate::attempt::AttemptId;
+use crate::openid::{OpenIdRequest, SignInDemand};
 use crate::settings::REQUEST_LIFE;
 
 /// A request that was judged and may be answered.
@@ -25,6 +26,10 @@ pub(crate) struct NewRequest {
     pub(crate) client_fingerprint: String,
     /// The attempt that it is part of.
     pub(crate) attempt: Option<AttemptId>,
+    pub(crate) openid: OpenIdRequest,
+    pub(crate) demand: SignInDemand,
+    /// The key that the code will be bound to (RFC 9449 §10).
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 /// A request that waits for its user.
@@ -40,6 +45,12 @@ pub(crate) struct PendingRequest {
     scope: ScopeSet,
     further: Option<String>,
     pub(crate) attempt: Option<AttemptId>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) login_hint: Option<String>,
+    /// Which sign-in it accepts.
+    #[sqlx(flatten)]
+    pub(crate) demand: SignInDemand,
+    pub(crate) dpop_jkt: Option<JwkThumbprint>,
 }
 
 impl PendingRequest {
@@ -75,7 +86,8 @@ impl Requests {
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint, attempt, further) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+             scope, pushed, expires_at, client_fingerprint, attempt, further, nonce, login_hint, stale_sign_in, max_age, dpop_jkt) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -90,6 +102,11 @@ impl Requests {
         .bind(&new.client_fingerprint)
         .bind(&new.attempt)
         .bind(&further)
+        .bind(&new.openid.nonce)
+        .bind(&new.openid.login_hint)
+        .bind(new.demand.stale_sign_in)
+        .bind(new.demand.max_age)
+        .bind(&new.dpop_jkt)
         .execute(pool)
         .await
         .map(drop)
@@ -106,7 +123,8 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, further, client_fingerprint, attempt FROM authorization_request \
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, further, client_fingerprint, attempt, nonce, \
+             login_hint, stale_sign_in, max_age, dpop_jkt FROM authorization_request \
              WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    ClientAuthMethod, ClientId, ClientMetadata, Clock, Resource, ResourceUri, ScopeSet, Seconds, Secret,
-    Timestamp, TokenFormat,
+    ClientAuthMethod, ClientId, ClientMetadata, Clock, OpenIdRegistration, Resource, ResourceUri, ScopeSet,
+    Seconds, Secret, Timestamp, TokenFormat,
 };
 
 pub use self::new::{NewResource, ResourceError, ResourceScope};
@@ -177,6 +177,10 @@ fn client_of(new: &NewResource) -> NewClient {
         response_types: Vec::new(),
         scope: ScopeSet::default(),
         require_pushed_authorization_requests: false,
+        openid: OpenIdRegistration::default(),
+        dpop_bound_access_tokens: false,
+        keys: None,
+        token_endpoint_auth_signing_alg: None,
     };
     NewClient { metadata, origin: ClientOrigin::Admin, resources: vec![new.uri.clone()] }
 }

@@ -168,7 +168,7 @@ impl Users {
         .fetch_optional(connection)
         .await)?;
         if at.is_some() {
-            end_sessions(&mut transaction, id).await?;
+            end_sessions(&mut transaction, id, now).await?;
             super::grants::revoke_all_in(
                 &mut transaction,
                 ("principal_id", id.as_str()),
@@ -262,12 +262,15 @@ pub(super) async fn note_change(
     portcullis_audit::record_in(transaction, event).await
 }
 
-/// The table is `web`'s; ending a person's sessions belongs into the same transaction as the reason for it.
+/// The table is `web`'s; ending a person's sessions belongs into the same transaction as the reason for it, and so does
+/// what their clients are told.
 pub(super) async fn end_sessions(
     transaction: &mut Transaction,
     id: &PrincipalId,
+    now: Timestamp,
 ) -> Result<(), DatabaseError> {
     portcullis_web::SessionStore::end_all_in(transaction, id).await?;
+    super::logout_notices::end_all_in(transaction, id, now).await?;
     super::sign_ins::forget_in(transaction, id).await
 }
 

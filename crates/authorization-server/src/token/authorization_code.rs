@@ -3,13 +3,14 @@
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{CodeVerifier, ErrorCode, Secret, SecretKind, Timestamp};
 
-use super::minting::{granted, renewable};
+use super::minting::{granted, renewable, renewed_by};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::openid::Identity;
 use crate::refusal::Refusal;
-use crate::store::{CodeRow, MintedAccess, MintedRefresh, Redemption, Target};
+use crate::store::{CodeRow, MintedRefresh, Redemption, Target};
 
 const VERIFIER: &str = "the code_verifier behind the code_challenge";
 const LIVE: &str = "a code of this client, within a minute, for the first time";
@@ -33,6 +34,11 @@ pub(super) async fn redeem(core: &Core, request: &TokenRequest<'_>) -> Result<Is
         return Err(Refusal::new(ErrorCode::InvalidGrant, "code_verifier does not belong to this code"));
     }
     attempt::passed(Step::Pkce, VERIFIER, "that one");
+    // R9449-10-1: as with the verifier, the code stays for whoever holds the key.
+    if !request.proves(row.dpop_jkt.as_ref()) {
+        let text = "the code is bound to a key: send a proof of it in the DPoP header";
+        return Err(Refusal::new(ErrorCode::InvalidGrant, text));
+    }
     if row.redeemed_at.is_some() {
         return Err(replayed(core, request, &row).await?);
     }
@@ -87,25 +93,28 @@ async fn issue(
     (row, reach): (&CodeRow, &Target),
 ) -> Result<Option<Issued>, Refusal> {
     let (now, settings) = (request.now, &core.settings);
-    let press = Press::granted(core, &reach.resource, now).await?;
+    let identity = Identity::of(core, request.client.client(), &row.grant_id, now).await?;
+    let press = Press::granted(core, &reach.resource, request).await?;
     let expires_at = now.plus(press.life());
     let access = press.strike(core, request, (&row.principal_id, &reach.scope, None), expires_at)?;
     let refresh = renewable(request, row.may_refresh).then(|| Secret::generate(SecretKind::RefreshToken));
     let redemption = Redemption {
         code: &row.hash,
         grant: &row.grant_id,
-        access: MintedAccess { token: &access, resource: &reach.resource, scope: &reach.scope, expires_at },
+        access: press.minted(&access, &reach.scope, expires_at),
         refresh: refresh.as_ref().map(|token| MintedRefresh {
             token,
             idle_expires_at: now.plus(settings.refresh_idle),
             expires_at: now.plus(settings.refresh_absolute),
+            bound_to: renewed_by(request, &press),
         }),
     };
     if !core.codes.redeem(&redemption, now).await? {
         return Ok(None);
     }
     let held = (row.principal_id.clone(), access);
-    Ok(Some(Issued { refresh_token: refresh, ..Issued::access(held, reach.scope.clone(), expires_at) }))
+    let issued = Issued { refresh_token: refresh, ..Issued::access(held, reach.scope.clone(), expires_at) };
+    issued.telling(core, identity.as_ref(), (row.nonce.as_deref(), now)).map(Some)
 }
 
 /// A valid second redemption: somebody has the code and the verifier, so what the code gave is revoked (OA21-4.1.3-2).

@@ -1,14 +1,14 @@
 //! `grant_type=client_credentials` (OAuth 2.1 §4.2): a client acts for itself, as a machine, within what it was registered
 //! for. Nobody consents, so nothing is refreshed: it asks again.
 
-use portcullis_oauth::{Error, ErrorCode, PrincipalId, ResourceUri, ScopeSet, Secret, Timestamp};
+use portcullis_oauth::{Error, ErrorCode, PrincipalId, ScopeSet, Timestamp};
 
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::authorization_request;
 use crate::refusal::Refusal;
-use crate::store::{Client, NewGrant, Targets};
+use crate::store::{Client, MintedAccess, NewGrant, Targets};
 
 pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let client = request.client.client();
@@ -17,13 +17,14 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
     })?;
     let resource = authorization_request::resource(core, client, request.form).await??;
     let scope = scope(client, &resource.scopes, request.form.one("scope")?.unwrap_or_default())?;
-    let press = Press::of(core, &resource, request.now).await?;
-    let life = (request.now, request.now.plus(press.life()));
-    let token = press.strike(core, request, (machine, &scope, None), life.1)?;
-    if !core.machines.mint(machine, &token, (&resource.uri, &scope), life).await? {
-        first(core, (client, machine), &token, (&resource.uri, &scope), life).await?;
+    let press = Press::of(core, &resource, request).await?;
+    let expires_at = request.now.plus(press.life());
+    let token = press.strike(core, request, (machine, &scope, None), expires_at)?;
+    let minted = press.minted(&token, &scope, expires_at);
+    if !core.machines.mint(machine, &minted, request.now).await? {
+        first(core, (client, machine), &minted, request.now).await?;
     }
-    Ok(Issued::access((machine.clone(), token), scope, life.1))
+    Ok(Issued::access((machine.clone(), token), scope, expires_at))
 }
 
 /// The registered scope is the ceiling, and what is given when nothing is asked; what has no meaning at the resource is
@@ -54,22 +55,21 @@ fn scope(client: &Client, meant: &ScopeSet, text: &str) -> Result<ScopeSet, Erro
 async fn first(
     core: &Core,
     (client, machine): (&Client, &PrincipalId),
-    token: &Secret,
-    (resource, scope): (&ResourceUri, &ScopeSet),
-    life: (Timestamp, Timestamp),
+    minted: &MintedAccess<'_>,
+    now: Timestamp,
 ) -> Result<(), Refusal> {
     let new = NewGrant {
         principal: machine,
         client: &client.id,
         redirect_host: "",
-        targets: &Targets::one(resource.clone(), client.ceiling()),
+        targets: &Targets::one(minted.resource.clone(), client.ceiling()),
         connections: None,
         may_refresh: false,
         metadata: &client.metadata,
         attempt: None,
     };
-    core.machines.let_stand(&new, life.0).await?;
-    if core.machines.mint(machine, token, (resource, scope), life).await? {
+    core.machines.let_stand(&new, now).await?;
+    if core.machines.mint(machine, minted, now).await? {
         return Ok(());
     }
     Err(Refusal::new(ErrorCode::InvalidGrant, "what this client may do has just been ended"))

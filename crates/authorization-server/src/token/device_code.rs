@@ -7,6 +7,7 @@ use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::openid::Identity;
 use crate::refusal::Refusal;
 use crate::store::{self, DeviceRow, Target};
 
@@ -63,7 +64,8 @@ async fn issue(
     attempt::person(&allowed.principal_id);
     let default = Target { resource: row.resource.clone(), scope: allowed.scopes };
     let reach = granted(core, request, grant, default).await?;
-    let press = Press::granted(core, &reach.resource, request.now).await?;
+    let identity = Identity::of(core, request.client.client(), grant, request.now).await?;
+    let press = Press::granted(core, &reach.resource, request).await?;
     let mut transaction = core.database.begin().await?;
     if !store::redeem_device_in(&mut transaction, &row.hash, request.now).await? {
         return Err(bad_code(Reason::CodeUsed, "that, again"));
@@ -79,7 +81,7 @@ async fn issue(
     transaction.commit().await?;
     attempt::passed(Step::DeviceCode, LIVE, "that, for the first time");
     attempt::completed();
-    Ok(issued)
+    issued.telling(core, identity.as_ref(), (None, request.now))
 }
 
 fn bad_code(reason: Reason, got: &'static str) -> Refusal {

@@ -1,7 +1,7 @@
 //! What every grant of a person's does last: an access token, and a refresh token where client and person allow one.
 
 use portcullis_database::Transaction;
-use portcullis_oauth::{ErrorCode, GrantId, GrantType, PrincipalId, ResourceUri, ScopeSet};
+use portcullis_oauth::{ErrorCode, GrantId, GrantType, JwkThumbprint, PrincipalId, ResourceUri, ScopeSet};
 
 use super::press::Press;
 use super::{Issued, TokenRequest};
@@ -30,14 +30,15 @@ pub(super) async fn mint_in(
     let (now, settings) = (request.now, &core.settings);
     let (press, expires_at) = (gift.press, now.plus(gift.press.life()));
     let access_token = press.strike(core, request, (gift.principal, gift.scopes, None), expires_at)?;
-    let reach = (press.resource(), gift.scopes);
-    store::mint_access_token_in(transaction, &access_token, gift.grant, reach, (now, expires_at)).await?;
+    let minted = press.minted(&access_token, gift.scopes, expires_at);
+    store::mint_access_token_in(transaction, gift.grant, &minted, now).await?;
     let refresh_token = if renewable(request, gift.may_refresh) {
         let new = NewRefreshToken {
             grant: gift.grant,
             resource: press.resource(),
             idle_expires_at: now.plus(settings.refresh_idle),
             expires_at: now.plus(settings.refresh_absolute),
+            bound_to: renewed_by(request, press),
         };
         Some(store::create_refresh_token_in(transaction, &new).await?)
     } else {
@@ -50,6 +51,12 @@ pub(super) async fn mint_in(
 /// Whether there is a refresh token too: where the person let the client stay connected, and the client can use one.
 pub(super) fn renewable(request: &TokenRequest<'_>, may_refresh: bool) -> bool {
     may_refresh && request.client.client().may_use(GrantType::RefreshToken)
+}
+
+/// The key that must come with the refresh token: a public client's, since nothing else keeps a thief from using it
+/// (R9449-5-2). A confidential client proves who it is.
+pub(super) fn renewed_by<'p>(request: &TokenRequest<'_>, press: &'p Press) -> Option<&'p JwkThumbprint> {
+    if request.client.client().is_confidential() { None } else { press.bound_to() }
 }
 
 /// What a token request is for: the one resource that it names of those that were granted (R8707-2.1-2, R8707-2.2-1), or

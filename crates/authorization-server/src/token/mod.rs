@@ -12,18 +12,22 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
+use portcullis_oauth::dpop::FittingProof;
 use portcullis_oauth::{
-    ErrorCode, Form, GrantType, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret, Timestamp, TokenType,
+    ErrorCode, Form, GrantType, JwkThumbprint, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret,
+    Timestamp, TokenScheme, TokenType,
 };
 use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
-use crate::attempt::{self, AttemptStage};
+use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::client_authentication::{AuthenticatedClient, authenticate};
+use crate::dpop;
+use crate::openid::Identity;
 use crate::refusal::{RawBody, Refusal, no_store};
 
 /// What a grant gave.
@@ -31,6 +35,8 @@ pub(crate) struct Issued {
     principal: PrincipalId,
     access_token: Secret,
     refresh_token: Option<Secret>,
+    /// Who signed in, where the client may learn it.
+    id_token: Option<Secret>,
     scope: ScopeSet,
     expires_at: Timestamp,
     /// Said by an exchange alone (R8693-2.2-1).
@@ -47,6 +53,8 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
 }
 
@@ -54,14 +62,37 @@ struct Answer<'a> {
 pub(crate) struct TokenRequest<'a> {
     client: &'a AuthenticatedClient,
     form: &'a Form,
+    /// A proof of possession that fits this request (RFC 9449 §5). Used up by the press, once all else was judged.
+    proof: Option<&'a FittingProof>,
     now: Timestamp,
+}
+
+impl TokenRequest<'_> {
+    /// The key that signed the proof.
+    fn key(&self) -> Option<&JwkThumbprint> {
+        self.proof.map(FittingProof::key)
+    }
+
+    /// Whether the key is proven that the presented code or token is bound to, if it is bound to one.
+    fn proves(&self, bound: Option<&JwkThumbprint>) -> bool {
+        let proven = bound.is_none() || self.key() == bound;
+        if !proven {
+            let got = if self.proof.is_some() { "a proof of another key" } else { "no proof" };
+            attempt::refused(
+                (Step::Proof, Reason::KeyNotProven),
+                "a proof of the key that it is bound to",
+                got,
+            );
+        }
+        proven
+    }
 }
 
 /// `POST /oauth/token`
 pub(crate) async fn endpoint(
     State(core): State<Arc<Core>>,
     peer: Peer,
-    headers: HeaderMap,
+    (uri, headers): (Uri, HeaderMap),
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = core.clock.now();
@@ -69,7 +100,7 @@ pub(crate) async fn endpoint(
     let job = {
         let core = core.clone();
         async move {
-            let answer = answer(&core, (peer, &headers), &body, now);
+            let answer = answer(&core, (peer, &headers), (uri.path(), &body), now);
             attempt::json(&core, AttemptStage::Token, peer, Box::pin(answer)).await
         }
     };
@@ -79,23 +110,23 @@ pub(crate) async fn endpoint(
 async fn answer(
     core: &Core,
     caller: (Peer, &HeaderMap),
-    body: &[u8],
+    (path, body): (&str, &[u8]),
     now: Timestamp,
 ) -> Result<Response, Refusal> {
     // Nothing of the URI's query is read (OA21-2.4.1-2).
     let form = form(caller.1, body)?;
     form.once_each(&SINGLE_TOKEN_PARAMETERS)?;
     let client = authenticate(core, caller, &form, now).await?;
-    let request = TokenRequest { client: &client, form: &form, now };
-    let result = dispatch(core, &request).await;
+    let result = issue(core, (&client, &form), (caller.1, path), now).await;
     let base = |outcome| Event::new(now, Action::TokenRequest, outcome).through(&client.client().id);
     let grant_type = form.one("grant_type").ok().flatten().and_then(GrantType::parse).map(GrantType::as_str);
     match result {
-        Ok(issued) => {
+        Ok((issued, proof)) => {
             let detail = serde_json::json!({"grant_type": grant_type, "scope": issued.scope});
             // The tokens are committed; without its event the answer must not leave, and the client asks again.
             core.trail.record(base(Outcome::Done).by(&issued.principal).with(detail)).await?;
-            Ok(issued.response(now))
+            let scheme = TokenScheme::of(proof.as_ref().map(FittingProof::key));
+            Ok(dpop::renewing(issued.response(scheme, now), proof.as_ref()))
         }
         // A device that waits asks every few seconds; only what ends its waiting is worth a line.
         Err(refusal) if refusal.is_for_waiting() => Err(refusal),
@@ -109,6 +140,19 @@ async fn answer(
             Err(refusal)
         }
     }
+}
+
+/// What the grant gives, and the proof that it is bound by.
+async fn issue(
+    core: &Core,
+    (client, form): (&AuthenticatedClient, &Form),
+    arrived: (&HeaderMap, &str),
+    now: Timestamp,
+) -> Result<(Issued, Option<FittingProof>), Refusal> {
+    let proof = dpop::due(core, client.client(), arrived, now)?;
+    let request = TokenRequest { client, form, proof: proof.as_ref(), now };
+    let issued = dispatch(core, &request).await?;
+    Ok((issued, proof))
 }
 
 async fn dispatch(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
@@ -142,16 +186,40 @@ impl Issued {
         scope: ScopeSet,
         expires_at: Timestamp,
     ) -> Self {
-        Self { principal, access_token, refresh_token: None, scope, expires_at, exchanged: None }
+        Self {
+            principal,
+            access_token,
+            refresh_token: None,
+            id_token: None,
+            scope,
+            expires_at,
+            exchanged: None,
+        }
     }
 
-    fn response(&self, now: Timestamp) -> Response {
+    /// The same with an ID token, if there is somebody to tell of. What is granted is then said in full, though the access
+    /// token may be for another resource (OA21-1.4.1-2).
+    fn telling(
+        mut self,
+        core: &Core,
+        identity: Option<&Identity>,
+        (nonce, now): (Option<&str>, Timestamp),
+    ) -> Result<Self, Refusal> {
+        if let Some(identity) = identity {
+            self.id_token = Some(identity.id_token(core, (&self.access_token, nonce), now)?);
+            self.scope = self.scope.union(identity.scopes());
+        }
+        Ok(self)
+    }
+
+    fn response(&self, scheme: TokenScheme, now: Timestamp) -> Response {
         let answer = Answer {
             access_token: self.access_token.expose(),
-            token_type: "Bearer",
+            token_type: scheme.as_str(),
             expires_in: now.seconds_until(self.expires_at),
             scope: &self.scope,
             refresh_token: self.refresh_token.as_ref().map(Secret::expose),
+            id_token: self.id_token.as_ref().map(Secret::expose),
             issued_token_type: self.exchanged.map(TokenType::as_str),
         };
         (no_store(), Json(answer)).into_response()

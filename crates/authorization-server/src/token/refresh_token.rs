@@ -5,13 +5,14 @@ use portcullis_database::DatabaseError;
 use portcullis_oauth::{ErrorCode, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
 use portcullis_vault::SealingKey;
 
-use super::minting::granted;
+use super::minting::{granted, renewed_by};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::openid::Identity;
 use crate::refusal::Refusal;
-use crate::store::{MintedAccess, MintedRefresh, RefreshRow, Successor, Target};
+use crate::store::{MintedRefresh, RefreshRow, Successor, Target};
 
 /// Under this label the presented token becomes the key that opens its successor.
 const SEAL_LABEL: &[u8] = b"portcullis refresh successor v1";
@@ -32,6 +33,8 @@ enum Rotation {
 struct Reach {
     press: Press,
     scope: ScopeSet,
+    /// Of whom it tells (OpenID Connect Core §12.2).
+    identity: Option<Identity>,
 }
 
 pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
@@ -41,10 +44,13 @@ pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<I
     let presented = Secret::presented(presented);
     let row = find(core, request, &presented).await?;
     let reach = reach(core, request, &row).await?;
+    if row.dpop_jkt.is_some() {
+        return renew(core, request, (presented, &row), &reach).await;
+    }
     if let Rotation::Fresh = judge(core, &row, &reach.press, request.now).await?
         && let Some(issued) = rotate(core, request, (&presented, &row), &reach).await?
     {
-        return Ok(issued);
+        return issued.telling(core, reach.identity.as_ref(), (None, request.now));
     }
     // Rotated before, or by somebody who was faster just now: read again what stands there.
     let row = find(core, request, &presented).await?;
@@ -64,10 +70,15 @@ async fn find(core: &Core, request: &TokenRequest<'_>, presented: &Secret) -> Re
     };
     attempt::joins(row.attempt.as_ref());
     attempt::person(&row.principal_id);
-    match dead_because(&row, request) {
-        None => Ok(row),
-        Some((reason, got)) => Err(bad_token(reason, got)),
+    if let Some((reason, got)) = dead_because(&row, request) {
+        return Err(bad_token(reason, got));
     }
+    // R9449-5-2: whoever else may have it has nothing.
+    if !request.proves(row.dpop_jkt.as_ref()) {
+        let text = "the refresh token is bound to a key: send a proof of it in the DPoP header";
+        return Err(Refusal::new(ErrorCode::InvalidGrant, text));
+    }
+    Ok(row)
 }
 
 /// Why a token is dead; the client is told no more than that it is.
@@ -93,8 +104,11 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
     let scope = row.granted.clone().unwrap_or_default();
     let default = Target { resource: row.resource.clone(), scope };
     let Target { resource, scope: granted } = granted(core, request, &row.grant_id, default).await?;
-    let press = Press::find(core, &resource, request.now).await?.filter(|_| !granted.is_empty());
-    let press = press.ok_or_else(gone)?;
+    if granted.is_empty() {
+        return Err(gone());
+    }
+    let press = Press::find(core, &resource, request).await?.ok_or_else(gone)?;
+    let mut identity = Identity::of(core, request.client.client(), &row.grant_id, request.now).await?;
     let scope = match request.form.one("scope")? {
         None => granted,
         Some(text) => {
@@ -102,20 +116,21 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
                 .map_err(|error| Refusal::new(ErrorCode::InvalidScope, error.to_string()))?;
             if asked.is_empty() {
                 // White space alone asks for nothing in particular (OA21-3.1-5).
-                return Ok(Reach { press, scope: granted });
+                return Ok(Reach { press, scope: granted, identity });
             }
-            if !asked.is_subset(&granted) {
-                attempt::refused(
-                    (Step::Scope, Reason::ScopeBeyond),
-                    format_args!("some of {granted}"),
-                    &asked,
-                );
+            let told = identity.as_ref().map(|identity| identity.scopes().clone()).unwrap_or_default();
+            let scope = asked.intersection(&granted);
+            let all = granted.union(&told);
+            if scope.is_empty() || !asked.is_subset(&all) {
+                let expected = format_args!("some of {all}, and of {granted} at least one");
+                attempt::refused((Step::Scope, Reason::ScopeBeyond), expected, &asked);
                 return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
             }
-            asked
+            identity = identity.and_then(|identity| identity.narrowed(&asked));
+            scope
         }
     };
-    Ok(Reach { press, scope })
+    Ok(Reach { press, scope, identity })
 }
 
 async fn judge(
@@ -131,7 +146,9 @@ async fn judge(
     let lost = may_be_lost && !first_was_signed(core, row).await?;
     // A grace of 0 is strict: then every second presentation is a replay.
     let strict = core.settings.refresh_grace.0 == 0;
-    if !strict && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
+    // Not for bound tokens (DC-15): whoever got a successor that is bound to a key asks with that key, or is somebody else.
+    let is_its_holder = row.successor_dpop_jkt.as_ref().is_none_or(|bound| press.bound_to() == Some(bound));
+    if !strict && is_its_holder && (now < rotated_at.plus(core.settings.refresh_grace) || lost) {
         Ok(Rotation::Repeated)
     } else {
         Ok(Rotation::Replayed)
@@ -143,6 +160,27 @@ async fn first_was_signed(core: &Core, row: &RefreshRow) -> Result<bool, Databas
     let Some(resource) = &row.access_resource else { return Ok(false) };
     let found = core.resources.find(resource).await?;
     Ok(found.is_some_and(|resource| resource.token_format == TokenFormat::Jwt))
+}
+
+/// A token that is bound to its client's key is not rotated: a thief could not use it, so there is nothing to find out by
+/// its coming twice. Each use puts off its idle end.
+async fn renew(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (presented, row): (Secret, &RefreshRow),
+    reach: &Reach,
+) -> Result<Issued, Refusal> {
+    let now = request.now;
+    let expires_at = now.plus(reach.press.life());
+    let access = reach.press.strike(core, request, (&row.principal_id, &reach.scope, None), expires_at)?;
+    let minted = reach.press.minted(&access, &reach.scope, expires_at);
+    let idle_expires_at = now.plus(core.settings.refresh_idle);
+    if !core.refresh_tokens.renew(row, &minted, (now, idle_expires_at)).await? {
+        return Err(bad_token(Reason::GrantEnded, "that, but what was allowed has just been ended"));
+    }
+    let held = (row.principal_id.clone(), access);
+    let refresh_token = Some(presented);
+    Ok(Issued { refresh_token, ..Issued::access(held, reach.scope.clone(), expires_at) })
 }
 
 /// Rotates: the verdict falls, and successor and access token are written with it. `None`: another caller was faster, and
@@ -163,13 +201,9 @@ async fn rotate(
             idle_expires_at: now.plus(core.settings.refresh_idle),
             // ASVS-10.4.8: sliding never moves the absolute end.
             expires_at: row.expires_at,
+            bound_to: renewed_by(request, &reach.press),
         },
-        access: MintedAccess {
-            token: &access,
-            resource: reach.press.resource(),
-            scope: &reach.scope,
-            expires_at,
-        },
+        access: reach.press.minted(&access, &reach.scope, expires_at),
         sealed: &seal(presented, &row.grant_id, &successor, &access),
     };
     if !core.refresh_tokens.rotate(row, rotation, now).await? {
@@ -192,17 +226,20 @@ async fn repeat(
     let (successor, access) = opened.ok_or_else(unreadable)?;
     let fits = row.access_resource.as_ref() == Some(reach.press.resource())
         && row.access_scope.as_ref() == Some(&reach.scope)
+        && row.access_dpop_jkt.as_ref() == reach.press.bound_to()
         && row.access_revoked_at.is_none();
     let (principal, scope) = (row.principal_id.clone(), reach.scope.clone());
-    let refresh_token = Some(successor);
+    let (refresh_token, identity) = (Some(successor), reach.identity.as_ref());
     if let Some(expires_at) = row.access_expires_at.filter(|at| fits && request.now < *at) {
-        return Ok(Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) });
+        let issued = Issued { refresh_token, ..Issued::access((principal, access), scope, expires_at) };
+        return issued.telling(core, identity, (None, request.now));
     }
     let expires_at = request.now.plus(reach.press.life());
     let token = reach.press.strike(core, request, (&principal, &scope, None), expires_at)?;
-    let minted = (reach.press.resource(), &scope);
-    core.access_tokens.mint(&token, &row.grant_id, minted, (request.now, expires_at)).await?;
-    Ok(Issued { refresh_token, ..Issued::access((principal, token), scope, expires_at) })
+    let minted = reach.press.minted(&token, &scope, expires_at);
+    core.access_tokens.mint(&row.grant_id, &minted, request.now).await?;
+    let issued = Issued { refresh_token, ..Issued::access((principal, token), scope, expires_at) };
+    issued.telling(core, identity, (None, request.now))
 }
 
 /// OA21-4.3.1-2: reuse outside the rule ends the whole family.

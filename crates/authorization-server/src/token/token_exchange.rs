@@ -17,20 +17,19 @@ pub(super) async fn exchange(core: &Core, request: &TokenRequest<'_>) -> Result<
     let actor = actor(core, request, &asked, &subject).await?;
     let resource = target(core, request, &subject).await?;
     let scope = scope(request.form, &subject)?;
-    let press = Press::find(core, &resource, request.now).await?.ok_or_else(unacceptable)?;
+    let press = Press::find(core, &resource, request).await?.ok_or_else(unacceptable)?;
     let expires_at = request.now.plus(press.life()).min(subject.expires_at);
     let holder = (&subject.principal_id, &scope, Some(&actor));
     let token = press.strike(core, request, holder, expires_at)?;
     let client = &request.client.client().id;
     let new = Exchange {
-        token: &token,
+        access: press.minted(&token, &scope, expires_at),
         subject: &asked.subject.hash(),
         grant: &subject.grant_id,
         issued_to: (subject.client_id != *client).then_some(client),
-        reach: (&resource, &scope),
         actor: &actor,
     };
-    if !core.access_tokens.exchange(&new, (request.now, expires_at)).await? {
+    if !core.access_tokens.exchange(&new, request.now).await? {
         return Err(unacceptable());
     }
     let held = (subject.principal_id, token);
@@ -81,17 +80,18 @@ async fn subject(core: &Core, request: &TokenRequest<'_>, token: &Secret) -> Res
 /// The token's row, if the token is good for anything.
 async fn live(core: &Core, request: &TokenRequest<'_>, token: &Secret) -> Result<TokenRow, Refusal> {
     let row = core.access_tokens.find(&token.hash()).await?.ok_or_else(unacceptable)?;
-    match row.dead_because(request.now) {
-        None => Ok(row),
-        Some(reason) => {
-            attempt::refused(
-                (Step::SubjectToken, Reason::GrantEnded),
-                "a token that is good for something",
-                reason,
-            );
-            Err(unacceptable())
-        }
+    if let Some(reason) = row.dead_because(request.now) {
+        let expected = "a token that is good for something";
+        attempt::refused((Step::SubjectToken, Reason::GrantEnded), expected, reason);
+        return Err(unacceptable());
     }
+    // Its own token is worth to a client what it is worth elsewhere: nothing without the key that it is bound to. The server
+    // that a token was presented to saw that proof, and does not have the key.
+    let is_its_own = row.client_id == request.client.client().id;
+    if is_its_own && !request.proves(row.dpop_jkt.as_ref()) {
+        return Err(unacceptable());
+    }
+    Ok(row)
 }
 
 /// R8693-4.1-1: who acts from now on, before those who acted until now: the principal of the actor token, else the client.

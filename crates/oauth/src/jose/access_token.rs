@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 
 use super::numeric_date::{LEEWAY, time};
 use super::{Jws, SigningError, SigningKey, single_audience};
-use crate::{Actor, ClientId, PrincipalId, PublicUrl, ResourceUri, ScopeSet, Secret, Timestamp};
+use crate::{
+    Actor, ClientId, Confirmation, PrincipalId, PublicUrl, ResourceUri, ScopeSet, Secret, Timestamp,
+};
 
 /// The claims of an access token (RFC 9068 §2.2). No names and no e-mail addresses: clients can read them (R9068-6-1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct AccessTokenClaims {
     /// Through whom it acts (RFC 8693 §4.1).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub act: Option<Actor>,
+    /// The key that it is bound to (RFC 9449 §6.1).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cnf: Option<Confirmation>,
     /// Issue, seconds since the epoch.
     pub iat: i64,
     /// Expiry, seconds since the epoch.
@@ -58,6 +63,22 @@ impl AccessTokenClaims {
     /// Names the rule that it breaks.
     pub fn judge(
         claims: &Map<String, Value>,
+        about: (&PublicUrl, &ResourceUri),
+        now: Timestamp,
+    ) -> Result<Self, &'static str> {
+        // A62, R9449-7.2-1: bearer use of a bound token
+        if claims.contains_key("cnf") {
+            return Err("the token is bound to a key");
+        }
+        Self::judge_bound(claims, about, now)
+    }
+
+    /// The same for a reader that sees to it that whoever presents the token proves to hold the key of `cnf`.
+    ///
+    /// # Errors
+    /// Names the rule that it breaks.
+    pub fn judge_bound(
+        claims: &Map<String, Value>,
         (issuer, resource): (&PublicUrl, &ResourceUri),
         now: Timestamp,
     ) -> Result<Self, &'static str> {
@@ -77,9 +98,8 @@ impl AccessTokenClaims {
         if time(claims, "nbf").map_err(|_| malformed)?.is_some_and(|nbf| now.plus(LEEWAY) < nbf) {
             return Err("the token is not valid yet");
         }
-        // A62: bearer use of a bound token
-        if claims.contains_key("cnf") {
-            return Err("the token is bound to a key");
+        if claims.get("cnf").is_some_and(Value::is_null) {
+            return Err(malformed);
         }
         let mut members = claims.clone();
         members.insert("aud".to_owned(), resource.as_str().into());
@@ -146,6 +166,7 @@ mod tests {
         assert_eq!(with("nbf", json!(1_031)), Err("the token is not valid yet"));
         assert!(with("nbf", json!(1_030)).is_ok());
         assert_eq!(with("cnf", json!({"jkt": "x"})), Err("the token is bound to a key"));
+        assert_eq!(with("cnf", json!(null)), Err("the token is bound to a key"));
         for (name, value) in [
             ("nbf", json!("soon")),
             ("exp", json!("never")),
@@ -161,6 +182,26 @@ mod tests {
             let mut claims = claims();
             claims.as_object_mut().unwrap().remove(name);
             assert!(judged(&claims, 1_000).is_err(), "{name}");
+        }
+    }
+
+    /// R9449-5-1, R9449-7.2-1: who can check a proof reads the key; a confirmation that nobody here could check is none
+    #[test]
+    fn a_bound_token_names_its_key_to_who_can_see_it_proven() {
+        let issuer = PublicUrl::parse("https://h").unwrap();
+        let resource = ResourceUri::parse("https://notes.example/mcp").unwrap();
+        let read = |cnf: Value| {
+            let mut claims = claims();
+            claims["cnf"] = cnf;
+            let now = Timestamp::from_micros(1_000_000_000);
+            AccessTokenClaims::judge_bound(claims.as_object().unwrap(), (&issuer, &resource), now)
+        };
+        let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        assert_eq!(read(json!({"jkt": jkt})).unwrap().cnf.unwrap().jkt.as_str(), jkt);
+        for bad in
+            [json!(null), json!({}), json!({"jkt": "x"}), json!({"jkt": jkt, "x5t#S256": jkt}), json!(jkt)]
+        {
+            assert!(read(bad.clone()).is_err(), "{bad}");
         }
     }
 

@@ -13,7 +13,7 @@ const LATEST: f64 = 253_402_300_800.0;
 ///
 /// # Errors
 /// When it is there and no time.
-pub(super) fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, NotATime> {
+pub(crate) fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, NotATime> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_f64().filter(|seconds| (0.0..LATEST).contains(seconds)).ok_or(NotATime)?;
     #[expect(
@@ -26,7 +26,7 @@ pub(super) fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Tim
 
 /// A claim that should be a time is something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotATime;
+pub(crate) struct NotATime;
 
 #[cfg(test)]
 mod tests {

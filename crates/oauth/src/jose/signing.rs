@@ -90,7 +90,11 @@ impl SigningKey {
         self.sign_under(&header, claims)
     }
 
-    pub(super) fn sign_under(&self, header: &Value, claims: &impl Serialize) -> Result<String, SigningError> {
+    /// Signs claims under this header: for the kind of token that brings its own key (RFC 9449 §4.2).
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign).
+    pub fn sign_under(&self, header: &Value, claims: &impl Serialize) -> Result<String, SigningError> {
         let claims = serde_json::to_vec(claims).map_err(|_| SigningError)?;
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(&claims));

@@ -2,7 +2,9 @@
 
 mod document;
 mod invite;
+mod keys;
 mod new;
+mod openid;
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 
 use self::document::{BlockArguments, OneDocument};
 use self::invite::{InviteArguments, UninviteArguments};
+use self::keys::{AudienceArguments, SetKeysArguments};
 use self::new::AddArguments;
 use super::confirm::Confirmation;
 use super::output::{Format, must_say, print_fields, print_json, print_table, say, tick, time};
@@ -30,6 +33,7 @@ Examples:
   portcullis client add --name 'Our portal' --confidential --redirect-uri https://portal.example.com/callback
   portcullis client add --name 'Nightly job' --confidential --grant client_credentials --scope mcp.tools.execute --resource https://mcp.example.com/mcp
   portcullis client add --name 'Build box' --grant device_code --grant refresh_token
+  portcullis client add --name 'Our agent' --jwks agent.jwk --grant client_credentials --scope mcp.tools.read
 
 client_credentials: the client acts for itself, as a machine, and may do what --scope and
 --resource say. device_code: for devices without a browser. token_exchange: it may trade its
@@ -43,6 +47,10 @@ The port of a loopback redirect URI (http://localhost, 127.0.0.1, [::1]) is free
     Show(OneClient),
     /// Replace a confidential client's secret; the new one is shown once, the old one stops working
     RotateSecret(OneClient),
+    /// Give a client that proves itself by a key other keys; what it was granted ends
+    SetKeys(SetKeysArguments),
+    /// Say what a client may name as the audience of its assertions [default: issuer]
+    AssertionAudience(AudienceArguments),
     /// Let a client do nothing until it is enabled again; what it was granted ends
     Disable(RemoveArguments),
     /// Let a disabled client in again
@@ -93,6 +101,8 @@ pub(super) async fn run(command: ClientCommand, config: &Config) -> Result<(), P
             Ok(())
         }
         ClientCommand::RotateSecret(one) => rotate_secret(&one, config).await,
+        ClientCommand::SetKeys(arguments) => keys::set_keys(arguments, config).await,
+        ClientCommand::AssertionAudience(arguments) => keys::set_audience(&arguments, config).await,
         ClientCommand::Disable(arguments) => disable(&arguments, config).await,
         ClientCommand::Enable(one) => enable(&one, config).await,
         ClientCommand::Remove(arguments) => remove(&arguments, config).await,
@@ -161,7 +171,7 @@ async fn rotate_secret(one: &OneClient, config: &Config) -> Result<(), Problem> 
         Some(secret) => show(&client, Some(&secret), one.format)?,
         None => {
             return Err(Problem::failed(format!(
-                "{} is a public client: it has no secret to rotate",
+                "{} is a client without a secret: there is none to rotate",
                 client.id
             )));
         }
@@ -223,9 +233,15 @@ fn show(client: &Client, secret: Option<&Secret>, format: Format) -> Result<(), 
         (if client.machine.is_some() { "scope" } else { "default scope" }, client.metadata.scope.to_string()),
         ("resources", if resources.is_empty() { "any".to_owned() } else { resources.join("\n") }),
         ("must push", tick(client.metadata.require_pushed_authorization_requests)),
+        ("bound to its key", tick(client.metadata.dpop_bound_access_tokens)),
         ("registered by", origin(client).to_owned()),
         ("created", time(client.created_at)),
     ];
+    fields.extend(openid::fields(&client.metadata.openid));
+    if let Some(keys) = &client.metadata.keys {
+        fields.push(("keys", keys::shown(keys)));
+        fields.push(("assertions for", client.assertion_audience.as_str().to_owned()));
+    }
     fields.extend(client.machine.as_ref().map(|machine| ("acts for itself as", machine.to_string())));
     fields.extend(client.trust.map(|trust| ("trust", trust.as_str().to_owned())));
     if let Some(document) = &client.document {
@@ -248,6 +264,7 @@ fn describe(client: &Client, secret: Option<&Secret>) -> Value {
         "resources": client.resources,
         "origin": client.origin.as_str(),
         "has_secret": client.has_secret,
+        "assertion_audience": client.assertion_audience.as_str(),
         "created_at": time(client.created_at),
         "principal": client.machine,
         "disabled_at": client.disabled_at.map(time),

@@ -33,6 +33,9 @@ pub(super) struct Draft {
     pub(super) private_hosts: Option<Vec<String>>,
     pub(super) outbound_seconds: Option<i64>,
     pub(super) signing_algorithm: Option<String>,
+    pub(super) openid: Option<String>,
+    pub(super) dpop: Option<String>,
+    pub(super) dpop_nonces: Option<bool>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

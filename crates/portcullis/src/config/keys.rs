@@ -25,7 +25,7 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 28] = [
+pub(super) const KEYS: [Key; 31] = [
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
@@ -60,6 +60,13 @@ pub(super) const KEYS: [Key; 28] = [
     key("max_connections", Shape::Number, "open connections; half of them for one address at most [10000]"),
     key("require_par", Shape::Switch, "clients must push their requests (RFC 9126) [false]"),
     key("signing_algorithm", Shape::Text, "of signed access tokens: ES256, EdDSA or RS256 [ES256]"),
+    key("openid", Shape::Text, "on: clients may ask who signed in (OpenID Connect); off [off]"),
+    key(
+        "dpop",
+        Shape::Text,
+        "tokens bound to a key (RFC 9449): off, on (who brings a proof) or required [off]",
+    ),
+    key("dpop_nonces", Shape::Switch, "proofs of a key must hold a nonce of this server [true]"),
     key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
     key("log_format", Shape::Text, "text or json [text]"),
 ];

@@ -62,6 +62,9 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "private_hosts" => texts(config.private_hosts.clone()),
         "outbound_seconds" => json!(config.outbound_time.as_secs()),
         "signing_algorithm" => json!(config.signing_algorithm),
+        "openid" => json!(if config.openid { "on" } else { "off" }),
+        "dpop" => json!(config.dpop.as_str()),
+        "dpop_nonces" => json!(config.dpop_nonces),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

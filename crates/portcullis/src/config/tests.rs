@@ -106,6 +106,7 @@ fn a_value_that_cannot_be_is_told_with_what_could_be() {
     insta::assert_snapshot!(refusal("refresh_absolute_days = 7", &[]), @"refresh_absolute_days must not be less than refresh_idle_days");
     insta::assert_snapshot!(refusal("sign_ins_per_minute = 0", &[]), @"sign_ins_per_minute must be between 1 and 1000000, not 0");
     insta::assert_snapshot!(refusal("max_connections = 1000001", &[]), @"max_connections must be between 1 and 1000000, not 1000001");
+    insta::assert_snapshot!(refusal("openid = \"yes\"", &[]), @"openid must be off or on, not yes");
     insta::assert_snapshot!(refusal("registration = \"closed\"", &[]), @"registration must be open, token or off, not closed");
     insta::assert_snapshot!(refusal("client_documents = \"yes\"", &[]), @"client_documents must be open, ask or off, not yes");
     insta::assert_snapshot!(refusal("private_hosts = [\"Tools.internal\"]", &[]), @"each of private_hosts must be a host in lower case, such as tools.internal or 10.0.0.7, not Tools.internal");
@@ -211,6 +212,9 @@ fn every_setting_is_shown_with_who_said_so() {
     max_connections = 10000 (default)
     require_par = false (default)
     signing_algorithm = "ES256" (default)
+    openid = "off" (default)
+    dpop = "off" (default)
+    dpop_nonces = true (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);

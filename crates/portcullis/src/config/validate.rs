@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
+use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 use tracing_subscriber::EnvFilter;
@@ -64,6 +65,9 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         private_hosts: hosts(draft.private_hosts.unwrap_or_default())?,
         outbound_time: Duration::from_secs(outbound_seconds.unsigned_abs()),
         signing_algorithm: algorithm(draft.signing_algorithm)?,
+        openid: choice("openid", draft.openid, [("off", false), ("on", true)])?,
+        dpop: choice("dpop", draft.dpop, DpopUse::ALL.map(|dpop| (dpop.as_str(), dpop)))?,
+        dpop_nonces: draft.dpop_nonces.unwrap_or(true),
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })

@@ -1,7 +1,11 @@
-//! What runs beside the requests: the feed of changes, and the sweeper of what has expired.
+//! What runs beside the requests: the feed of changes, the sweeper of what has expired, and the messenger that tells
+//! clients of sign-outs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_authorization_server::AuthorizationServer;
+use portcullis_oauth::Clock;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -9,11 +13,14 @@ use crate::app::App;
 
 /// How often expired rows are swept.
 const SWEEP: Duration = Duration::from_mins(1);
+/// How often notices are looked for.
+const NOTICES: Duration = Duration::from_secs(2);
 
-/// Spawns both. They end when the set is dropped: each of their statements is whole, so they may end anywhere.
+/// Spawns them. They end when the set is dropped: each of their statements is whole, so they may end anywhere.
 pub(super) fn spawn(app: &App) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(app.changes.clone().run());
+    tasks.spawn(tell_of_sign_outs(app.authorization.clone(), app.clock.clone()));
     let (authorization, gateway, clock) = (app.authorization.clone(), app.gateway.clone(), app.clock.clone());
     let (trail, sessions) = (app.trail.clone(), app.sessions.clone());
     tasks.spawn(async move {
@@ -37,4 +44,15 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
         }
     });
     tasks
+}
+
+async fn tell_of_sign_outs(authorization: AuthorizationServer, clock: Arc<dyn Clock>) {
+    let mut ticks = interval(NOTICES);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = authorization.deliver_logout_notices(clock.now()).await {
+            tracing::warn!(cause = ?error, "clients could not be told of sign-outs; it will be tried again");
+        }
+    }
 }

@@ -89,6 +89,14 @@ fn clients_are_added_shown_rotated_and_removed_and_a_secret_is_shown_once() {
     assert_eq!(refusal(folder.path(), &format!("client remove {id}")).0, 2);
     assert_eq!(run(folder.path(), &format!("client remove {id} --yes")).0, 0);
     assert_eq!(run(folder.path(), "client list --json").1.trim(), "[]");
+    let line = "client add --name Sign-in --redirect-uri https://rp.example/cb --id-token-alg ES256 \
+                --post-logout-redirect-uri https://rp.example/out --backchannel-logout-uri";
+    let (code, sentence) = refusal(folder.path(), &format!("{line} com.example.app:/out"));
+    assert!(code == 2 && sentence.contains("must be an https:// URL"), "{sentence}");
+    let (_, shown, _) = run(folder.path(), &format!("{line} https://rp.example/told"));
+    for told in ["ES256", "https://rp.example/out", "https://rp.example/told"] {
+        assert!(shown.contains(told), "{told} in {shown}");
+    }
     let (code, sentence) = refusal(folder.path(), "client add --name X --redirect-uri http://x.example/cb");
     assert_eq!(code, 2);
     assert!(sentence.contains("cannot register http://x.example/cb"), "{sentence}");
@@ -214,7 +222,6 @@ fn an_invitation_is_made_listed_and_taken_back() {
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["initial_access_token"].as_str().unwrap().starts_with("pcl_ia_"));
 }
-
 /// What an admin reads of an attempt, and of none.
 #[test]
 fn attempts_are_listed_and_one_that_is_not_there_is_said_so() {
@@ -233,4 +240,45 @@ fn attempts_are_listed_and_one_that_is_not_there_is_said_so() {
             .1
             .contains("nobody has the e-mail address")
     );
+}
+
+/// A18, DC-22: a client is added with a public key, given another one, and shown by thumbprint
+#[test]
+fn a_client_with_a_key_is_added_shown_and_given_another_key() {
+    let folder = folder();
+    let key = |x: &str| format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
+    std::fs::write(folder.path().join("old.jwk"), key("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+        .unwrap();
+    std::fs::write(folder.path().join("secret.jwk"), r#"{"kty":"OKP","crv":"Ed25519","d":"AA","x":"AA"}"#)
+        .unwrap();
+    let add = "client add --name Agent --grant client_credentials --scope mcp.tools.read --json --jwks";
+    let (code, sentence) = refusal(folder.path(), &format!("{add} secret.jwk"));
+    assert_eq!(
+        (code, sentence.as_str()),
+        (2, "portcullis: secret.jwk: jwks: the key holds private members\n")
+    );
+    let (code, added, stderr) = run(folder.path(), &format!("{add} old.jwk"));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let added: serde_json::Value = serde_json::from_str(&added).unwrap();
+    assert_eq!(added["metadata"]["token_endpoint_auth_method"], "private_key_jwt");
+    assert_eq!((&added["has_secret"], added.get("client_secret")), (&false.into(), None));
+    let id = added["client_id"].as_str().unwrap();
+    let (_, shown, _) = run(folder.path(), &format!("client show {id}"));
+    assert!(
+        shown.contains("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
+        "the thumbprint of RFC 8037: {shown}"
+    );
+    let line = format!("client set-keys {id} --jwks-uri https://agent.example/jwks --yes --json");
+    let (_, replaced, _) = run(folder.path(), &line);
+    let replaced: serde_json::Value = serde_json::from_str(&replaced).unwrap();
+    assert_eq!(replaced["metadata"]["jwks_uri"], "https://agent.example/jwks");
+    assert_eq!(replaced["metadata"].get("jwks"), None);
+    let (_, switched, _) = run(folder.path(), &format!("client assertion-audience {id} token-url --json"));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&switched).unwrap()["assertion_audience"],
+        "token-url"
+    );
+    let (code, sentence) = refusal(folder.path(), &format!("client rotate-secret {id}"));
+    assert_eq!(code, 1);
+    assert!(sentence.contains("a client without a secret"), "{sentence}");
 }

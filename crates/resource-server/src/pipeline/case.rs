@@ -25,6 +25,8 @@ pub(super) struct Case {
     pub(super) era: Era,
     /// The id to echo.
     pub(super) id: Option<Id>,
+    /// The nonce for the caller's next proof of possession.
+    pub(super) next_nonce: Option<String>,
     principal: Option<PrincipalId>,
     client: Option<ClientId>,
     connection: Option<ConnectionId>,
@@ -40,6 +42,7 @@ impl Case {
             action: Action::McpRequest,
             era: Era::Session,
             id: None,
+            next_nonce: None,
             principal: None,
             client: None,
             connection: None,
@@ -84,6 +87,6 @@ impl Case {
     /// Notes a refusal and gives its answer.
     pub(super) async fn refuse(&self, gateway: &Inner, resource: &Resource, refused: &Refusal) -> Response {
         gateway.trail.note(self.event(self.now, Outcome::Refused).because(refused.reason())).await;
-        refused.respond(resource, self.era, self.id.as_ref())
+        refused.respond((resource, gateway.possession.used()), self.era, self.id.as_ref())
     }
 }

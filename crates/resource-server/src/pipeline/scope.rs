@@ -1,6 +1,8 @@
 //! The scopes of the token: enough for the operation, else a step-up that names everything that it needs (MCP-AUTH-9,
 //! MCP-AUTH-10). What the user may do is the policy's question.
 
+use portcullis_oauth::TokenScheme;
+
 use super::Caller;
 use crate::challenge::Unauthorized;
 use crate::protocol::{Era, Operation};
@@ -18,5 +20,6 @@ pub(super) fn suffices(caller: &Caller<'_>, operation: &Operation) -> Result<(),
         Era::Session => needed.union(held),
         Era::Stateless => needed,
     };
-    Err(Refusal::bearer("scope_missing", Unauthorized::InsufficientScope(asked)))
+    let scheme = TokenScheme::of(caller.bearer.confirmation());
+    Err(Refusal::bearer("scope_missing", Unauthorized::InsufficientScope(asked), scheme))
 }

@@ -12,7 +12,7 @@ fn list() -> Draft {
     Draft::modern("/mcp", "tools/list", json!({}))
 }
 
-/// MCP-AUTH-2, MCP-AUTH-7, R6750-3-1, R6750-3-2, R9728-5.1-1, DC-21
+/// MCP-AUTH-2, MCP-AUTH-7, MCP-AUTH-12, R6750-3-1, R6750-3-2, R9728-5.1-1, DC-21
 #[tokio::test]
 async fn without_a_token_every_method_is_challenged_and_told_of_no_error() {
     let stage = Stage::set(sqlite().await).await;

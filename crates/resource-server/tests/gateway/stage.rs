@@ -8,12 +8,13 @@ use axum::response::Response;
 use portcullis_audit::Trail;
 use portcullis_database::testing::TestDatabase;
 use portcullis_database::{ChangeFeed, Database, on};
+use portcullis_resource_server::oauth::dpop::DpopUse;
 use portcullis_resource_server::oauth::{
     Alias, BoxFuture, ClientId, Clock, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
     PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{
-    Connection, Gateway, GatewayParts, VerifiedBearer, Verifier, VerifyError, sandbox,
+    Connection, Gateway, GatewayParts, LocalProofs, VerifiedBearer, Verifier, VerifyError, sandbox,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -122,6 +123,8 @@ impl Stage {
         let gateway = Gateway::new(GatewayParts {
             registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
             verifier: Arc::new(verifier.clone()),
+            dpop: DpopUse::On,
+            proofs: Arc::new(LocalProofs::default()),
             database: database.clone(),
             clock: Arc::new(clock.clone()),
             trail: Trail::new(database.clone()),

@@ -107,11 +107,18 @@ async fn headers_that_disagree_with_the_body_are_refused() {
 async fn names_in_headers_are_refused_where_nobody_would_check_them() {
     let stage = Stage::set(sqlite().await).await;
     let token = stage.token(ALL);
+    let begin = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}});
+    let begun = post(&stage, &token, &begin, &[]).await;
+    let session =
+        [("mcp-session-id", begun.header("mcp-session-id")), ("mcp-protocol-version", "2025-11-25")];
     let body =
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "sandbox__fail"}});
-    let headers = [("mcp-protocol-version", "2025-11-25"), ("mcp-name", "sandbox__echo")];
-    let answer = post(&stage, &token, &body, &headers).await;
-    assert_eq!((answer.status.as_u16(), answer.code()), (400, -32020));
+    for said in [("mcp-name", "sandbox__echo"), ("mcp-method", "tools/list")] {
+        let answer = post(&stage, &token, &body, &[&session[..], &[said]].concat()).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, -32020), "{said:?}");
+    }
+    let agreed = [&session[..], &[("mcp-name", "sandbox__fail"), ("mcp-method", "tools/call")]].concat();
+    assert_eq!(post(&stage, &token, &body, &agreed).await.status, 200);
 }
 
 /// HTTP26-3, HTTP26-8, DC-26
@@ -135,6 +142,9 @@ async fn an_envelope_is_complete_and_of_a_known_revision() {
         let answer = post(&stage, &token, &body("tools/call", meta), &[version, method]).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (400, -32602));
     }
+    let complete = body("tools/call", meta("2026-07-28"));
+    let headers = [version, method, ("mcp-name", "sandbox__echo")];
+    assert_eq!(post(&stage, &token, &complete, &headers).await.status, 200, "clientInfo may be absent");
 }
 
 /// HTTP26-7, HTTP26-14, HTTP26-18, HTTP25-5, MRTR-4

@@ -37,7 +37,7 @@ both_engines! {
         assert_eq!(list("/mcp/nothing").bearing(&none).at(&stage).await.code(), -32602);
     }
 
-    /// TOOL-2, TOOL-4, T18: a foreign, an unreached, a hidden and an unknown tool are the same
+    /// TOOL-1, TOOL-2, TOOL-4, SBP-10, T18: a foreign, an unreached, a hidden and an unknown tool are the same
     async fn an_unknown_tool_is_one_that_this_caller_cannot_reach(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let bob = stage.token_of(&PrincipalId::generate(PrincipalKind::User), "/mcp", ALL);

@@ -70,6 +70,35 @@ both_engines! {
         assert_eq!(status(&notes, &late).await, 503, "who may not ask any more lets nobody in");
     }
 
+    /// R9068-4-2, R9068-4-3, A26: with signed tokens the same lines check them without asking: for this server alone, also while
+    /// the issuer is away, and no longer than a token lives
+    async fn signed_tokens_are_checked_where_they_arrive(database: TestDatabase) {
+        let login = Login::start(&database.url);
+        let notes = Notes::start_with(&login, NOTES, "jwt");
+        let client = Client::register(&login).await;
+        let both = client.token(&login, Some(NOTES), "notes.read notes.write").await;
+        assert_eq!(both.split('.').count(), 3, "a signed token");
+        let answer = call(&notes, Some(&both), "add_note", json!({"text": "buy milk"})).await;
+        assert!(answer.text().await.unwrap().contains("noted"));
+        let read = client.token(&login, Some(NOTES), "notes.read").await;
+        let answer = call(&notes, Some(&read), "add_note", json!({"text": "more"})).await;
+        assert!(answer.text().await.unwrap().contains("this needs the scope notes.write"));
+
+        let foreign = client.token(&login, None, "mcp.tools.read").await;
+        let (signed, _) = read.rsplit_once('.').unwrap();
+        let (_, stolen) = both.rsplit_once('.').unwrap();
+        for bad in [foreign, format!("{signed}.{stolen}"), format!("{signed}.")] {
+            let refused = call(&notes, Some(&bad), "list_notes", json!({})).await;
+            assert_eq!(refused.status().as_u16(), 401);
+            let header = refused.headers()["www-authenticate"].to_str().unwrap();
+            assert!(header.starts_with("Bearer error=\"invalid_token\""), "{header}");
+        }
+        login.run_with("token revoke --token-stdin --yes", &read);
+        assert_eq!(status(&notes, &read).await, 200, "nobody is asked: it lives until it expires");
+        drop(login);
+        assert_eq!(status(&notes, &both).await, 200, "nor is the issuer needed");
+    }
+
     /// ASVS-7.4.1: the running server holds the token in its cache, another process ends it
     async fn a_command_ends_a_token_at_a_running_server_within_a_second(database: TestDatabase) {
         let login = Login::start(&database.url);

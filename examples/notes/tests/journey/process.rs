@@ -94,23 +94,34 @@ impl Login {
 impl Notes {
     /// Registers the example at `uri` by command, and starts it with what the command printed.
     pub(crate) fn start(login: &Login, uri: &str) -> Self {
+        Self::start_with(login, uri, "opaque")
+    }
+
+    /// The same with tokens of this format; signed ones it checks without credentials of its own.
+    pub(crate) fn start_with(login: &Login, uri: &str, format: &str) -> Self {
         let scopes = [
             "--default-scope",
             "notes.read=Read your notes.",
             "--scope",
             "notes.write=Add notes in your name.",
         ];
-        let words =
-            [&["resource", "add", "--uri", uri, "--name", "Team notes", "--json"], &scopes[..]].concat();
+        let words = [
+            &["resource", "add", "--uri", uri, "--name", "Team notes", "--token-format", format, "--json"],
+            &scopes[..],
+        ]
+        .concat();
         let added: Value = serde_json::from_str(&login.run(&words)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_notes"));
         command.env_clear().envs([
             ("PORTCULLIS_URL", login.url.as_str()),
             ("NOTES_URI", uri),
             ("NOTES_LISTEN", "127.0.0.1:0"),
-            ("NOTES_CLIENT_ID", added["client_id"].as_str().unwrap()),
-            ("NOTES_CLIENT_SECRET", added["client_secret"].as_str().unwrap()),
+            ("NOTES_TOKEN_FORMAT", format),
         ]);
+        if format == "opaque" {
+            command.env("NOTES_CLIENT_ID", added["client_id"].as_str().unwrap());
+            command.env("NOTES_CLIENT_SECRET", added["client_secret"].as_str().unwrap());
+        }
         let (child, told) = start(&mut command, "listening on ");
         Self { url: format!("http://{}", told.trim().rsplit(' ').next().unwrap()), child }
     }

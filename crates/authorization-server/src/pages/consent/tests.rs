@@ -28,6 +28,7 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
             scopes: vec![scope],
             missing: None,
         }],
+        identity: vec![ScopeChoice::new("openid", vec![])],
         stay: Some(ScopeChoice::new("offline_access", vec![])),
         account: text.into(),
         connections: Some(vec![ConnectionChoice {

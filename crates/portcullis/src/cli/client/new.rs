@@ -9,11 +9,14 @@ use portcullis_oauth::{
     ResourceUri, ScopeSet, scopes,
 };
 
+use super::keys::KeyArguments;
+use super::openid::OpenIdArguments;
 use crate::Problem;
 use crate::cli::output::Format;
 
 /// A new client.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line by itself")]
 pub(in crate::cli) struct AddArguments {
     /// The name that people see
     #[arg(long)]
@@ -22,11 +25,13 @@ pub(in crate::cli) struct AddArguments {
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
     /// Cannot keep a secret, as an application on somebody's computer (the default)
-    #[arg(long, conflicts_with = "confidential")]
+    #[arg(long, conflicts_with_all = ["confidential", "jwks", "jwks_uri"])]
     public: bool,
     /// Runs on a server and keeps a secret
     #[arg(long)]
     confidential: bool,
+    #[command(flatten)]
+    keys: KeyArguments,
     /// What it may use; may be given several times [default: a code for a person's consent, and refresh tokens]
     #[arg(long = "grant", value_name = "GRANT", value_parser = PossibleValuesParser::new(GrantType::ALL.map(GrantType::short_name)).map(|name| grant(&name)))]
     grants: Vec<GrantType>,
@@ -39,6 +44,11 @@ pub(in crate::cli) struct AddArguments {
     /// Must push its authorization requests before it sends the browser (RFC 9126)
     #[arg(long)]
     require_par: bool,
+    /// Must prove to hold a key with each request for tokens, and gets tokens that are bound to it (RFC 9449)
+    #[arg(long)]
+    dpop: bool,
+    #[command(flatten)]
+    openid: OpenIdArguments,
     #[command(flatten)]
     pub(super) format: Format,
 }
@@ -56,7 +66,9 @@ impl AddArguments {
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return refused("--name must have 1 to 100 characters, none of them a control character");
         }
-        let grant_types = grants(self.grants, self.confidential)?;
+        let keys = self.keys.read()?;
+        let confidential = self.confidential || keys.is_some();
+        let grant_types = grants(self.grants, confidential)?;
         let redirects = grant_types.contains(&GrantType::AuthorizationCode);
         if redirects && self.redirect_uris.is_empty() {
             return refused(
@@ -80,8 +92,11 @@ impl AddArguments {
         }
         let resources =
             self.resources.iter().map(|text| resource(text, public_url)).collect::<Result<Vec<_>, _>>()?;
-        let token_endpoint_auth_method =
-            if self.confidential { ClientAuthMethod::ClientSecretBasic } else { ClientAuthMethod::None };
+        let token_endpoint_auth_method = match (&keys, confidential) {
+            (Some(_), _) => ClientAuthMethod::PrivateKeyJwt,
+            (None, true) => ClientAuthMethod::ClientSecretBasic,
+            (None, false) => ClientAuthMethod::None,
+        };
         let metadata = ClientMetadata {
             application_type: ApplicationType::infer(&redirect_uris),
             redirect_uris,
@@ -92,6 +107,10 @@ impl AddArguments {
             response_types: if redirects { vec!["code".to_owned()] } else { Vec::new() },
             scope,
             require_pushed_authorization_requests: self.require_par,
+            openid: self.openid.check()?,
+            dpop_bound_access_tokens: self.dpop,
+            keys,
+            token_endpoint_auth_signing_alg: None,
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
     }
@@ -111,7 +130,7 @@ fn grants(named: Vec<GrantType>, confidential: bool) -> Result<Vec<GrantType>, P
     }
     match grants.iter().find(|grant| grant.needs_confidential() && !confidential) {
         Some(grant) => refused(format!(
-            "--grant {} is for clients that keep a secret; add --confidential",
+            "--grant {} is for clients that keep a secret; add --confidential, or a key with --jwks",
             grant.short_name()
         )),
         None => Ok(grants),
@@ -149,9 +168,12 @@ mod tests {
             redirect_uris: vec![redirect_uri.into()],
             public: false,
             confidential: false,
+            keys: KeyArguments::default(),
             grants: Vec::new(),
             scope: vec!["mcp.tools.read".into(), "mcp.tools.execute".into()],
             require_par: false,
+            openid: OpenIdArguments::default(),
+            dpop: false,
             resources: vec!["HTTP://localhost:8420/mcp".into()],
             format: Format { json: false },
         }
@@ -174,6 +196,41 @@ mod tests {
         let confidential = AddArguments { confidential: true, ..arguments("https://h/cb") };
         let method = check(confidential).unwrap().metadata.token_endpoint_auth_method;
         assert_eq!(method, ClientAuthMethod::ClientSecretBasic);
+    }
+
+    /// R7591-2-3: a client with keys is confidential and has no secret; both places at once are one too many
+    #[test]
+    fn a_client_may_have_keys_instead_of_a_secret() {
+        let uri = |text: &str| KeyArguments { jwks: None, jwks_uri: Some(text.to_owned()) };
+        let keyed = |keys| {
+            check(AddArguments {
+                keys,
+                grants: vec![GrantType::ClientCredentials],
+                redirect_uris: Vec::new(),
+                ..arguments("")
+            })
+        };
+        let metadata = keyed(uri("https://h/jwks")).unwrap().metadata;
+        assert_eq!(metadata.token_endpoint_auth_method, ClientAuthMethod::PrivateKeyJwt);
+        assert!(metadata.keys.is_some());
+        assert!(keyed(uri("http://h/jwks")).unwrap_err().contains("jwks_uri is an https URL"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        let from = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            keyed(KeyArguments { jwks: Some(file.clone()), jwks_uri: None })
+        };
+        assert!(from(r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#).is_ok());
+        assert!(
+            from(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)
+                .is_ok(),
+            "one key alone"
+        );
+        let private = from(
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","d":"AA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+        );
+        assert!(private.unwrap_err().contains("private"));
+        assert!(from("-----BEGIN PUBLIC KEY-----").unwrap_err().contains("is not JSON"));
     }
 
     /// OA21-4.2-1
