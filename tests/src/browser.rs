@@ -101,6 +101,12 @@ impl<'a> Browser<'a> {
         self.get(answer.see_other()).await
     }
 
+    /// Opens an authorization URL of `client` and tries to sign in as Alice.
+    pub async fn sign_in_for(&mut self, client: &Client, pkce: &Pkce, password: &str) -> Answer {
+        let answer = self.get(&client.authorize(pkce, &[])).await;
+        self.sign_in(answer.see_other(), "alice@example.com", password).await
+    }
+
     /// Answers a consent page: `approve` or `deny`, with these scopes and every connection ticked.
     pub async fn answer_consent(&mut self, page: &Answer, decision: &str, scopes: &[String]) -> Answer {
         let csrf = page.field("csrf").unwrap_or_default();
@@ -108,6 +114,17 @@ impl<'a> Browser<'a> {
         let connections = page.boxes("connection");
         let mut fields = vec![("csrf", csrf.as_str()), ("request", &handle), ("decision", decision)];
         fields.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
+        fields.extend(connections.iter().map(|connection| ("connection", connection.as_str())));
+        self.post("/oauth/consent", &fields).await
+    }
+
+    /// Allows with exactly these boxes ticked, by the names of their fields, and every connection.
+    pub async fn tick(&mut self, page: &Answer, boxes: &[(&str, &str)]) -> Answer {
+        let csrf = page.field("csrf").unwrap_or_default();
+        let handle = page.field("request").unwrap_or_default();
+        let connections = page.boxes("connection");
+        let mut fields = vec![("csrf", csrf.as_str()), ("request", &handle), ("decision", "approve")];
+        fields.extend(boxes);
         fields.extend(connections.iter().map(|connection| ("connection", connection.as_str())));
         self.post("/oauth/consent", &fields).await
     }

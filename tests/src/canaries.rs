@@ -80,6 +80,12 @@ impl Drop for Watch {
     }
 }
 
+/// The lines of a text that hold a secret which was issued or presented so far, or anything that is shaped like one.
+#[must_use]
+pub fn secrets_in(text: &str) -> Vec<String> {
+    leaks(text, &SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
 /// The lines of the log that hold a secret.
 fn leaks(log: &str, secrets: &BTreeSet<String>) -> Vec<String> {
     let holds = |line: &&str| {

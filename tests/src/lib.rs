@@ -11,6 +11,7 @@
 )]
 
 mod answer;
+mod attempt;
 mod browser;
 mod canaries;
 mod client;
@@ -24,7 +25,9 @@ mod resource;
 mod world;
 
 pub use answer::Answer;
+pub use attempt::refusal;
 pub use browser::Browser;
+pub use canaries::secrets_in;
 pub use client::{Client, Pkce, Tokens};
 pub use identity_provider::IdentityProvider;
 pub use keyed::Keyed;

@@ -122,6 +122,11 @@ impl World {
         self.send(form(path, fields, headers)).await
     }
 
+    /// Its database.
+    pub(crate) fn database(&self) -> &portcullis_database::Database {
+        &self.database.database
+    }
+
     /// One number that the database itself knows.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let (count,): (i64,) = portcullis_database::on!(self.database.database.read(), |pool| {

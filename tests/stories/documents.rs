@@ -47,11 +47,11 @@ async fn at_once(world: &World, times: usize, link: &str) -> Vec<Answer> {
     answers
 }
 
-/// The page without what is of this one visit: its trace id and who was named.
+/// The page without what is of this one visit: the attempt's number and who was named.
 fn text_of(page: &Answer, client: &Client) -> String {
-    let begun = page.body.split_once("req_").map_or("", |(_, rest)| rest);
-    let trace = begun.split(['<', '"', ' ', '\n']).next().unwrap_or_default();
-    page.body.replace(trace, "").replace(&client.id, "")
+    let begun = page.body.split_once("quote this number: <code>").map_or("", |(_, rest)| rest);
+    let number = begun.split('<').next().unwrap_or_default();
+    page.body.replace(number, "").replace(&client.id, "")
 }
 
 /// The reasons that the paper trail has for documents, in their order.

@@ -176,7 +176,10 @@ impl Event {
     /// Through which client. A stranger's claim is kept too, cut to what an identifier may hold.
     #[must_use]
     pub fn through(mut self, client: &ClientId) -> Self {
-        let kept: String = client.as_str().chars().filter(|c| !c.is_control()).take(500).collect();
+        // Programs that mix up their parameters send a token or a code as their name.
+        let misplaced = client.as_str().find("pcl_").is_some_and(|at| client.as_str().len() > at + 12);
+        let name = if misplaced { "[redacted]" } else { client.as_str() };
+        let kept: String = name.chars().filter(|c| !c.is_control()).take(500).collect();
         self.client = Some(ClientId::from(kept));
         self
     }

@@ -18,9 +18,10 @@ use portcullis_oauth::{
 use portcullis_web::{Browser, Peer, SignedIn, form};
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::authorization_request::{Judged, Unproven, judge, prove_destination};
 use crate::document::{self, Unidentified};
-use crate::page_error::{PageError, Trace, page_or_error};
+use crate::page_error::{PageError, Trace};
 use crate::store::{Client, ClientOrigin, NewRequest};
 
 /// `GET /oauth/authorize`
@@ -31,7 +32,8 @@ pub(crate) async fn by_get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    page_or_error(&trace, authorize(&core, (&browser, peer), query.as_bytes())).await
+    let page = authorize(&core, (&browser, peer), query.as_bytes());
+    attempt::page(&core, AttemptStage::Authorize, (&trace, peer), Box::pin(page)).await
 }
 
 /// `POST /oauth/authorize` (OA21-3.1-2)
@@ -52,7 +54,7 @@ pub(crate) async fn by_post(
         form(&headers, &body).map_err(wrong)?;
         authorize(&core, (&browser, peer), &body).await
     };
-    page_or_error(&trace, page).await
+    attempt::page(&core, AttemptStage::Authorize, (&trace, peer), Box::pin(page)).await
 }
 
 async fn authorize(
@@ -61,11 +63,15 @@ async fn authorize(
     encoded: &[u8],
 ) -> Result<Response, PageError> {
     if core.authorizations.check(&peer.to_string(), core.clock.now()) != Verdict::Allowed {
+        attempt::refused((Step::Limit, Reason::TooMany), "fewer requests a minute from one address", "more");
         return Err(too_many());
     }
     let front = Form::parse(encoded).map_err(unreadable)?;
     let user = browser.signed_in().await?;
     let signed_in = user.is_some();
+    if let Some(user) = &user {
+        attempt::person(&user.principal);
+    }
     let again = || login_url(&format!("/oauth/authorize?{}", String::from_utf8_lossy(encoded)));
     let asking = (client_id(&front)?, peer);
     // On the heap, since a document may have to be read first.
@@ -78,20 +84,27 @@ async fn authorize(
     let request = match asked.judge(core, user.as_ref()).await? {
         Ok(request) => request,
         // OA21-7.13.2-1: a client that nobody vouches for gets no redirect out of a browser where nobody signed in.
-        Err(_) if client.origin != ClientOrigin::Admin && !signed_in => {
+        Err(error) if client.origin != ClientOrigin::Admin && !signed_in => {
+            attempt::failed(&error);
             return Ok(see_other(&again()));
         }
         Err(error) => return Ok(refuse(core, (client, destination), form, &error).await),
     };
     let demand = request.openid.demand(user.as_ref());
+    let may_answer = user.as_ref().is_some_and(|sign_in| demand.is_met(sign_in, core.clock.now()));
+    attempt::passed(
+        Step::Session,
+        "a browser that is signed in, or signs in next",
+        session(signed_in, may_answer),
+    );
     let new = NewRequest {
+        attempt: attempt::current(),
         browser: browser.mark().await?,
         client_id: client.id.clone(),
         redirect_uri: destination.uri().to_string(),
         state: form.one("state").map_err(unreadable)?.map(str::to_owned),
         code_challenge: request.code_challenge,
-        resource: request.resource,
-        scope: request.scope,
+        targets: request.targets,
         pushed: asked.pushed.clone(),
         client_fingerprint: client.metadata.fingerprint(),
         openid: request.openid,
@@ -102,8 +115,16 @@ async fn authorize(
     let handle = core.requests.create(&new, now).await?;
     core.note(Event::new(now, Action::AuthorizationRequest, Outcome::Started).through(&client.id)).await;
     let consent = format!("/oauth/consent?request={}", handle.expose());
-    let may_answer = user.is_some_and(|sign_in| demand.is_met(&sign_in, now));
     Ok(see_other(&if may_answer { consent } else { login_url(&consent) }))
+}
+
+/// Who sits at the browser when the request comes.
+const fn session(signed_in: bool, may_answer: bool) -> &'static str {
+    match (signed_in, may_answer) {
+        (true, true) => "somebody who is signed in",
+        (true, false) => "somebody who has to sign in anew, as the request asks",
+        (false, _) => "nobody yet, who signs in next",
+    }
 }
 
 /// A request whose client and destination are known: from here on an error is a redirect.
@@ -121,8 +142,9 @@ async fn read(core: &Core, client: Client, front: Form) -> Result<Asked, PageErr
         // R9126-4-1: beside the handle and client_id, nothing of the front channel counts.
         Some(handle) => {
             let found = core.pushed_requests.find(&handle, &client.id, core.clock.now()).await?;
-            let parameters = found.ok_or_else(pushed_is_over)?;
-            (Form::parse(parameters.as_bytes()).map_err(unreadable)?, Some(handle.hash()))
+            let found = found.ok_or_else(pushed_is_over)?;
+            attempt::joins(found.attempt.as_ref());
+            (Form::parse(found.parameters.as_bytes()).map_err(unreadable)?, Some(handle.hash()))
         }
         None => (front, None),
     };
@@ -141,6 +163,7 @@ async fn read(core: &Core, client: Client, front: Form) -> Result<Asked, PageErr
 /// What the request says who asks; the first thing that is needed.
 fn client_id(form: &Form) -> Result<&str, PageError> {
     form.one("client_id").map_err(unreadable)?.ok_or_else(|| {
+        attempt::refused((Step::Client, Reason::ClientMissing), "client_id", "nothing");
         PageError::told(
             "This link is incomplete",
             "The application did not say who it is: client_id is missing.",
@@ -164,13 +187,14 @@ async fn identify(
                     document::ask_admin(core, id, who).await?;
                 }
                 unidentified.note(core, id).await;
+                attempt::unidentified_client(&unidentified, id);
                 return Err(unidentified.into_page(id));
             }
         }
     } else {
         core.clients.find(&ClientId::from(id.to_owned())).await?
     };
-    match found.filter(|client| client.disabled_at.is_none()) {
+    match attempt::known_client(found, id) {
         Some(client) => Ok(Some(client)),
         // DC-18: a person stands before this page; tell them how to go on.
         None => Err(PageError::told(
@@ -208,7 +232,11 @@ impl Asked {
                 let demand = openid.demand(user);
                 let signed_in = user.is_some_and(|sign_in| demand.is_met(sign_in, core.clock.now()));
                 let code = if signed_in { ErrorCode::ConsentRequired } else { ErrorCode::LoginRequired };
-                Err(Error::new(code, "this server always asks the user"))
+                let text = "this server always asks the user";
+                let got = format_args!("{text}, and the request has prompt=none");
+                let expected = "a request that lets the user be asked";
+                attempt::refused((Step::Session, Reason::SignInRequired), expected, got);
+                Err(Error::new(code, text))
             }
             _ => Ok(request),
         }))
@@ -224,6 +252,7 @@ async fn refuse(
 ) -> Response {
     let event = Event::new(core.clock.now(), Action::AuthorizationRequest, Outcome::Refused);
     core.note(event.because(error.code.as_str()).through(&client.id)).await;
+    attempt::failed(error);
     error_response(core, destination, form.one("state").ok().flatten(), error)
 }
 
@@ -259,6 +288,11 @@ pub(crate) fn login_url(return_to: &str) -> String {
 }
 
 fn pushed_is_over() -> PageError {
+    attempt::refused(
+        (Step::Request, Reason::PushedOver),
+        "a request that this client pushed within the last 90 seconds, and that nobody decided about",
+        "none of that handle",
+    );
     PageError::told(
         "This request is over",
         "The application prepared it for a minute and a half and for one use; it was used, took too long, or is another \

@@ -10,6 +10,7 @@ use portcullis_oauth::{
 use portcullis_web::Peer;
 
 use crate::Core;
+use crate::attempt;
 use crate::client_assertion;
 use crate::document::{self, Unidentified};
 use crate::refusal::Refusal;
@@ -31,6 +32,13 @@ struct Presented {
     secret: Option<(Secret, ClientAuthMethod)>,
 }
 
+impl Presented {
+    /// How the client tried to prove who it is.
+    fn method(&self) -> ClientAuthMethod {
+        self.secret.as_ref().map_or(ClientAuthMethod::None, |(_, method)| *method)
+    }
+}
+
 /// Authenticates the caller by the one mechanism that it used (OA21-2.4-1), which must be the registered one (A21).
 ///
 /// Parameters of the URI are never read (OA21-2.4.1-2): `form` is the body.
@@ -46,8 +54,13 @@ pub(crate) async fn authenticate(
     let presented = presented(headers, form)?;
     let basic = headers.contains_key(AUTHORIZATION);
     let found = find(core, &presented.client_id, now).await?;
-    if let Some(client) = found.filter(|client| is_proven(client, presented.secret.as_ref())) {
+    let proven = found.as_ref().is_some_and(|client| is_proven(client, presented.secret.as_ref()));
+    if !proven {
+        attempt::unproven_client(found.as_ref(), presented.client_id.as_str(), presented.method());
+    }
+    if let Some(client) = found.filter(|_| proven) {
         // The right secret always passes: with 256 bits in it, a guesser's failures need not be the owner's trouble.
+        attempt::authenticated_client(&client);
         return Ok(AuthenticatedClient(client));
     }
     let event = Event::new(now, Action::TokenRequest, Outcome::Refused).because("client_authentication");
@@ -68,13 +81,24 @@ async fn by_assertion(
     now: Timestamp,
 ) -> Result<AuthenticatedClient, Refusal> {
     let id = assertion.client_id();
-    let found = find(core, id, now).await?.filter(|client| client.disabled_at.is_none());
+    let found = find(core, id, now).await?;
     let error = match found {
-        None => AssertionError::Signature,
-        Some(client) => match client_assertion::prove(core, (&client, peer), assertion, now).await? {
-            Ok(()) => return Ok(AuthenticatedClient(client)),
-            Err(error) => error,
-        },
+        Some(client) if client.disabled_at.is_none() => {
+            match client_assertion::prove(core, (&client, peer), assertion, now).await? {
+                Ok(()) => {
+                    attempt::authenticated_client(&client);
+                    return Ok(AuthenticatedClient(client));
+                }
+                Err(error) => {
+                    attempt::unproven_assertion(Some(&client), id.as_str(), error);
+                    error
+                }
+            }
+        }
+        nobody => {
+            attempt::unproven_assertion(nobody.as_ref(), id.as_str(), AssertionError::Signature);
+            AssertionError::Signature
+        }
     };
     if let Err(seconds) = core.secret_guard.admit(&format!("{peer} {id}"), now) {
         return Err(portcullis_oauth::Error::too_many_requests(seconds).into());
@@ -93,6 +117,7 @@ async fn find(core: &Core, id: &ClientId, now: Timestamp) -> Result<Option<Clien
         // What an unknown client hears (DC-18); the cause is in the paper trail.
         Err(unidentified) => {
             unidentified.note(core, id.as_str()).await;
+            attempt::unidentified_client(&unidentified, id.as_str());
             Ok(None)
         }
     }

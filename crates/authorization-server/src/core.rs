@@ -9,6 +9,7 @@ use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Seconds, Tim
 use portcullis_outbound::Outbound;
 use portcullis_vault::MasterKey;
 
+use crate::attempt::Journal;
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
 use crate::dpop::Dpop;
@@ -20,9 +21,9 @@ use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
 use crate::store::{
-    AccessTokens, Assertions, Clients, Codes, Devices, EnterpriseGrants, Grants, Identities, Invitations,
-    KnownBrowsers, LogoutNotices, Machines, PushedRequests, RefreshTokens, Registrations, Requests,
-    Resources, Revoked, Setup, SignIns, SigningKeys, TrustedIssuers, Users,
+    AccessTokens, Assertions, Attempts, Clients, Codes, Devices, EnterpriseGrants, Grants, Identities,
+    Invitations, KnownBrowsers, LogoutNotices, Machines, PushedRequests, RefreshTokens, Registrations,
+    Requests, Resources, Revoked, Setup, SignIns, SigningKeys, TrustedIssuers, Users,
 };
 use crate::work::Work;
 
@@ -104,6 +105,9 @@ pub(crate) struct Core {
     pub(crate) registration_limit: Limiter,
     pub(crate) authorizations: Limiter,
     pub(crate) device_authorizations: Limiter,
+    /// What authorization attempts met, and its way into the table.
+    pub(crate) attempts: Attempts,
+    pub(crate) journal: Journal,
     pub(crate) work: Work,
 }
 
@@ -112,6 +116,7 @@ impl Core {
         let (database, clock) = (parts.database, parts.clock);
         let signing_keys = SigningKeys::new(database.clone(), clock.clone(), &parts.master_key);
         let resources = Resources::new(database.clone(), clock.clone());
+        let journal = Journal::new(database.clone());
         Self {
             resources: KnownResources::new(parts.registry.clone(), resources, parts.changes.clone())
                 .with_openid(parts.settings.openid),
@@ -153,6 +158,8 @@ impl Core {
             ),
             authorizations: Limiter::new(Quota::per_minute(parts.settings.authorizations_per_minute), 10_000),
             introspection_guard: Guard::new(Quota::per_minute(120)),
+            attempts: Attempts::with(database.clone(), journal.clone()),
+            journal,
             work: Work::default(),
             trail: parts.trail,
             changes: parts.changes,

@@ -13,6 +13,7 @@ use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage};
 use crate::authorization_request;
 use crate::client_authentication::authenticate;
 use crate::refusal::{RawBody, Refusal, no_store};
@@ -37,23 +38,27 @@ pub(crate) async fn endpoint(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
+    attempt::json(&core, AttemptStage::Device, peer, Box::pin(respond(&core, (peer, &headers), &body))).await
+}
+
+async fn respond(core: &Core, (peer, headers): (Peer, &HeaderMap), body: &[u8]) -> Result<Response, Refusal> {
     let now = core.clock.now();
     // Each request is a row that waits: one source may not pile them up.
     if let Verdict::Refused { retry_after } = core.device_authorizations.check(&peer.to_string(), now) {
         return Err(Error::too_many_requests(u64::try_from(retry_after.0).unwrap_or(1)).into());
     }
-    let form = form(&headers, &body)?;
+    let form = form(headers, body)?;
     form.once_each(&["scope"])?;
-    let client = authenticate(&core, (peer, &headers), &form, now).await?;
+    let client = authenticate(core, (peer, headers), &form, now).await?;
     let client = client.client();
-    match begin(&core, (client, peer), &form, now).await {
+    match begin(core, (client, peer), &form, now).await {
         Ok(codes) => {
             let event = Event::new(now, Action::DeviceAuthorization, Outcome::Started).through(&client.id);
             core.trail.record(event).await?;
-            Ok(answer(&core, &codes))
+            Ok(answer(core, &codes))
         }
         Err(refusal) => {
-            note_refusal(&core, &client.id, refusal.code(), now).await;
+            note_refusal(core, &client.id, refusal.code(), now).await;
             Err(refusal)
         }
     }
@@ -70,11 +75,11 @@ async fn begin(
         let text = "the client is not registered for the device grant";
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, text));
     }
-    let resource = authorization_request::resource(core, client, form).await??;
-    let scope =
-        authorization_request::scope(core, client, &resource, form.one("scope")?.unwrap_or_default())?;
-    let peer = peer.to_string();
-    let new = NewDevice { client: &client.id, resource: &resource.uri, scope: &scope, peer: &peer };
+    let resources = authorization_request::resources(core, client, form).await??;
+    let scope = form.one("scope")?.unwrap_or_default();
+    let targets = authorization_request::targets(core, client, &resources, scope)?;
+    let (peer, attempt) = (peer.to_string(), attempt::current());
+    let new = NewDevice { client: &client.id, targets: &targets, peer: &peer, attempt: attempt.as_ref() };
     let wait = u64::try_from(DEVICE_LIFE.0).unwrap_or(60);
     let kept = core.devices.create(&new, now).await?;
     kept.ok_or_else(|| Error::too_many_requests(wait / 3).into())

@@ -5,6 +5,7 @@
 //! page must tell of connections comes through [`ConnectionDirectory`], and what it issues is verified through
 //! [`portcullis_oauth::Verifier`].
 
+mod attempt;
 mod authorization_request;
 mod authorize;
 mod client_assertion;
@@ -47,6 +48,7 @@ mod token;
 mod verifier;
 mod work;
 
+pub use crate::attempt::{AttemptId, AttemptOutcome, AttemptStage, Reason, Step};
 pub use crate::core::AuthorizationServerParts;
 pub(crate) use crate::core::Core;
 pub use directory::{ConnectionDirectory, ConnectionSummary};
@@ -55,9 +57,10 @@ pub use server::AuthorizationServer;
 pub use settings::{ClientDocuments, Registration, Settings};
 pub use signing::KeyUse;
 pub use store::{
-    Client, ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, Invitation,
-    Invitations, IssuerError, IssuerId, KeptKey, NewClient, NewResource, NewUser, RefusedClient,
-    RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup, SignInStanding, SignIns,
-    SigningKeyError, SigningKeys, TrustedIssuer, TrustedIssuers, User, UserError, Users,
+    Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptStep, AttemptSummary, Attempts, Client,
+    ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, Invitation, Invitations,
+    IssuerError, IssuerId, KeptKey, NewClient, NewResource, NewUser, RefusedClient, RegisteredResource,
+    ResourceError, ResourceScope, Resources, Revocations, Setup, SignInStanding, SignIns, SigningKeyError,
+    SigningKeys, TrustedIssuer, TrustedIssuers, User, UserError, Users,
 };
 pub use work::Work;

@@ -14,6 +14,7 @@ use portcullis_web::layout::{Chrome, page};
 use portcullis_web::{Browser, Peer, SignedIn, csrf, form};
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::authorize::see_other;
 use crate::openid::session_over;
 use crate::page_error::{PageError, Trace, page_or_error};
@@ -81,7 +82,7 @@ pub(crate) async fn sign_in(
         };
         login.attempt(&form, Visitor::new(&core, peer, &headers)).await
     };
-    page_or_error(&trace, sign_in).await
+    attempt::page(&core, AttemptStage::SignIn, (&trace, peer), Box::pin(sign_in)).await
 }
 
 struct Login<'a> {
@@ -98,16 +99,26 @@ impl Login<'_> {
         let credentials = match prove(self.core, &visitor, email, password, now).await? {
             Proof::Right(credentials) => credentials,
             Proof::Wrong => {
+                let reason = (Step::Session, Reason::SignInFailed);
+                attempt::unless_refused(reason, "an address and its password", "others");
                 self.refused("wrong_credentials", now).await;
                 return self.page(StatusCode::UNAUTHORIZED, email, Some(WRONG.to_owned())).await;
             }
             Proof::Throttled(throttled) => {
+                attempt::refused((Step::Session, Reason::SignInThrottled), "fewer tries", throttled.reason());
                 self.refused(throttled.reason(), now).await;
                 return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(throttled.sentence())).await;
             }
         };
         if credentials.password_expired_at.is_some() {
             self.refused("password_expired", now).await;
+            attempt::refused(
+                (Step::Session, Reason::PasswordExpired),
+                "a password that is still good",
+                "an expired one",
+            );
+            // Nothing names the client on that page, and the attempt is found on the way to its name.
+            self.client_name().await?;
             return password_change::expired(self.browser, email, &self.return_to).await;
         }
         let cookie = enter(self.core, self.browser, visitor, &credentials.id, now).await?;
@@ -141,7 +152,13 @@ impl Login<'_> {
         let form = read(query.as_bytes())?;
         let Ok(Some(handle)) = form.one("request") else { return Ok(None) };
         let mark = self.browser.mark().await?;
-        Ok(self.core.requests.find(&Secret::presented(handle), &mark, self.core.clock.now()).await?)
+        let request =
+            self.core.requests.find(&Secret::presented(handle), &mark, self.core.clock.now()).await?;
+        if let Some(request) = &request {
+            attempt::joins(request.attempt.as_ref());
+            attempt::client(&request.client_id, false);
+        }
+        Ok(request)
     }
 
     /// The name of the client that this sign-in is for.
@@ -175,6 +192,10 @@ pub(crate) async fn prove(
     let found = core.users.credentials(email).await?;
     let stored = found.as_ref().and_then(|credentials| credentials.password_hash.clone());
     let right = core.passwords.verify(password, stored).await?;
+    if let Some(credentials) = found.as_ref().filter(|found| right && found.disabled_at.is_some()) {
+        attempt::person(&credentials.id);
+        attempt::refused((Step::Session, Reason::UserDisabled), "an account that is open", "a disabled one");
+    }
     match found.filter(|credentials| right && credentials.disabled_at.is_none()) {
         Some(credentials) => {
             visitor.forgive(core, email).await?;

@@ -9,6 +9,8 @@ use portcullis_oauth::{Error, random_handle};
 use portcullis_web::csrf::CsrfError;
 use portcullis_web::{BrowserError, ErrorPage};
 
+use crate::attempt::{self, Reason, Step};
+
 /// The trace id of this request, as the outermost middleware gave it.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace(pub(crate) String);
@@ -124,12 +126,15 @@ impl From<CsrfError> for PageError {
     fn from(error: CsrfError) -> Self {
         match error {
             CsrfError::Session(error) => error.into(),
-            refused => Self::told(
+            refused => {
+                attempt::unless_refused((Step::Session, Reason::FormRefused), "a form of ours", &refused);
+                Self::told(
                 "This form cannot be used",
                 format!("Nothing was changed: {refused}."),
                 "Go back, load the page again and send the form from there. Cookies must be allowed for this site.",
             )
-            .with_status(StatusCode::FORBIDDEN),
+            .with_status(StatusCode::FORBIDDEN)
+            }
         }
     }
 }

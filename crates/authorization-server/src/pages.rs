@@ -13,7 +13,7 @@ use portcullis_web::layout::Chrome;
 
 pub use self::consent::{
     AskingDevice, ClientOrigin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
-    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
+    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, TargetScopes, ToolGroup,
 };
 pub use self::device::{DeviceAnswerPage, DevicePage};
 pub use self::end_session::EndSessionPage;

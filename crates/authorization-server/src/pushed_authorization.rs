@@ -15,6 +15,7 @@ use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage};
 use crate::authorization_request::{judge, prove_destination};
 use crate::client_authentication::authenticate;
 use crate::dpop;
@@ -43,15 +44,19 @@ pub(crate) async fn endpoint(
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
+    attempt::json(&core, AttemptStage::Push, peer, Box::pin(answer(&core, (peer, &headers), &body))).await
+}
+
+async fn answer(core: &Core, (peer, headers): (Peer, &HeaderMap), body: &[u8]) -> Result<Response, Refusal> {
     let now = core.clock.now();
-    let form = form(&headers, &body)?;
+    let form = form(headers, body)?;
     // R9126-2.1-1: as at the token endpoint.
-    let client = authenticate(&core, (peer, &headers), &form, now).await?;
+    let client = authenticate(core, (peer, headers), &form, now).await?;
     let client = client.client();
     let event = |outcome| Event::new(now, Action::PushedAuthorization, outcome).through(&client.id);
-    let pushed = match dpop::brought(&core, client, (&headers, PATH), now) {
+    let pushed = match dpop::brought(core, client, (headers, PATH), now) {
         Ok(proof) => {
-            push(&core, (client, peer), (&form, proof.as_ref()), now).await.map(|handle| (handle, proof))
+            push(core, (client, peer), (&form, proof.as_ref()), now).await.map(|handle| (handle, proof))
         }
         Err(refusal) => Err(refusal),
     };
@@ -96,7 +101,8 @@ async fn push(
             parameters.push_str(key.as_str());
         }
     }
-    Ok(core.pushed_requests.create(&client.id, &parameters, now).await?)
+    let attempt = attempt::current();
+    Ok(core.pushed_requests.create(&client.id, (&parameters, attempt.as_ref()), now).await?)
 }
 
 /// RFC 9449 §10.1: a proof here is as if its key were named in `dpop_jkt`; where both are, they agree (R9449-10-1).

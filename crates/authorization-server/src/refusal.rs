@@ -29,6 +29,11 @@ impl Refusal {
         Error::new(code, description).into()
     }
 
+    /// The error itself, for the trace of the attempt.
+    pub(crate) fn error(&self) -> &Error {
+        &self.error
+    }
+
     /// What the client is told, for the paper trail.
     pub(crate) fn description(&self) -> &str {
         &self.error.description

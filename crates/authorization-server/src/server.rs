@@ -18,7 +18,7 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::core::{AuthorizationServerParts, Core};
 use crate::settings::{QUARANTINE, Registration};
 use crate::store::{
-    self, Clients, ENDED_BY_USER, Grants, RefusedClient, Resources, Revoked, Setup, SigningKeys,
+    self, Attempts, Clients, ENDED_BY_USER, Grants, RefusedClient, Resources, Revoked, Setup, SigningKeys,
     TrustedIssuers, Users,
 };
 use crate::verifier::InProcessVerifier;
@@ -163,6 +163,12 @@ impl AuthorizationServer {
         &self.0.setup
     }
 
+    /// What authorization attempts met at each of their steps.
+    #[must_use]
+    pub fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
     /// Ends one of a principal's own grants: the client's tokens are dead when this returns. `false` when the principal
     /// has no live grant of that name.
     ///
@@ -240,6 +246,7 @@ impl AuthorizationServer {
         self.0.refresh_tokens.sweep(day_ago).await?;
         self.0.clients.sweep_asked(now).await?;
         self.0.signing.sweep(now).await?;
+        self.0.attempts.sweep(now).await?;
         self.0.dpop.sweep(now).await?;
         self.0.clients.sweep(now.minus(QUARANTINE)).await
     }
@@ -247,6 +254,7 @@ impl AuthorizationServer {
     /// Waits for work that must finish. Call it when no request can arrive any more.
     pub async fn drain(&self) {
         self.0.work.drain().await;
+        self.0.journal.settle().await;
     }
 }
 

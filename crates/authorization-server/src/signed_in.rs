@@ -3,6 +3,7 @@
 use portcullis_web::{Browser, SignedIn};
 
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::page_error::PageError;
 use crate::store::User;
 
@@ -17,6 +18,8 @@ pub(crate) async fn sign_in(core: &Core, browser: &Browser) -> Result<Option<(Us
     let Some(signed_in) = browser.signed_in().await? else { return Ok(None) };
     let user = core.users.find(&signed_in.principal).await?.filter(|user| user.disabled_at.is_none());
     if user.is_none() {
+        attempt::person(&signed_in.principal);
+        attempt::refused((Step::Session, Reason::UserDisabled), "an account that is open", "a disabled one");
         browser.sign_out(true).await?;
     }
     Ok(user.map(|user| (user, signed_in)))

@@ -16,14 +16,42 @@ use crate::Database;
 /// The variable that names the PostgreSQL server for tests.
 pub const POSTGRES_VARIABLE: &str = "PORTCULLIS_TEST_POSTGRES";
 
-/// A database of a story's own. On SQLite it is gone when dropped; the test script's PostgreSQL cluster goes as a whole.
+/// A database of a story's own. It is gone when dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     /// The open database.
     pub database: Database,
     /// The URL under which a second process can open it.
     pub url: String,
-    _folder: Option<TempDir>,
+    // After the database, which it takes away.
+    _home: Home,
+}
+
+/// Where a story's database lies, until the story ends.
+#[derive(Debug)]
+enum Home {
+    Folder(#[expect(dead_code, reason = "held until it is dropped")] TempDir),
+    Server { options: Box<PgConnectOptions>, name: String },
+}
+
+impl Drop for Home {
+    /// Hundreds of stories would fill the server's disk. A server that has gone has taken the database along.
+    fn drop(&mut self) {
+        let Self::Server { options, name } = self else { return };
+        let (options, sql) = (options.clone(), format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        // The story's own runtime may be ending, and must not be blocked.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                if let Ok(mut admin) = options.connect().await {
+                    let _ = admin.execute(AssertSqlSafe(sql)).await;
+                    let _ = admin.close().await;
+                }
+            });
+        });
+        let _ = dropped.join();
+    }
 }
 
 /// A fresh SQLite database in a folder of its own.
@@ -33,7 +61,7 @@ pub struct TestDatabase {
 pub async fn sqlite() -> TestDatabase {
     let folder = TempDir::new().unwrap_or_else(|error| panic!("a temporary folder: {error}"));
     let url = format!("sqlite:{}", folder.path().join("portcullis.db").display());
-    TestDatabase { database: open(&url).await, url, _folder: Some(folder) }
+    TestDatabase { database: open(&url).await, url, _home: Home::Folder(folder) }
 }
 
 /// A fresh PostgreSQL database, or `None` when no server is named.
@@ -55,7 +83,8 @@ pub async fn postgres() -> Option<TestDatabase> {
     let scheme_end = base.find("://").map_or(0, |at| at + 3);
     let authority_end = base[scheme_end..].find('/').map_or(base.len(), |at| scheme_end + at);
     let url = format!("{}/{name}{query}", &base[..authority_end]);
-    Some(TestDatabase { database: open(&url).await, url, _folder: None })
+    let home = Home::Server { options: Box::new(options), name };
+    Some(TestDatabase { database: open(&url).await, url, _home: home })
 }
 
 async fn open(url: &str) -> Database {

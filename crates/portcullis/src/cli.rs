@@ -3,6 +3,7 @@
 //! Owns the grammar and the dispatch; each command's work stands in its own file beneath. What a command prints goes to
 //! stdout; problems and notes go to stderr.
 
+mod attempts;
 mod check;
 mod client;
 mod confirm;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use self::attempts::AttemptsCommand;
 use self::client::ClientCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
@@ -106,6 +108,9 @@ enum Command {
     /// List, replace and retire the keys that sign tokens
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Find out why an authorization failed
+    #[command(subcommand)]
+    Attempts(AttemptsCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -177,6 +182,7 @@ impl Cli {
             Command::Issuer(command) => issuer::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
+            Command::Attempts(command) => attempts::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
             // Answered above, without a configuration.

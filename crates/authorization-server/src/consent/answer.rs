@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_database::{DatabaseError, Transaction};
-use portcullis_oauth::{Error, ErrorCode, GrantId, Secret, Timestamp};
+use portcullis_oauth::{Error, ErrorCode, GrantId, ResourceUri, Secret, Timestamp};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, page};
 
@@ -38,11 +38,11 @@ impl Pending {
         }
     }
 
-    /// Hands the grant over, in the transaction that made it.
+    /// Hands the grant over, in the transaction that made it; `resource` is meant where the client names none.
     pub(super) async fn give_in(
         &self,
         transaction: &mut Transaction,
-        grant: &GrantId,
+        (grant, resource): (&GrantId, &ResourceUri),
         now: Timestamp,
     ) -> Result<Given, DatabaseError> {
         match &self.way {
@@ -51,14 +51,14 @@ impl Pending {
                     grant,
                     redirect_uri: redirect.destination.uri().as_str(),
                     code_challenge: &redirect.code_challenge,
-                    resource: &self.resource.uri,
+                    resource,
                     nonce: redirect.nonce.as_deref(),
                     dpop_jkt: redirect.dpop_jkt.as_ref(),
                 };
                 store::create_code_in(transaction, &code, now).await.map(Given::Code)
             }
             Way::Device(_) => {
-                store::grant_device_in(transaction, &self.handle, grant).await?;
+                store::grant_device_in(transaction, &self.handle, (grant, resource)).await?;
                 Ok(Given::ToDevice)
             }
         }

@@ -17,8 +17,9 @@ use portcullis_web::{Browser, Peer, csrf, form};
 
 use self::pending::{Found, find};
 use crate::Core;
+use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::authorize::{login_url, see_other};
-use crate::page_error::{PageError, Trace, page_or_error};
+use crate::page_error::{PageError, Trace};
 
 /// `GET /oauth/consent?request=…`: shows, never decides.
 pub(crate) async fn show(
@@ -34,7 +35,7 @@ pub(crate) async fn show(
             Found::Pending(pending) => question::show(&core, &browser, &pending, None).await,
         }
     };
-    page_or_error(&trace, show).await
+    attempt::page(&core, AttemptStage::Consent, (&trace, peer), Box::pin(show)).await
 }
 
 /// `POST /oauth/consent`
@@ -53,10 +54,15 @@ pub(crate) async fn decide(
             Found::Pending(pending) => decision::take(&core, &browser, *pending, &form).await,
         }
     };
-    page_or_error(&trace, decide).await
+    attempt::page(&core, AttemptStage::Consent, (&trace, peer), Box::pin(decide)).await
 }
 
 fn gone() -> PageError {
+    attempt::unless_refused(
+        (Step::Session, Reason::RequestOver),
+        "a request that waits for an answer",
+        "none",
+    );
     PageError::told(
         "This request is over",
         "It was answered already, took too long, or was begun in another browser.",
@@ -65,6 +71,11 @@ fn gone() -> PageError {
 }
 
 fn changed() -> PageError {
+    attempt::refused(
+        (Step::Client, Reason::ClientChanged),
+        "the application that was asked about",
+        "another one",
+    );
     PageError::told(
         "This application has changed",
         "While you were being asked, what it says of itself became something else. Nothing was allowed.",

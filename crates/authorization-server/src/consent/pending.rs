@@ -1,17 +1,18 @@
 //! What waits for an answer: a request of the authorization endpoint or of a device, with everybody whom it concerns.
 
 use portcullis_oauth::{
-    ClientId, CodeChallenge, Destination, Form, JwkThumbprint, Resource, ResourceUri, ScopeSet, Secret,
-    SecretKind, Timestamp, UserCode,
+    ClientId, CodeChallenge, Destination, Form, JwkThumbprint, Resource, ScopeSet, Secret, SecretKind,
+    Timestamp, UserCode,
 };
 use portcullis_web::{Browser, Peer, SignedIn};
 
 use super::{changed, gone};
 use crate::Core;
+use crate::attempt::{self, AttemptId, Reason, Step};
 use crate::openid;
 use crate::page_error::PageError;
 use crate::signed_in::sign_in;
-use crate::store::{Client, RegisteredResource, User};
+use crate::store::{Client, RegisteredResource, Target, Targets, User};
 
 /// A request that waits.
 pub(super) struct Pending {
@@ -21,11 +22,27 @@ pub(super) struct Pending {
     pub(super) user: User,
     /// When and in which session they signed in.
     pub(super) sign_in: SignedIn,
-    pub(super) resource: Resource,
-    /// How its server is registered; `None` for our own gateway.
-    pub(super) registered: Option<RegisteredResource>,
-    pub(super) scope: ScopeSet,
+    /// What it is for, the first first; never empty.
+    pub(super) targets: Vec<Asked>,
     pub(super) way: Way,
+    /// The attempt that it is part of.
+    pub(super) attempt: Option<AttemptId>,
+}
+
+/// One resource that is asked for.
+pub(super) struct Asked {
+    pub(super) resource: Resource,
+    /// How its server is registered; `None` for our own gateway and for `UserInfo`.
+    pub(super) registered: Option<RegisteredResource>,
+    /// What is asked for there; the first may have beside it what is asked of the sign-in.
+    pub(super) scope: ScopeSet,
+}
+
+impl Asked {
+    /// Whether connections play a part: they are our own gateway's.
+    pub(super) fn is_for_gateway(&self) -> bool {
+        self.registered.is_none() && !openid::is_userinfo(&self.resource)
+    }
 }
 
 /// Where the answer goes.
@@ -62,9 +79,9 @@ pub(super) enum Found {
 }
 
 impl Pending {
-    /// Whether connections play a part: they are our own gateway's.
-    pub(super) fn is_for_gateway(&self) -> bool {
-        self.registered.is_none() && !openid::is_userinfo(&self.resource)
+    /// Every scope that is asked for, wherever.
+    pub(super) fn scope(&self) -> ScopeSet {
+        self.targets.iter().fold(ScopeSet::default(), |all, target| all.union(&target.scope))
     }
 
     /// Where another account of the same person would go on.
@@ -89,10 +106,14 @@ pub(super) async fn find(
         return find_device(core, (browser, peer), handle).await;
     }
     let (mark, now) = (browser.mark().await?, core.clock.now());
-    let request = core.requests.find(&handle, &mark, now).await?.ok_or_else(gone)?;
+    let Some(request) = core.requests.find(&handle, &mark, now).await? else {
+        return Err(over(core, &handle).await?);
+    };
+    attempt::joins(request.attempt.as_ref());
+    attempt::client(&request.client_id, false);
     let client = client(core, &request.client_id).await?;
     // CIMD-6.3-1: what was asked about is what is answered; a client that became another meanwhile asks again.
-    if request.client_fingerprint.is_some_and(|asked| asked != client.metadata.fingerprint()) {
+    if request.client_fingerprint.as_ref().is_some_and(|asked| *asked != client.metadata.fingerprint()) {
         return Err(changed());
     }
     let destination = Destination::prove(&client.metadata.redirect_uris, Some(&request.redirect_uri))
@@ -101,11 +122,11 @@ pub(super) async fn find(
     let Some((user, sign_in)) = found.filter(|(_, sign_in)| request.demand.is_met(sign_in, now)) else {
         return Ok(Found::SignInFirst(consent_url(&handle)));
     };
+    let targets = asked(core, &request.targets()?).await?;
     let (state, code_challenge) = (request.state, request.code_challenge);
     let (nonce, dpop_jkt) = (request.nonce, request.dpop_jkt);
     let way = Way::Redirect(Redirect { destination, state, code_challenge, nonce, dpop_jkt });
-    let ((resource, registered), scope) = (resource(core, &request.resource).await?, request.scope);
-    let pending = Pending { handle, mark, client, user, sign_in, resource, registered, scope, way };
+    let pending = Pending { handle, mark, client, user, sign_in, targets, way, attempt: request.attempt };
     Ok(Found::Pending(Box::new(pending)))
 }
 
@@ -120,30 +141,56 @@ async fn find_device(
     };
     let claimed = core.devices.find_claimed(&handle, (&mark, &user.id), core.clock.now()).await?;
     let claimed = claimed.ok_or_else(gone)?;
+    attempt::joins(claimed.attempt.as_ref());
+    attempt::client(&claimed.client_id, false);
     let client = client(core, &claimed.client_id).await?;
+    let targets = asked(core, &claimed.targets()?).await?;
     let way = Way::Device(Device {
         code: claimed.user_code(&handle).ok_or_else(gone)?,
         is_near: claimed.peer == peer.to_string(),
         peer: claimed.peer,
         asked_at: claimed.created_at,
     });
-    let ((resource, registered), scope) = (resource(core, &claimed.resource).await?, claimed.scope);
-    let pending = Pending { handle, mark, client, user, sign_in, resource, registered, scope, way };
+    let pending = Pending { handle, mark, client, user, sign_in, targets, way, attempt: claimed.attempt };
     Ok(Found::Pending(Box::new(pending)))
 }
 
-/// A resource that was removed meanwhile is nothing that could be allowed, and never another one.
-async fn resource(
-    core: &Core,
-    uri: &ResourceUri,
-) -> Result<(Resource, Option<RegisteredResource>), PageError> {
-    let resource = core.resources.find(uri).await?.ok_or_else(gone)?;
-    Ok((resource, core.resources.registered(uri).await?))
+/// Why nothing of this handle can be answered here; the person is told no more than that it is over.
+async fn over(core: &Core, handle: &Secret) -> Result<PageError, PageError> {
+    if let Some(over) = core.requests.why_not(handle, core.clock.now()).await? {
+        attempt::joins(over.attempt.as_ref());
+        let (reason, got) = if over.in_time {
+            (Reason::OtherBrowser, "another one, or its cookie is lost")
+        } else {
+            (Reason::RequestOver, "the same, too late or again")
+        };
+        attempt::refused(
+            (Step::Session, reason),
+            "the browser that began it, once, within half an hour",
+            got,
+        );
+    }
+    Ok(gone())
+}
+
+/// What is asked for, as it is now. A resource that was removed meanwhile is nothing that could be allowed, and never
+/// another one.
+async fn asked(core: &Core, targets: &Targets) -> Result<Vec<Asked>, PageError> {
+    let mut all = Vec::new();
+    for Target { resource: uri, scope } in targets.iter() {
+        let resource = core.resources.find(uri).await?.ok_or_else(|| {
+            attempt::refused((Step::Resource, Reason::ResourceGone), "a resource of this server", uri);
+            gone()
+        })?;
+        let registered = core.resources.registered(uri).await?;
+        all.push(Asked { resource, registered, scope: scope.clone() });
+    }
+    Ok(all)
 }
 
 async fn client(core: &Core, id: &ClientId) -> Result<Client, PageError> {
     let found = core.clients.find(id).await?;
-    found.filter(|client| client.disabled_at.is_none()).ok_or_else(gone)
+    attempt::known_client(found, id.as_str()).ok_or_else(gone)
 }
 
 fn consent_url(handle: &Secret) -> String {

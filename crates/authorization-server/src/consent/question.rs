@@ -6,14 +6,14 @@ use portcullis_oauth::{Form, GrantType, Resource, ScopeSet, Seconds, scopes};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, Moment, page};
 
-use super::pending::{Device, Pending, Redirect, Way};
+use super::pending::{Asked, Device, Pending, Redirect, Way};
 use crate::Core;
 use crate::directory::ConnectionSummary;
 use crate::openid;
 use crate::page_error::PageError;
 use crate::pages::{
     AskingDevice, ClientOrigin as Origin, ConnectionChoice, ConsentPage, Lifetime, Place, PublishingHost,
-    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, ToolGroup,
+    RequestingClient, ReturnAddress, ScopeChoice, TargetResource, TargetScopes, ToolGroup,
 };
 use crate::store::{Client, ClientOrigin, ClientTrust};
 
@@ -22,31 +22,81 @@ pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<Co
     core.connections.connections_of(&pending.user.id).await.map_err(PageError::Internal)
 }
 
-/// What can be ticked: what was asked for, as far as it has a meaning at the resource and the user may give it; who they
-/// are is always theirs to tell. The user's permissions are those of our own gateway; another server's scopes are its own business.
-pub(super) fn offered(pending: &Pending) -> ScopeSet {
-    let may = match &pending.registered {
-        Some(_) => &pending.resource.scopes,
-        None => &pending.user.permissions,
-    };
-    let always = openid::all().union(&ScopeSet::from_iter([scopes::OFFLINE_ACCESS]));
-    pending.scope.intersection(&may.union(&always))
+/// What can be ticked at one resource: what was asked for, as far as it has a meaning there and the user may give it. The
+/// user's permissions are those of our own gateway; another server's scopes are its own business, and who they are is always
+/// theirs to tell.
+pub(super) fn offered(pending: &Pending, asked: &Asked) -> ScopeSet {
+    let may = if asked.is_for_gateway() { &pending.user.permissions } else { &asked.resource.scopes };
+    openid::own(&asked.scope, &asked.resource).intersection(may)
+}
+
+/// What can be ticked of the sign-in where `UserInfo` is not among the resources; wherever they are, it is one question.
+pub(super) fn identity(core: &Core, pending: &Pending) -> ScopeSet {
+    if pending.targets.iter().any(|asked| openid::is_userinfo(&asked.resource)) {
+        return ScopeSet::default();
+    }
+    openid::asked(core, &pending.scope())
+}
+
+/// Whether the client asks to go on while the person is away (DC-6); wherever it asks, it is one question.
+pub(super) fn asks_to_stay(pending: &Pending) -> bool {
+    pending.targets.iter().any(|asked| asked.scope.contains(scopes::OFFLINE_ACCESS))
+}
+
+/// The name of the tick boxes of the resource that was named as the `index`th.
+pub(super) fn field(index: usize) -> String {
+    if index == 0 { "scope".to_owned() } else { format!("scope.{index}") }
 }
 
 /// The tick boxes in the order in which people understand them: ours from seeing to managing, another server's as
 /// registered.
-fn choices(core: &Core, pending: &Pending, reached: &[&ConnectionSummary]) -> Vec<ScopeChoice> {
-    let offered = offered(pending);
+fn choices(
+    core: &Core,
+    (pending, asked): (&Pending, &Asked),
+    reached: &[&ConnectionSummary],
+) -> Vec<ScopeChoice> {
+    let offered = offered(pending, asked);
     let own = |scope: &'static str| offered.contains(scope).then(|| choice(core, scope, reached));
-    let Some(registered) = &pending.registered else {
-        let all = scopes::MCP.into_iter().chain(scopes::OPENID).chain([scopes::OFFLINE_ACCESS]);
-        return all.filter_map(own).collect();
+    let Some(registered) = &asked.registered else {
+        return scopes::MCP.into_iter().chain(scopes::OPENID).filter_map(own).collect();
     };
     let theirs = registered.what.scopes.iter().filter(|scope| offered.contains(&scope.name));
-    theirs
-        .map(|scope| ScopeChoice::described(&scope.name, &scope.about))
-        .chain(scopes::OPENID.into_iter().chain([scopes::OFFLINE_ACCESS]).filter_map(own))
-        .collect()
+    theirs.map(|scope| ScopeChoice::described(&scope.name, &scope.about)).collect()
+}
+
+/// One resource of the question. Among several, one that cannot be had has no boxes; the rest can be allowed.
+fn target(
+    core: &Core,
+    (pending, index): (&Pending, usize),
+    owned: &[ConnectionSummary],
+    ticked: impl Fn(&str, &str) -> bool,
+) -> TargetScopes {
+    let asked = &pending.targets[index];
+    let alias = asked.resource.alias.as_ref();
+    let reached: Vec<&ConnectionSummary> =
+        owned.iter().filter(|summary| alias.is_none_or(|alias| *alias == summary.alias)).collect();
+    let missing = alias
+        .filter(|_| reached.is_empty())
+        .map(|alias| format!("You have no connection named {alias}, so nothing can be allowed here."));
+    let field = field(index);
+    let mut scopes = choices(core, (pending, asked), &reached);
+    for choice in &mut scopes {
+        choice.ticked = ticked(&field, &choice.value);
+    }
+    if missing.is_some() && pending.targets.len() > 1 {
+        scopes.clear();
+    }
+    TargetScopes { resource: target_resource(asked), field, scopes, missing }
+}
+
+/// What can be told of the person beside the resources: in their list where there is one, else below them all.
+fn told(core: &Core, pending: &Pending, ticked: impl Fn(&str, &str) -> bool) -> Vec<ScopeChoice> {
+    let identity = identity(core, pending);
+    let choice = |scope: &'static str| ScopeChoice {
+        ticked: ticked("scope", scope),
+        ..ScopeChoice::new(scope, Vec::new())
+    };
+    scopes::OPENID.into_iter().filter(|scope| identity.contains(scope)).map(choice).collect()
 }
 
 /// Shows the question, or shows it again with what was wrong with the last answer.
@@ -61,15 +111,19 @@ pub(super) async fn show(
         |name: &str, value: &str| last.is_none_or(|(form, _)| form.all(name).any(|posted| posted == value));
     let csrf = browser.csrf_token().await?;
     let owned = connections(core, pending).await?;
-    let target = &pending.resource;
-    let reached =
-        |summary: &&ConnectionSummary| target.alias.as_ref().is_none_or(|alias| *alias == summary.alias);
-    let reached: Vec<&ConnectionSummary> = owned.iter().filter(reached).collect();
-    let missing = target.alias.as_ref().filter(|_| reached.is_empty());
-    let mut scopes = choices(core, pending, &reached);
-    for choice in &mut scopes {
-        choice.ticked = ticked("scope", &choice.value);
+    let mut targets: Vec<TargetScopes> =
+        (0..pending.targets.len()).map(|index| target(core, (pending, index), &owned, ticked)).collect();
+    let mut identity = told(core, pending, ticked);
+    if let [only] = &mut targets[..] {
+        only.scopes.append(&mut identity);
     }
+    let stay = asks_to_stay(pending).then(|| ScopeChoice {
+        ticked: ticked("scope", scopes::OFFLINE_ACCESS),
+        ..ScopeChoice::new(scopes::OFFLINE_ACCESS, Vec::new())
+    });
+    let all_connections = |asked: &Asked| asked.resource.alias.is_none() && asked.is_for_gateway();
+    // Where it is the only thing that is asked for, it is what the page has to say first.
+    let missing = targets.first().filter(|_| targets.len() == 1).and_then(|only| only.missing.clone());
     let question = ConsentPage {
         chrome: Chrome::signed_in("Allow access?", &pending.user.email, &csrf),
         csrf,
@@ -78,30 +132,28 @@ pub(super) async fn show(
         client: client(&pending.client),
         sends_to: sends_to(core, pending),
         account: pending.user.email.clone(),
-        scopes,
-        connections: (target.alias.is_none() && pending.is_for_gateway()).then(|| {
+        targets,
+        identity,
+        stay,
+        connections: pending.targets.iter().any(all_connections).then(|| {
             let boxed =
                 |summary: &ConnectionSummary| connection(summary, ticked("connection", summary.id.as_str()));
             owned.iter().map(boxed).collect()
         }),
         all_connections: last.is_some() && ticked("all_connections", "yes"),
         lifetime: lifetime(core, pending),
-        error: last.map(|(_, text)| text.to_owned()).or_else(|| {
-            missing
-                .map(|alias| format!("You have no connection named {alias}, so nothing can be allowed here."))
-        }),
-        resource: target_resource(pending),
+        error: last.map(|(_, text)| text.to_owned()).or(missing),
     };
     Ok(page(status, &question))
 }
 
 /// R8707-2.1-3: what access is asked for; for another server its name and its host, which its name cannot belie.
-fn target_resource(pending: &Pending) -> TargetResource {
-    let Resource { uri, alias, name, .. } = &pending.resource;
-    let (name, host) = match (&pending.registered, alias) {
+fn target_resource(asked: &Asked) -> TargetResource {
+    let Resource { uri, alias, name, .. } = &asked.resource;
+    let (name, host) = match (&asked.registered, alias) {
         (Some(_), _) => (name.clone(), Some(uri.authority().to_owned())),
         (None, Some(alias)) => (alias.to_string(), None),
-        (None, None) if pending.is_for_gateway() => ("your connections".to_owned(), None),
+        (None, None) if asked.is_for_gateway() => ("your connections".to_owned(), None),
         (None, None) => (name.clone(), None),
     };
     TargetResource { name, host, uri: uri.to_string() }
@@ -188,7 +240,10 @@ fn lifetime(core: &Core, pending: &Pending) -> Lifetime {
             absolute: seconds(core.settings.refresh_absolute),
         }
     } else {
-        let life = pending.resource.access_token_life.unwrap_or(core.settings.access_token_life);
-        Lifetime::Once { access: seconds(life) }
+        let life =
+            |asked: &Asked| asked.resource.access_token_life.unwrap_or(core.settings.access_token_life);
+        // Each of its tokens for its own time: the longest is what the person has to know.
+        let longest = pending.targets.iter().map(life).max_by_key(|life| life.0);
+        Lifetime::Once { access: seconds(longest.unwrap_or(core.settings.access_token_life)) }
     }
 }

@@ -45,7 +45,7 @@ impl Fault {
         Self { is_final: true, ..Self::new(reason, cause) }
     }
 
-    fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         self.reason
     }
 

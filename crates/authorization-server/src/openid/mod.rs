@@ -8,8 +8,9 @@
 //! MCP-AUTH-6), so a token for an MCP server opens nothing here, and no server that is shown one turns it into a name and
 //! an address. A request that names no resource and asks for nothing but a sign-in is for this resource: what OpenID
 //! clients send, and their access token opens `UserInfo`. Where `openid` stands beside the scopes of another resource, the
-//! access token is for that one, who signed in is told by the ID token, and the grant reaches `UserInfo` too: a refresh
-//! that names it gets a token for it.
+//! access token is for that one, who signed in is told by the ID token, and the grant reaches `UserInfo` too: a code or a
+//! refresh that names it gets a token for it. It may also stand among several resources by its own name; either way who
+//! signs in is asked once.
 
 mod client;
 mod end_session;
@@ -33,7 +34,7 @@ pub(crate) use self::identity::Identity;
 pub(crate) use self::notices::{deliver, session_over};
 pub(crate) use self::request::{OpenIdRequest, SignInDemand};
 use crate::Core;
-use crate::store;
+use crate::store::{self, Target, Targets};
 
 /// What programs call.
 pub(crate) fn protocol() -> Router<Arc<Core>> {
@@ -90,25 +91,30 @@ pub(crate) fn is_sign_in(form: &Form) -> bool {
     asked.is_some_and(|asked| asked.contains(scopes::IDENTITY) && asked.is_subset(&sign_in))
 }
 
-/// What of the ticked scopes belongs to the resource that was asked for: the rest is `UserInfo`'s (R9068-2.2.3-1).
-pub(crate) fn own(ticked: &ScopeSet, resource: &Resource) -> ScopeSet {
-    ticked.without(&all().without(&resource.scopes))
+/// What of the scopes that were asked for beside a resource belongs to it: the rest is `UserInfo`'s (R9068-2.2.3-1).
+pub(crate) fn own(asked: &ScopeSet, resource: &Resource) -> ScopeSet {
+    asked.without(&all().without(&resource.scopes))
 }
 
-/// Notes with a grant who signed in, when and in which session, and lets it reach `UserInfo`, if that was ticked.
+/// `UserInfo` as what a grant reaches beside the resources that were asked for, if it was ticked there that the client may
+/// learn who signed in.
+pub(crate) fn beside(core: &Core, ticked: &ScopeSet) -> Option<Target> {
+    let scope = asked(core, ticked);
+    let userinfo = core.resources.userinfo().filter(|_| !scope.is_empty())?;
+    Some(Target { resource: userinfo.uri.clone(), scope })
+}
+
+/// Notes with a grant when and in which session its person signed in, if it reaches `UserInfo`.
 pub(crate) async fn record_in(
     core: &Core,
     transaction: &mut Transaction,
     grant: &GrantId,
-    (ticked, sign_in): (&ScopeSet, &SignedIn),
-    resource: &Resource,
+    (targets, sign_in): (&Targets, &SignedIn),
 ) -> Result<(), DatabaseError> {
-    let Some(userinfo) = core.resources.userinfo().filter(|_| ticked.contains(scopes::IDENTITY)) else {
-        return Ok(());
-    };
-    store::record_sign_in_in(transaction, grant, sign_in).await?;
-    if is_userinfo(resource) {
-        return Ok(());
+    match core.resources.userinfo() {
+        Some(userinfo) if targets.iter().any(|target| target.resource == userinfo.uri) => {
+            store::record_sign_in_in(transaction, grant, sign_in).await
+        }
+        _ => Ok(()),
     }
-    store::reach_in(transaction, grant, (&userinfo.uri, &ticked.intersection(&all()))).await
 }

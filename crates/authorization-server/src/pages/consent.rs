@@ -22,12 +22,14 @@ pub struct ConsentPage {
     pub client: RequestingClient,
     /// Where the answer goes.
     pub sends_to: ReturnAddress,
-    /// What it asks for access to.
-    pub resource: TargetResource,
+    /// What it asks for access to, each with its own scopes; never empty.
+    pub targets: Vec<TargetScopes>,
+    /// What it may learn of the person, where that is asked beside several resources; posted back as `scope` too.
+    pub identity: Vec<ScopeChoice>,
+    /// "Stay connected", if that was asked for; posted back as `scope` too.
+    pub stay: Option<ScopeChoice>,
     /// The account that access is given to: the e-mail address of the person who is signed in.
     pub account: String,
-    /// The scopes that were asked for; posted back as `scope`, once for each tick.
-    pub scopes: Vec<ScopeChoice>,
     /// The person's connections, posted back as `connection`; `None` unless the resource is the aggregate one.
     pub connections: Option<Vec<ConnectionChoice>>,
     /// Whether "also those that I add later" is ticked, posted back as `all_connections=yes`; false at first.
@@ -137,6 +139,19 @@ pub struct TargetResource {
     pub host: Option<String>,
     /// Its canonical URI.
     pub uri: String,
+}
+
+/// A protected resource with the scopes that were asked for there.
+#[derive(Clone, Debug)]
+pub struct TargetScopes {
+    /// The resource.
+    pub resource: TargetResource,
+    /// The name under which its ticks are posted back, one by one.
+    pub field: String,
+    /// Its tick boxes.
+    pub scopes: Vec<ScopeChoice>,
+    /// Why nothing can be allowed here.
+    pub missing: Option<String>,
 }
 
 /// One scope with its tick box.

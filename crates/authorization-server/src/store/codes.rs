@@ -7,6 +7,7 @@ use portcullis_oauth::{
 };
 
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
+use crate::attempt::AttemptId;
 use crate::settings::{CODE_ATTEMPTS, CODE_LIFE};
 
 /// A code to be given out.
@@ -40,6 +41,7 @@ pub(crate) struct CodeRow {
     pub(crate) redeemed_at: Option<Timestamp>,
     pub(crate) grant_revoked_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 impl CodeRow {
@@ -84,7 +86,7 @@ impl Codes {
             sqlx::query_as(
             "SELECT a.hash, a.grant_id, g.client_id, g.principal_id, a.redirect_uri, a.code_challenge, a.dpop_jkt, a.resource, a.nonce, \
              r.scopes, g.may_refresh, a.expires_at, a.failed_attempts, a.redeemed_at, \
-             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
+             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at, g.attempt \
              FROM authorization_code a JOIN oauth_grant g ON g.id = a.grant_id \
              JOIN grant_resource r ON r.grant_id = a.grant_id AND r.resource = a.resource \
              LEFT JOIN user_account u ON u.principal_id = g.principal_id WHERE a.hash = $1"

@@ -8,6 +8,8 @@ use portcullis_oauth::{
 };
 use portcullis_vault::SealingKey;
 
+use super::targets::Targets;
+use crate::attempt::AttemptId;
 use crate::settings::{
     DEVICE_INTERVAL, DEVICE_LIFE, DEVICES_OF_CLIENT, DEVICES_OF_SOURCE, POLL_STEP, POLL_TOLERANCE,
 };
@@ -19,10 +21,11 @@ const SEAL_LABEL: &[u8] = b"portcullis user code v1";
 #[derive(Debug)]
 pub(crate) struct NewDevice<'a> {
     pub(crate) client: &'a ClientId,
-    pub(crate) resource: &'a ResourceUri,
-    pub(crate) scope: &'a ScopeSet,
+    pub(crate) targets: &'a Targets,
     /// Where it asked from, as pages show it.
     pub(crate) peer: &'a str,
+    /// The attempt that it begins.
+    pub(crate) attempt: Option<&'a AttemptId>,
 }
 
 /// A request as its client polls it.
@@ -35,6 +38,7 @@ pub(crate) struct DeviceRow {
     pub(crate) decided_at: Option<Timestamp>,
     pub(crate) grant_id: Option<GrantId>,
     pub(crate) redeemed_at: Option<Timestamp>,
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 /// What an approved request gives, while grant and person are live.
@@ -49,14 +53,21 @@ pub(crate) struct GrantedDevice {
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct ClaimedDevice {
     pub(crate) client_id: ClientId,
-    pub(crate) resource: ResourceUri,
-    pub(crate) scope: ScopeSet,
+    resource: ResourceUri,
+    scope: ScopeSet,
+    further: Option<String>,
     pub(crate) peer: String,
     pub(crate) created_at: Timestamp,
+    pub(crate) attempt: Option<AttemptId>,
     sealed_code: String,
 }
 
 impl ClaimedDevice {
+    /// What it is for.
+    pub(crate) fn targets(&self) -> Result<Targets, DatabaseError> {
+        Targets::read((&self.resource, &self.scope), self.further.as_deref())
+    }
+
     /// The code that stands on the device, to be compared.
     pub(crate) fn user_code(&self, handle: &Secret) -> Option<UserCode> {
         let key = SealingKey::derive(handle.expose().as_bytes(), SEAL_LABEL);
@@ -100,10 +111,11 @@ impl Devices {
         (device_code, user_code): (&Secret, &UserCode),
         now: Timestamp,
     ) -> Result<bool, DatabaseError> {
+        let further = new.targets.column()?;
         let kept: Option<(SecretHash,)> = on!(self.database.write(), |pool| {
             sqlx::query_as(
             "INSERT INTO device_authorization (hash, user_code, client_id, resource, scope, peer, created_at, \
-             expires_at, poll_interval, too_fast) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+             expires_at, poll_interval, too_fast, attempt, further) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $13, $14 \
              WHERE (SELECT COUNT(*) FROM device_authorization d WHERE d.client_id = $3 AND d.peer = $6 \
              AND d.decided_at IS NULL AND d.expires_at > $7) < $11 \
              AND (SELECT COUNT(*) FROM device_authorization d WHERE d.client_id = $3 \
@@ -112,8 +124,8 @@ impl Devices {
         .bind(device_code.hash())
         .bind(user_code.hash())
         .bind(new.client)
-        .bind(new.resource)
-        .bind(new.scope)
+        .bind(&new.targets.first.resource)
+        .bind(&new.targets.first.scope)
         .bind(new.peer)
         .bind(now)
         .bind(now.plus(DEVICE_LIFE))
@@ -121,6 +133,8 @@ impl Devices {
         .bind(false)
         .bind(DEVICES_OF_SOURCE)
         .bind(DEVICES_OF_CLIENT)
+        .bind(new.attempt)
+        .bind(&further)
         .fetch_optional(pool)
         .await
         })?;
@@ -130,7 +144,7 @@ impl Devices {
     /// The request of this device code.
     pub(crate) async fn find(&self, device_code: &SecretHash) -> Result<Option<DeviceRow>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT hash, client_id, resource, expires_at, decided_at, grant_id, redeemed_at \
+            "SELECT hash, client_id, resource, expires_at, decided_at, grant_id, redeemed_at, attempt \
              FROM device_authorization WHERE hash = $1"
         )
         .bind(device_code)
@@ -213,7 +227,7 @@ impl Devices {
     ) -> Result<Option<ClaimedDevice>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, resource, scope, peer, created_at, sealed_code FROM device_authorization \
+            "SELECT client_id, resource, scope, further, peer, created_at, attempt, sealed_code FROM device_authorization \
              WHERE handle = $1 AND browser = $2 AND claimed_by = $3 AND expires_at > $4 AND decided_at IS NULL"
         )
         .bind(handle.hash())
@@ -254,17 +268,19 @@ pub(crate) async fn decide_in(
     Ok(decided.is_some())
 }
 
-/// Names the grant that the decision gave, inside the same transaction.
+/// Names the grant that the decision gave, and the resource that is meant where the device names none, inside the same
+/// transaction.
 pub(crate) async fn grant_in(
     transaction: &mut Transaction,
     handle: &Secret,
-    grant: &GrantId,
+    (grant, resource): (&GrantId, &ResourceUri),
 ) -> Result<(), DatabaseError> {
     on!(transaction.on(), |connection| sqlx::query(
-        "UPDATE device_authorization SET grant_id = $2 WHERE handle = $1"
+        "UPDATE device_authorization SET grant_id = $2, resource = $3 WHERE handle = $1"
     )
     .bind(handle.hash())
     .bind(grant)
+    .bind(resource)
     .execute(connection)
     .await
     .map(drop))?;

@@ -8,6 +8,7 @@ use portcullis_oauth::{ClientId, ClientMetadata, GrantId, PrincipalId, ResourceU
 
 use super::grants::{self, NewGrant};
 use super::minted::MintedAccess;
+use super::targets::Targets;
 use super::trusted_issuers::IssuerId;
 
 /// Why a user's grant ended when the user ended it; what makes it a refusal of the next assertion too.
@@ -100,12 +101,12 @@ impl EnterpriseGrants {
             principal: vouched.principal,
             client: vouched.client,
             redirect_host: "",
-            resource: vouched.resource,
-            scopes,
+            targets: &Targets::one(vouched.resource.clone(), scopes.clone()),
             // Nobody was asked which: what the user has there, the organisation's word reaches.
             connections: None,
             may_refresh: false,
             metadata,
+            attempt: None,
         };
         let mut transaction = self.database.begin().await?;
         let grant = grants::create_in(&mut transaction, &new, now).await?;

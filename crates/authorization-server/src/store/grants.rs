@@ -7,19 +7,24 @@ use portcullis_oauth::{
     ClientId, ClientMetadata, ConnectionId, GrantId, PrincipalId, ResourceUri, ScopeSet, Timestamp,
 };
 
+use super::targets::Targets;
+use crate::attempt::AttemptId;
+
 /// A grant to be made.
 #[derive(Debug)]
 pub(crate) struct NewGrant<'a> {
     pub(crate) principal: &'a PrincipalId,
     pub(crate) client: &'a ClientId,
     pub(crate) redirect_host: &'a str,
-    pub(crate) resource: &'a ResourceUri,
-    pub(crate) scopes: &'a ScopeSet,
+    /// The resources that it reaches, each with what may be done there.
+    pub(crate) targets: &'a Targets,
     /// `None`: all of them, also those added later.
     pub(crate) connections: Option<&'a [ConnectionId]>,
     pub(crate) may_refresh: bool,
     /// What the client was when it was given: what it becomes later changes nothing of it (A37).
     pub(crate) metadata: &'a ClientMetadata,
+    /// The attempt in which it was given.
+    pub(crate) attempt: Option<&'a AttemptId>,
 }
 
 /// A live grant, as its owner is told of it.
@@ -135,6 +140,22 @@ impl Grants {
         Ok(owned.is_some())
     }
 
+    /// The scopes that a grant gave for `resource`; `None` when it does not reach it.
+    pub(crate) async fn scopes(
+        &self,
+        grant: &GrantId,
+        resource: &ResourceUri,
+    ) -> Result<Option<ScopeSet>, DatabaseError> {
+        let row: Option<(ScopeSet,)> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT scopes FROM grant_resource WHERE grant_id = $1 AND resource = $2"
+        )
+        .bind(grant)
+        .bind(resource)
+        .fetch_optional(pool)
+        .await)?;
+        Ok(row.map(|(scopes,)| scopes))
+    }
+
     /// Revokes a grant: its codes, access tokens and refresh family are dead from here on.
     pub(crate) async fn revoke(
         &self,
@@ -192,7 +213,7 @@ pub(crate) async fn create_in(
     on!(transaction.on(), |connection| {
         sqlx::query(
         "INSERT INTO oauth_grant (id, principal_id, client_id, redirect_host, all_connections, may_refresh, created_at, \
-         client_metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+         client_metadata, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     )
     .bind(&id)
     .bind(new.principal)
@@ -202,19 +223,22 @@ pub(crate) async fn create_in(
     .bind(new.may_refresh)
     .bind(now)
     .bind(&metadata)
+    .bind(new.attempt)
     .execute(connection)
     .await
     .map(drop)
     })?;
-    on!(transaction.on(), |connection| sqlx::query(
-        "INSERT INTO grant_resource (grant_id, resource, scopes) VALUES ($1, $2, $3)"
-    )
-    .bind(&id)
-    .bind(new.resource)
-    .bind(new.scopes)
-    .execute(connection)
-    .await
-    .map(drop))?;
+    for target in new.targets.iter() {
+        on!(transaction.on(), |connection| sqlx::query(
+            "INSERT INTO grant_resource (grant_id, resource, scopes) VALUES ($1, $2, $3)"
+        )
+        .bind(&id)
+        .bind(&target.resource)
+        .bind(&target.scope)
+        .execute(connection)
+        .await
+        .map(drop))?;
+    }
     for connection_id in new.connections.unwrap_or_default() {
         on!(transaction.on(), |connection| sqlx::query(
             "INSERT INTO grant_connection (grant_id, connection_id) VALUES ($1, $2)"

@@ -78,21 +78,3 @@ pub(crate) async fn record_sign_in_in(
     .map(drop))?;
     Ok(())
 }
-
-/// Lets a grant reach one more resource.
-pub(crate) async fn reach_in(
-    transaction: &mut Transaction,
-    grant: &GrantId,
-    (resource, scopes): (&ResourceUri, &ScopeSet),
-) -> Result<(), DatabaseError> {
-    on!(transaction.on(), |connection| sqlx::query(
-        "INSERT INTO grant_resource (grant_id, resource, scopes) VALUES ($1, $2, $3)"
-    )
-    .bind(grant)
-    .bind(resource)
-    .bind(scopes)
-    .execute(connection)
-    .await
-    .map(drop))?;
-    Ok(())
-}

@@ -54,7 +54,7 @@ impl Machines {
              RETURNING grant_id"
         )
         .bind(new.principal)
-        .bind(new.resource)
+        .bind(&new.targets.first.resource)
         .bind(&grant)
         .fetch_optional(connection)
         .await)?;

@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod assertions;
+mod attempts;
 mod client_keys;
 mod clients;
 mod codes;
@@ -26,11 +27,16 @@ mod revocations;
 mod setup;
 mod sign_ins;
 mod signing_keys;
+mod targets;
 mod trusted_issuers;
 mod users;
 
 pub(crate) use access_tokens::{AccessTokens, Exchange, TokenRow, mint_in as mint_access_token_in};
 pub(crate) use assertions::Assertions;
+pub(crate) use attempts::insert_legs;
+pub use attempts::{
+    Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptStep, AttemptSummary, Attempts,
+};
 pub use clients::{Client, ClientOrigin, Clients, NewClient};
 pub(crate) use codes::{CodeRow, Codes, NewCode, Redemption, create_in as create_code_in};
 pub(crate) use devices::{
@@ -44,7 +50,7 @@ pub use enterprise_grants::RefusedClient;
 pub(crate) use enterprise_grants::{ENDED_BY_USER, EnterpriseGrants, Standing, Vouched};
 pub use grants::{GrantSummary, Grants};
 pub(crate) use grants::{NewGrant, Revoked, create_in as create_grant_in};
-pub(crate) use identities::{Identities, IdentityRow, reach_in, record_sign_in_in};
+pub(crate) use identities::{Identities, IdentityRow, record_sign_in_in};
 pub use invitations::{Invitation, Invitations};
 pub(crate) use known_browsers::KnownBrowsers;
 pub(crate) use logout_notices::{LogoutNotice, LogoutNotices, end_sid_in};
@@ -63,5 +69,6 @@ pub use setup::Setup;
 pub(crate) use sign_ins::{Bucket, Counted};
 pub use sign_ins::{SignInStanding, SignIns};
 pub use signing_keys::{KeptKey, SigningKeyError, SigningKeys};
+pub(crate) use targets::{Target, Targets};
 pub use trusted_issuers::{IssuerError, IssuerId, TrustedIssuer, TrustedIssuers};
 pub use users::{NewUser, User, UserError, Users};

@@ -4,7 +4,15 @@
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{ClientId, Secret, SecretHash, SecretKind, Timestamp};
 
+use crate::attempt::AttemptId;
 use crate::settings::PUSHED_REQUEST_LIFE;
+
+/// What a client pushed.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Pushed {
+    pub(crate) parameters: String,
+    pub(crate) attempt: Option<AttemptId>,
+}
 
 /// The pushed requests of this server.
 #[derive(Clone, Debug)]
@@ -21,20 +29,23 @@ impl PushedRequests {
     pub(crate) async fn create(
         &self,
         client: &ClientId,
-        parameters: &str,
+        (parameters, attempt): (&str, Option<&AttemptId>),
         now: Timestamp,
     ) -> Result<Secret, DatabaseError> {
         let handle = Secret::generate(SecretKind::PushedRequest);
-        on!(self.database.write(), |pool| sqlx::query(
-            "INSERT INTO pushed_request (hash, client_id, parameters, expires_at) VALUES ($1, $2, $3, $4)"
+        on!(self.database.write(), |pool| {
+            sqlx::query(
+            "INSERT INTO pushed_request (hash, client_id, parameters, expires_at, attempt) VALUES ($1, $2, $3, $4, $5)"
         )
         .bind(handle.hash())
         .bind(client)
         .bind(parameters)
         .bind(now.plus(PUSHED_REQUEST_LIFE))
+        .bind(attempt)
         .execute(pool)
         .await
-        .map(drop))?;
+        .map(drop)
+        })?;
         Ok(handle)
     }
 
@@ -44,10 +55,10 @@ impl PushedRequests {
         handle: &Secret,
         client: &ClientId,
         now: Timestamp,
-    ) -> Result<Option<String>, DatabaseError> {
-        let found: Option<(String,)> = on!(self.database.read(), |pool| {
+    ) -> Result<Option<Pushed>, DatabaseError> {
+        Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-                "SELECT parameters FROM pushed_request WHERE hash = $1 AND client_id = $2 AND expires_at > $3 \
+                "SELECT parameters, attempt FROM pushed_request WHERE hash = $1 AND client_id = $2 AND expires_at > $3 \
                  AND used_at IS NULL",
             )
             .bind(handle.hash())
@@ -55,8 +66,7 @@ impl PushedRequests {
             .bind(now)
             .fetch_optional(pool)
             .await
-        })?;
-        Ok(found.map(|(parameters,)| parameters))
+        })?)
     }
 
     /// Deletes what can neither be opened nor be decided about any more.

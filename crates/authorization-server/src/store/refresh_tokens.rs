@@ -7,6 +7,7 @@ use portcullis_oauth::{
 };
 
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
+use crate::attempt::AttemptId;
 
 /// A generation to be given out.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ pub(crate) struct RefreshRow {
     pub(crate) access_scope: Option<ScopeSet>,
     pub(crate) grant_revoked_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
+    pub(crate) attempt: Option<AttemptId>,
 }
 
 /// What a rotation puts in the place of a generation.
@@ -77,7 +79,7 @@ impl RefreshTokens {
              r.dpop_jkt, s.dpop_jkt AS successor_dpop_jkt, t.dpop_jkt AS access_dpop_jkt, \
              r.idle_expires_at, r.expires_at, r.rotated_at, r.successor, s.rotated_at AS successor_rotated_at, t.used_at AS access_used_at, \
              t.expires_at AS access_expires_at, t.revoked_at AS access_revoked_at, t.resource AS access_resource, t.scope AS access_scope, \
-             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at \
+             g.revoked_at AS grant_revoked_at, u.disabled_at AS user_disabled_at, g.attempt \
              FROM refresh_token r JOIN oauth_grant g ON g.id = r.grant_id \
              LEFT JOIN grant_resource gr ON gr.grant_id = r.grant_id AND gr.resource = r.resource \
              LEFT JOIN refresh_token s ON s.hash = r.successor_hash LEFT JOIN access_token t ON t.hash = r.access_hash \
@@ -87,22 +89,6 @@ impl RefreshTokens {
         .fetch_optional(pool)
         .await
         })?)
-    }
-
-    /// The scopes that a grant gave for `resource`; `None` when it does not reach it.
-    pub(crate) async fn granted(
-        &self,
-        grant: &GrantId,
-        resource: &ResourceUri,
-    ) -> Result<Option<ScopeSet>, DatabaseError> {
-        let row: Option<(ScopeSet,)> = on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT scopes FROM grant_resource WHERE grant_id = $1 AND resource = $2"
-        )
-        .bind(grant)
-        .bind(resource)
-        .fetch_optional(pool)
-        .await)?;
-        Ok(row.map(|(scopes,)| scopes))
     }
 
     /// Rotates a generation and writes what follows it, all or nothing: `true` for the one caller, of however many, whose

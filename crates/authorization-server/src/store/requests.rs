@@ -7,6 +7,8 @@ use portcullis_oauth::{
 };
 
 use super::pushed_requests;
+use super::targets::Targets;
+use crate::attempt::AttemptId;
 use crate::openid::{OpenIdRequest, SignInDemand};
 use crate::settings::REQUEST_LIFE;
 
@@ -18,11 +20,12 @@ pub(crate) struct NewRequest {
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
     pub(crate) code_challenge: CodeChallenge,
-    pub(crate) resource: ResourceUri,
-    pub(crate) scope: ScopeSet,
+    pub(crate) targets: Targets,
     /// The pushed request that it comes from (RFC 9126).
     pub(crate) pushed: Option<SecretHash>,
     pub(crate) client_fingerprint: String,
+    /// The attempt that it is part of.
+    pub(crate) attempt: Option<AttemptId>,
     pub(crate) openid: OpenIdRequest,
     pub(crate) demand: SignInDemand,
     /// The key that the code will be bound to (RFC 9449 §10).
@@ -38,14 +41,31 @@ pub(crate) struct PendingRequest {
     pub(crate) redirect_uri: String,
     pub(crate) state: Option<String>,
     pub(crate) code_challenge: CodeChallenge,
-    pub(crate) resource: ResourceUri,
-    pub(crate) scope: ScopeSet,
+    resource: ResourceUri,
+    scope: ScopeSet,
+    further: Option<String>,
+    pub(crate) attempt: Option<AttemptId>,
     pub(crate) nonce: Option<String>,
     pub(crate) login_hint: Option<String>,
     /// Which sign-in it accepts.
     #[sqlx(flatten)]
     pub(crate) demand: SignInDemand,
     pub(crate) dpop_jkt: Option<JwkThumbprint>,
+}
+
+impl PendingRequest {
+    /// What it is for.
+    pub(crate) fn targets(&self) -> Result<Targets, DatabaseError> {
+        Targets::read((&self.resource, &self.scope), self.further.as_deref())
+    }
+}
+
+/// A request that cannot be answered here.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) attempt: Option<AttemptId>,
+    /// It waits, but another browser began it.
+    pub(crate) in_time: bool,
 }
 
 /// The flows under way.
@@ -62,11 +82,12 @@ impl Requests {
     /// Keeps a request; the handle travels in the URLs of its pages.
     pub(crate) async fn create(&self, new: &NewRequest, now: Timestamp) -> Result<Secret, DatabaseError> {
         let handle = Secret::generate(SecretKind::AuthorizationRequest);
+        let further = new.targets.column()?;
         on!(self.database.write(), |pool| {
             sqlx::query(
             "INSERT INTO authorization_request (hash, browser, client_id, redirect_uri, state, code_challenge, resource, \
-             scope, pushed, expires_at, client_fingerprint, nonce, login_hint, stale_sign_in, max_age, dpop_jkt) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+             scope, pushed, expires_at, client_fingerprint, attempt, further, nonce, login_hint, stale_sign_in, max_age, dpop_jkt) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
         )
         .bind(handle.hash())
         .bind(&new.browser)
@@ -74,11 +95,13 @@ impl Requests {
         .bind(&new.redirect_uri)
         .bind(&new.state)
         .bind(&new.code_challenge)
-        .bind(&new.resource)
-        .bind(&new.scope)
+        .bind(&new.targets.first.resource)
+        .bind(&new.targets.first.scope)
         .bind(&new.pushed)
         .bind(now.plus(REQUEST_LIFE))
         .bind(&new.client_fingerprint)
+        .bind(&new.attempt)
+        .bind(&further)
         .bind(&new.openid.nonce)
         .bind(&new.openid.login_hint)
         .bind(new.demand.stale_sign_in)
@@ -100,8 +123,9 @@ impl Requests {
     ) -> Result<Option<PendingRequest>, DatabaseError> {
         Ok(on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, client_fingerprint, nonce, login_hint, \
-             stale_sign_in, max_age, dpop_jkt FROM authorization_request WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
+            "SELECT client_id, redirect_uri, state, code_challenge, resource, scope, further, client_fingerprint, attempt, nonce, \
+             login_hint, stale_sign_in, max_age, dpop_jkt FROM authorization_request \
+             WHERE hash = $1 AND browser = $2 AND expires_at > $3 AND decided_at IS NULL"
         )
         .bind(handle.hash())
         .bind(browser)
@@ -109,6 +133,26 @@ impl Requests {
         .fetch_optional(pool)
         .await
         })?)
+    }
+
+    /// The attempt of a handle under which [`find`](Self::find) finds nothing, and why not: for the trace, never for whoever
+    /// asks.
+    pub(crate) async fn why_not(
+        &self,
+        handle: &Secret,
+        now: Timestamp,
+    ) -> Result<Option<Over>, DatabaseError> {
+        let row: Option<(Option<AttemptId>, Option<Timestamp>, Timestamp)> =
+            on!(self.database.read(), |pool| sqlx::query_as(
+                "SELECT attempt, decided_at, expires_at FROM authorization_request WHERE hash = $1"
+            )
+            .bind(handle.hash())
+            .fetch_optional(pool)
+            .await)?;
+        Ok(row.map(|(attempt, decided_at, expires_at)| Over {
+            attempt,
+            in_time: decided_at.is_none() && now < expires_at,
+        }))
     }
 
     /// Deletes requests that nobody can answer any more.

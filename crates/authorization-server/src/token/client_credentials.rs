@@ -8,7 +8,7 @@ use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::authorization_request;
 use crate::refusal::Refusal;
-use crate::store::{Client, MintedAccess, NewGrant};
+use crate::store::{Client, MintedAccess, NewGrant, Targets};
 
 pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let client = request.client.client();
@@ -62,11 +62,11 @@ async fn first(
         principal: machine,
         client: &client.id,
         redirect_host: "",
-        resource: minted.resource,
-        scopes: &client.ceiling(),
+        targets: &Targets::one(minted.resource.clone(), client.ceiling()),
         connections: None,
         may_refresh: false,
         metadata: &client.metadata,
+        attempt: None,
     };
     core.machines.let_stand(&new, now).await?;
     if core.machines.mint(machine, minted, now).await? {

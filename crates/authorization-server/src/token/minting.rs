@@ -6,8 +6,9 @@ use portcullis_oauth::{ErrorCode, GrantId, GrantType, JwkThumbprint, PrincipalId
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
-use crate::store::{self, NewRefreshToken};
+use crate::store::{self, NewRefreshToken, Target};
 
 /// What was granted, about to become tokens.
 pub(super) struct Gift<'a> {
@@ -58,10 +59,49 @@ pub(super) fn renewed_by<'p>(request: &TokenRequest<'_>, press: &'p Press) -> Op
     if request.client.client().is_confidential() { None } else { press.bound_to() }
 }
 
+/// What a token request is for: the one resource that it names of those that were granted (R8707-2.1-2, R8707-2.2-1), or
+/// the default; with the scopes that were granted there (R8707-2.2-2).
+pub(super) async fn granted(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    grant: &GrantId,
+    default: Target,
+) -> Result<Target, Refusal> {
+    let refused = |(reason, expected): (Reason, &str), got: &str, text: &'static str| {
+        attempt::refused((Step::Resource, reason), expected, got);
+        Refusal::new(ErrorCode::InvalidTarget, text)
+    };
+    let not_granted = |got: &str| {
+        let why = (Reason::ResourceNotGranted, "a resource that was granted");
+        refused(why, got, "resource is not one that was granted")
+    };
+    let mut named: Option<ResourceUri> = None;
+    for value in request.form.all("resource") {
+        let uri = ResourceUri::parse(value).map_err(|_| not_granted(value))?;
+        if named.as_ref().is_some_and(|first| *first != uri) {
+            let why = (Reason::ResourceSeveral, "one resource");
+            return Err(refused(why, value, "a token is for one resource: name one"));
+        }
+        named = Some(uri);
+    }
+    let target = match named.filter(|named| *named != default.resource) {
+        None => default,
+        Some(resource) => {
+            let scope = core.grants.scopes(grant, &resource).await?;
+            let scope = scope.ok_or_else(|| not_granted(resource.as_str()))?;
+            Target { resource, scope }
+        }
+    };
+    within_limits(request, &target.resource)?;
+    Ok(target)
+}
+
 /// A28: what the client may reach today bounds every grant, whatever was granted before.
 pub(super) fn within_limits(request: &TokenRequest<'_>, resource: &ResourceUri) -> Result<(), Refusal> {
     if request.client.client().may_reach(resource) {
         return Ok(());
     }
+    let expected = "a resource that this client is registered for";
+    attempt::refused((Step::Resource, Reason::ResourceNotAllowed), expected, resource);
     Err(Refusal::new(ErrorCode::InvalidTarget, "this client may not reach the resource"))
 }

@@ -25,6 +25,7 @@ use portcullis_web::{Peer, form};
 use serde::Serialize;
 
 use crate::Core;
+use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::client_authentication::{AuthenticatedClient, authenticate};
 use crate::dpop;
 use crate::openid::Identity;
@@ -72,6 +73,20 @@ impl TokenRequest<'_> {
     fn key(&self) -> Option<&JwkThumbprint> {
         self.proof.map(FittingProof::key)
     }
+
+    /// Whether the key is proven that the presented code or token is bound to, if it is bound to one.
+    fn proves(&self, bound: Option<&JwkThumbprint>) -> bool {
+        let proven = bound.is_none() || self.key() == bound;
+        if !proven {
+            let got = if self.proof.is_some() { "a proof of another key" } else { "no proof" };
+            attempt::refused(
+                (Step::Proof, Reason::KeyNotProven),
+                "a proof of the key that it is bound to",
+                got,
+            );
+        }
+        proven
+    }
 }
 
 /// `POST /oauth/token`
@@ -85,7 +100,10 @@ pub(crate) async fn endpoint(
     // What is begun is finished in a task of the server's own: a client that hangs up loses no token half-way.
     let job = {
         let core = core.clone();
-        async move { answer(&core, (peer, &headers), (uri.path(), &body), now).await }
+        async move {
+            let answer = answer(&core, (peer, &headers), (uri.path(), &body), now);
+            attempt::json(&core, AttemptStage::Token, peer, Box::pin(answer)).await
+        }
     };
     core.work.finish(job).await?
 }

@@ -2,19 +2,22 @@
 
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{ErrorCode, ResourceUri, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
+use portcullis_oauth::{ErrorCode, ScopeSet, Secret, SecretKind, Timestamp, TokenFormat};
 use portcullis_vault::SealingKey;
 
-use super::minting::{renewed_by, within_limits};
+use super::minting::{granted, renewed_by};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::openid::Identity;
 use crate::refusal::Refusal;
-use crate::store::{MintedRefresh, RefreshRow, Successor};
+use crate::store::{MintedRefresh, RefreshRow, Successor, Target};
 
 /// Under this label the presented token becomes the key that opens its successor.
 const SEAL_LABEL: &[u8] = b"portcullis refresh successor v1";
+
+const LIVE: &str = "the newest refresh token of this client";
 
 /// What presenting a refresh token turns out to be.
 enum Rotation {
@@ -62,42 +65,49 @@ pub(super) async fn refresh(core: &Core, request: &TokenRequest<'_>) -> Result<I
 
 /// The token's row: of this client (OA21-4.3-1), with an active grant (OA21-4.3.1-4), neither idle nor too old.
 async fn find(core: &Core, request: &TokenRequest<'_>, presented: &Secret) -> Result<RefreshRow, Refusal> {
-    let row = core.refresh_tokens.find(&presented.hash()).await?.ok_or_else(bad_token)?;
-    let alive = row.client_id == request.client.client().id
-        && row.grant_revoked_at.is_none()
-        && row.user_disabled_at.is_none()
-        && request.now < row.expires_at
-        && (row.rotated_at.is_some() || request.now < row.idle_expires_at);
-    if !alive {
-        return Err(bad_token());
+    let Some(row) = core.refresh_tokens.find(&presented.hash()).await? else {
+        return Err(bad_token(Reason::TokenUnknown, "none that is kept"));
+    };
+    attempt::joins(row.attempt.as_ref());
+    attempt::person(&row.principal_id);
+    if let Some((reason, got)) = dead_because(&row, request) {
+        return Err(bad_token(reason, got));
     }
     // R9449-5-2: whoever else may have it has nothing.
-    if row.dpop_jkt.as_ref().is_some_and(|bound| request.key() != Some(bound)) {
+    if !request.proves(row.dpop_jkt.as_ref()) {
         let text = "the refresh token is bound to a key: send a proof of it in the DPoP header";
         return Err(Refusal::new(ErrorCode::InvalidGrant, text));
     }
     Ok(row)
 }
 
+/// Why a token is dead; the client is told no more than that it is.
+fn dead_because(row: &RefreshRow, request: &TokenRequest<'_>) -> Option<(Reason, &'static str)> {
+    let idle = row.rotated_at.is_none() && request.now >= row.idle_expires_at;
+    let reasons = [
+        (row.client_id != request.client.client().id, Reason::CodeOfAnother, "another client's"),
+        (row.user_disabled_at.is_some(), Reason::UserDisabled, "that, but its user is disabled"),
+        (row.grant_revoked_at.is_some(), Reason::GrantEnded, "that, but what was allowed has been ended"),
+        (request.now >= row.expires_at, Reason::TokenExpired, "that, beyond its end"),
+        (idle, Reason::TokenExpired, "that, unused for too long"),
+    ];
+    reasons.into_iter().find(|(dead, ..)| *dead).map(|(_, reason, got)| (reason, got))
+}
+
 /// OA21-4.3.1-3, R8707-2.2-1: a request may narrow what was granted; it never narrows the grant.
 async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Result<Reach, Refusal> {
-    let target = || Refusal::new(ErrorCode::InvalidTarget, "resource is not one that was granted");
-    let mut resource = row.resource.clone();
-    for (index, value) in request.form.all("resource").enumerate() {
-        let named = ResourceUri::parse(value).map_err(|_| target())?;
-        if index > 0 && named != resource {
-            return Err(Refusal::new(ErrorCode::InvalidTarget, "a token is for one resource: name one"));
-        }
-        resource = named;
-    }
-    within_limits(request, &resource)?;
-    let press = Press::find(core, &resource, request).await?.ok_or_else(target)?;
-    let granted = if resource == row.resource {
-        row.granted.clone()
-    } else {
-        core.refresh_tokens.granted(&row.grant_id, &resource).await?
+    let gone = || {
+        let expected = "a resource that was granted";
+        attempt::refused((Step::Resource, Reason::ResourceNotGranted), expected, &row.resource);
+        Refusal::new(ErrorCode::InvalidTarget, "resource is not one that was granted")
     };
-    let granted = granted.ok_or_else(target)?;
+    let scope = row.granted.clone().unwrap_or_default();
+    let default = Target { resource: row.resource.clone(), scope };
+    let Target { resource, scope: granted } = granted(core, request, &row.grant_id, default).await?;
+    if granted.is_empty() {
+        return Err(gone());
+    }
+    let press = Press::find(core, &resource, request).await?.ok_or_else(gone)?;
     let mut identity = Identity::of(core, request.client.client(), &row.grant_id, request.now).await?;
     let scope = match request.form.one("scope")? {
         None => granted,
@@ -110,7 +120,10 @@ async fn reach(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Res
             }
             let told = identity.as_ref().map(|identity| identity.scopes().clone()).unwrap_or_default();
             let scope = asked.intersection(&granted);
-            if scope.is_empty() || !asked.is_subset(&granted.union(&told)) {
+            let all = granted.union(&told);
+            if scope.is_empty() || !asked.is_subset(&all) {
+                let expected = format_args!("some of {all}, and of {granted} at least one");
+                attempt::refused((Step::Scope, Reason::ScopeBeyond), expected, &asked);
                 return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond what was granted"));
             }
             identity = identity.and_then(|identity| identity.narrowed(&asked));
@@ -163,7 +176,7 @@ async fn renew(
     let minted = reach.press.minted(&access, &reach.scope, expires_at);
     let idle_expires_at = now.plus(core.settings.refresh_idle);
     if !core.refresh_tokens.renew(row, &minted, (now, idle_expires_at)).await? {
-        return Err(bad_token());
+        return Err(bad_token(Reason::GrantEnded, "that, but what was allowed has just been ended"));
     }
     let held = (row.principal_id.clone(), access);
     let refresh_token = Some(presented);
@@ -210,7 +223,8 @@ async fn repeat(
     reach: Reach,
 ) -> Result<Issued, Refusal> {
     let opened = row.successor.as_deref().and_then(|sealed| open(presented, &row.grant_id, sealed));
-    let (successor, access) = opened.ok_or_else(bad_token)?;
+    let unreadable = || bad_token(Reason::TokenReplayed, "that, whose successor cannot be read");
+    let (successor, access) = opened.ok_or_else(unreadable)?;
     let fits = row.access_resource.as_ref() == Some(reach.press.resource())
         && row.access_scope.as_ref() == Some(&reach.scope)
         && row.access_dpop_jkt.as_ref() == reach.press.bound_to()
@@ -232,6 +246,11 @@ async fn repeat(
 /// OA21-4.3.1-2: reuse outside the rule ends the whole family.
 async fn replayed(core: &Core, request: &TokenRequest<'_>, row: &RefreshRow) -> Result<Refusal, Refusal> {
     core.revoke_grant(&row.grant_id, "refresh_token_replayed", request.now).await?;
+    attempt::refused(
+        (Step::RefreshToken, Reason::TokenReplayed),
+        LIVE,
+        "an old one, after its successor was used",
+    );
     let event = Event::new(request.now, Action::Replay, Outcome::Refused).because("refresh_token_replayed");
     core.note(event.by(&row.principal_id).through(&row.client_id)).await;
     Ok(Refusal::new(ErrorCode::InvalidGrant, "the refresh token was used before; the grant is revoked"))
@@ -256,7 +275,8 @@ fn open(presented: &Secret, grant: &portcullis_oauth::GrantId, sealed: &str) -> 
     Some((Secret::presented(successor), Secret::presented(access)))
 }
 
-fn bad_token() -> Refusal {
+fn bad_token(reason: Reason, got: &'static str) -> Refusal {
+    attempt::refused((Step::RefreshToken, reason), LIVE, got);
     Refusal::new(
         ErrorCode::InvalidGrant,
         "the refresh token is unknown, expired, revoked, or of another client",

@@ -7,6 +7,7 @@ use super::minting::within_limits;
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::refusal::Refusal;
 use crate::store::{Exchange, TokenRow};
 
@@ -79,15 +80,18 @@ async fn subject(core: &Core, request: &TokenRequest<'_>, token: &Secret) -> Res
 /// The token's row, if the token is good for anything.
 async fn live(core: &Core, request: &TokenRequest<'_>, token: &Secret) -> Result<TokenRow, Refusal> {
     let row = core.access_tokens.find(&token.hash()).await?.ok_or_else(unacceptable)?;
+    if let Some(reason) = row.dead_because(request.now) {
+        let expected = "a token that is good for something";
+        attempt::refused((Step::SubjectToken, Reason::GrantEnded), expected, reason);
+        return Err(unacceptable());
+    }
     // Its own token is worth to a client what it is worth elsewhere: nothing without the key that it is bound to. The server
     // that a token was presented to saw that proof, and does not have the key.
     let is_its_own = row.client_id == request.client.client().id;
-    let is_unproven = row.dpop_jkt.as_ref().is_some_and(|bound| request.key() != Some(bound));
-    if row.dead_because(request.now).is_none() && !(is_its_own && is_unproven) {
-        Ok(row)
-    } else {
-        Err(unacceptable())
+    if is_its_own && !request.proves(row.dpop_jkt.as_ref()) {
+        return Err(unacceptable());
     }
+    Ok(row)
 }
 
 /// R8693-4.1-1: who acts from now on, before those who acted until now: the principal of the actor token, else the client.
@@ -119,7 +123,10 @@ async fn actor(
 
 /// One target: the subject token's own, or a connection below the aggregate that its grant reaches.
 async fn target(core: &Core, request: &TokenRequest<'_>, subject: &TokenRow) -> Result<ResourceUri, Refusal> {
-    let refused = |text: &'static str| Refusal::new(ErrorCode::InvalidTarget, text);
+    let refused = |text: &'static str| {
+        attempt::refused((Step::Resource, Reason::ResourceNotGranted), &subject.resource, text);
+        Refusal::new(ErrorCode::InvalidTarget, text)
+    };
     let mut uri = subject.resource.clone();
     let named = request.form.all("resource").chain(request.form.all("audience"));
     for (index, value) in named.enumerate() {
@@ -157,6 +164,11 @@ fn scope(form: &Form, subject: &TokenRow) -> Result<ScopeSet, Refusal> {
         return Ok(subject.scope.clone());
     }
     if !asked.is_subset(&subject.scope) {
+        attempt::refused(
+            (Step::Scope, Reason::ScopeBeyond),
+            format_args!("some of {}", subject.scope),
+            &asked,
+        );
         return Err(Refusal::new(ErrorCode::InvalidScope, "scope goes beyond the subject token's"));
     }
     Ok(asked)
@@ -168,6 +180,8 @@ fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
 
 /// RFC 8693 §2.2.2: whatever is wrong with a token, one answer.
 fn unacceptable() -> Refusal {
+    let expected = "a token that was issued to this client or for its resource";
+    attempt::unless_refused((Step::SubjectToken, Reason::TokenUnknown), expected, "another one, or none");
     invalid(
         "the token is unknown, expired, revoked, or was issued neither to this client nor for its resource",
     )

@@ -67,6 +67,9 @@ fn every_line_of_the_manual_is_understood() {
         "keys rotate --algorithm EdDSA",
         "keys retire -zbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --yes",
         "keys retire NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --yes",
+        "attempts list",
+        "attempts list --client client_1 --user a@b.example --failed --since 1h --limit 10 --after 5.7K3QW-XMP4T --json",
+        "attempts show 7K3QW-XMP4T --json",
         "healthcheck",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -96,6 +99,9 @@ fn what_cannot_be_meant_is_refused() {
         ("resource add --uri https://n.example/mcp --name N --token-format x", ErrorKind::InvalidValue),
         ("token revoke --grant g --user a@b.example", ErrorKind::ArgumentConflict),
         ("keys rotate --algorithm HS256", ErrorKind::InvalidValue),
+        ("attempts list --since yesterday", ErrorKind::ValueValidation),
+        ("attempts list --limit 0", ErrorKind::ValueValidation),
+        ("attempts show", ErrorKind::MissingRequiredArgument),
         ("keys retire", ErrorKind::MissingRequiredArgument),
         ("serve --deom", ErrorKind::UnknownArgument),
         ("sevre", ErrorKind::InvalidSubcommand),

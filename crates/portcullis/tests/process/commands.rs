@@ -222,6 +222,25 @@ fn an_invitation_is_made_listed_and_taken_back() {
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["initial_access_token"].as_str().unwrap().starts_with("pcl_ia_"));
 }
+/// What an admin reads of an attempt, and of none.
+#[test]
+fn attempts_are_listed_and_one_that_is_not_there_is_said_so() {
+    let folder = folder();
+    assert_eq!(refusal(folder.path(), "attempts list").0, 1, "no database yet, and none is made");
+    run(folder.path(), "migrate");
+    assert_eq!(run(folder.path(), "attempts list").1.trim(), "No such attempt within the last week.");
+    let (_, listed, _) = run(folder.path(), "attempts list --failed --since 1h --json");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed, serde_json::json!({"attempts": [], "next": null}));
+    let (code, sentence) = refusal(folder.path(), "attempts show 7K3QW-XMP4T");
+    assert_eq!(code, 1);
+    assert!(sentence.contains("no attempt or request of the last week has the id 7K3QW-XMP4T"), "{sentence}");
+    assert!(
+        refusal(folder.path(), "attempts list --user nobody@example.com")
+            .1
+            .contains("nobody has the e-mail address")
+    );
+}
 
 /// A18, DC-22: a client is added with a public key, given another one, and shown by thumbprint
 #[test]

@@ -22,9 +22,15 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
         return_to: text.into(),
         client: RequestingClient { name: text.into(), id: text.into(), origin, site: Some(text.into()) },
         sends_to: ReturnAddress { uri, place },
-        resource: TargetResource { name: text.into(), host: Some(text.into()), uri: text.into() },
+        targets: vec![TargetScopes {
+            resource: TargetResource { name: text.into(), host: Some(text.into()), uri: text.into() },
+            field: text.into(),
+            scopes: vec![scope],
+            missing: None,
+        }],
+        identity: vec![ScopeChoice::new("openid", vec![])],
+        stay: Some(ScopeChoice::new("offline_access", vec![])),
         account: text.into(),
-        scopes: vec![scope, ScopeChoice::new("offline_access", vec![])],
         connections: Some(vec![ConnectionChoice {
             id: text.into(),
             alias: text.into(),
@@ -145,7 +151,7 @@ fn a_device_is_shown_by_its_code_its_place_and_its_time() {
 fn scopes_are_ticked_and_connections_added_later_are_not() {
     let html = consent(ClientOrigin::Admin, Place::Host("client.example".into()), "mcp.tools.execute");
     assert!(html.contains("Use the tools") && html.contains("Stay connected") && html.contains("2 tools"));
-    assert!(html.contains(r#"value="offline_access" aria-describedby="scope-2-about" checked"#));
+    assert!(html.contains(r#"value="offline_access" aria-describedby="stay-about" checked"#));
     assert!(html.contains(r#"value="yes" aria-describedby="all-connections-about">"#));
 }
 
