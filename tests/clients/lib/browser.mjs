@@ -25,7 +25,9 @@ const ARGUMENTS = [
 
 export function launchBrowser() {
   if (!CHROMIUM) throw new Error('No Chromium: install the Debian package chromium, or name one in CHROMIUM.');
-  return chromium.launch({ executablePath: CHROMIUM, headless: true, args: ARGUMENTS });
+  const launch = () => chromium.launch({ executablePath: CHROMIUM, headless: true, args: ARGUMENTS });
+  // Chromium sometimes crashes while it starts; what is tested begins after that.
+  return launch().catch(launch);
 }
 
 export class Person {
