@@ -78,57 +78,51 @@ async fn show(State(console): State<Console>, browser: Browser, headers: HeaderM
 }
 
 /// `POST /clients/disconnect`
-async fn disconnect(
-    State(console): State<Console>,
-    browser: Browser,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let posted = match console.posted(&browser, &headers, &body).await {
-        Ok(form) => form,
-        Err(refused) => return refused_form(&headers, &refused),
-    };
-    let home = async {
-        let Some(user) = console.signed_in(&browser).await? else {
-            return Ok(Redirect::to("/login").into_response());
-        };
-        let grant = GrantId::from(posted.one("grant").ok().flatten().unwrap_or_default().to_owned());
-        let ended = console.0.authorization.disconnect(&user.id, &grant).await?;
-        let notice = if ended {
+async fn disconnect(console: State<Console>, browser: Browser, headers: HeaderMap, body: Bytes) -> Response {
+    let end = async |console: &Console, user: &User, grant: &GrantId| {
+        let ended = console.0.authorization.disconnect(&user.id, grant).await?;
+        Ok(if ended {
             "The client is disconnected. Its tokens are dead."
         } else {
             "That client was not connected."
-        };
-        console.home(&browser, &user, Some(notice.to_owned())).await
+        })
     };
-    home.await.unwrap_or_else(|cause| fault(&headers, &cause))
+    about_grant(&console, &browser, (&headers, &body), end).await
 }
 
 /// `POST /clients/allow`
-async fn allow(
-    State(console): State<Console>,
-    browser: Browser,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let posted = match console.posted(&browser, &headers, &body).await {
-        Ok(form) => form,
-        Err(refused) => return refused_form(&headers, &refused),
-    };
-    let home = async {
-        let Some(user) = console.signed_in(&browser).await? else {
-            return Ok(Redirect::to("/login").into_response());
-        };
-        let grant = GrantId::from(posted.one("grant").ok().flatten().unwrap_or_default().to_owned());
-        let allowed = console.0.authorization.allow_again(&user.id, &grant).await?;
-        let notice = if allowed {
+async fn allow(console: State<Console>, browser: Browser, headers: HeaderMap, body: Bytes) -> Response {
+    let allow = async |console: &Console, user: &User, grant: &GrantId| {
+        let allowed = console.0.authorization.allow_again(&user.id, grant).await?;
+        Ok(if allowed {
             "The client may come back when your organisation asks for it again."
         } else {
             "That client was not kept away."
-        };
-        console.home(&browser, &user, Some(notice.to_owned())).await
+        })
     };
-    home.await.unwrap_or_else(|cause| fault(&headers, &cause))
+    about_grant(&console, &browser, (&headers, &body), allow).await
+}
+
+/// Takes a form of this page that is about one grant, and shows the page again with what came of it.
+async fn about_grant(
+    console: &Console,
+    browser: &Browser,
+    (headers, body): (&HeaderMap, &[u8]),
+    change: impl AsyncFnOnce(&Console, &User, &GrantId) -> Result<&'static str, Fault>,
+) -> Response {
+    let posted = match console.posted(browser, headers, body).await {
+        Ok(form) => form,
+        Err(refused) => return refused_form(headers, &refused),
+    };
+    let home = async {
+        let Some(user) = console.signed_in(browser).await? else {
+            return Ok(Redirect::to("/login").into_response());
+        };
+        let grant = GrantId::from(posted.one("grant").ok().flatten().unwrap_or_default().to_owned());
+        let notice = change(console, &user, &grant).await?;
+        console.home(browser, &user, Some(notice.to_owned())).await
+    };
+    home.await.unwrap_or_else(|cause| fault(headers, &cause))
 }
 
 impl Console {

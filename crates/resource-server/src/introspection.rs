@@ -1,27 +1,16 @@
 //! A [`Verifier`] for servers that run apart: asks the authorization server what a token is (RFC 7662) and remembers the
 //! answer for a minute at most. Fails closed: what could not be asked is not let in.
 
-use std::time::Duration;
-
-use moka::sync::Cache;
 use portcullis_oauth::{
     BoxFuture, ClientId, Confirmation, GrantId, GrantedConnections, Principal, PrincipalId, PublicUrl,
-    ResourceUri, ScopeSet, Seconds, Secret, SecretHash, Timestamp, TokenScheme, VerifiedBearer, Verifier,
-    VerifyError,
+    ResourceUri, ScopeSet, Secret, SecretHash, Timestamp, TokenScheme, VerifiedBearer, Verifier, VerifyError,
 };
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::issuer::{IssuerError, answer, client};
-
-/// An answer is trusted no longer (R7662-4-1): a revocation acts here within this time.
-const TRUSTED: Seconds = Seconds(60);
-/// So many tokens are remembered.
-const CAPACITY: u64 = 20_000;
-
-/// A token of one resource, by hash: nothing here holds a token.
-type Key = (SecretHash, ResourceUri);
+use crate::verdicts::Verdicts;
 
 /// Asks the authorization server that issued the tokens. Cheap to clone; clones share what they remember.
 #[derive(Clone)]
@@ -31,13 +20,7 @@ pub struct IntrospectionVerifier {
     issuer: PublicUrl,
     client_id: ClientId,
     secret: Secret,
-    answers: Cache<Key, Remembered>,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    bearer: VerifiedBearer,
-    until: Timestamp,
+    verdicts: Verdicts,
 }
 
 impl std::fmt::Debug for IntrospectionVerifier {
@@ -85,11 +68,7 @@ impl IntrospectionVerifier {
             issuer: issuer.clone(),
             client_id: ClientId::from(client_id.into()),
             secret: Secret::presented(client_secret),
-            // The injected clock judges; this bound holds also when that clock was set back.
-            answers: Cache::builder()
-                .max_capacity(CAPACITY)
-                .time_to_live(Duration::from_secs(TRUSTED.0.unsigned_abs()))
-                .build(),
+            verdicts: Verdicts::default(),
         })
     }
 
@@ -99,15 +78,8 @@ impl IntrospectionVerifier {
         resource: &ResourceUri,
         now: Timestamp,
     ) -> Result<VerifiedBearer, VerifyError> {
-        let key = (token.hash(), resource.clone());
-        if let Some(remembered) = self.answers.get(&key).filter(|remembered| now < remembered.until) {
-            return Ok(remembered.bearer);
-        }
         let answer = self.ask(token).await.map_err(|error| VerifyError::Unavailable(Box::new(error)))?;
-        let bearer = self.judge(answer, (token.hash(), resource), now)?;
-        let until = bearer.expires_at().min(now.plus(TRUSTED));
-        self.answers.insert(key, Remembered { bearer: bearer.clone(), until });
-        Ok(bearer)
+        self.judge(answer, (token.hash(), resource), now)
     }
 
     async fn ask(&self, token: &Secret) -> Result<Answer, IssuerError> {
@@ -183,6 +155,6 @@ impl Verifier for IntrospectionVerifier {
         resource: &'a ResourceUri,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
-        Box::pin(self.look_up(token, resource, now))
+        Box::pin(self.verdicts.of((token, resource), now, self.look_up(token, resource, now)))
     }
 }

@@ -5,38 +5,23 @@
 mod keys;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use moka::sync::Cache;
 use portcullis_oauth::jose::{AccessTokenClaims, Jws};
 use portcullis_oauth::{
-    BoxFuture, GrantId, GrantedConnections, Principal, PublicUrl, ResourceUri, Seconds, Secret, SecretHash,
-    Timestamp, VerifiedBearer, Verifier, VerifyError,
+    BoxFuture, GrantId, GrantedConnections, Principal, PublicUrl, ResourceUri, Secret, Timestamp,
+    VerifiedBearer, Verifier, VerifyError,
 };
 
 use self::keys::Keys;
 use crate::issuer::{IssuerError, client};
-
-/// A verdict is trusted no longer: a key that was taken back is out of use here within this time of being known.
-const TRUSTED: Seconds = Seconds(60);
-/// So many tokens are remembered.
-const CAPACITY: u64 = 20_000;
-
-/// A token of one resource, by hash: nothing here holds a token.
-type Key = (SecretHash, ResourceUri);
+use crate::verdicts::Verdicts;
 
 /// Checks tokens that one authorization server signed. Cheap to clone; clones share keys and what they remember.
 #[derive(Clone)]
 pub struct JwtVerifier {
     issuer: PublicUrl,
     keys: Arc<Keys>,
-    verdicts: Cache<Key, Remembered>,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    bearer: VerifiedBearer,
-    until: Timestamp,
+    verdicts: Verdicts,
 }
 
 impl std::fmt::Debug for JwtVerifier {
@@ -53,31 +38,7 @@ impl JwtVerifier {
     /// When `issuer` is neither https nor this computer, or TLS cannot be set up.
     pub fn new(issuer: &PublicUrl) -> Result<Self, IssuerError> {
         let keys = Keys::new(client(issuer)?, issuer.join("/oauth/jwks.json"));
-        Ok(Self {
-            issuer: issuer.clone(),
-            keys: Arc::new(keys),
-            // The injected clock judges; this bound holds also when that clock was set back.
-            verdicts: Cache::builder()
-                .max_capacity(CAPACITY)
-                .time_to_live(Duration::from_secs(TRUSTED.0.unsigned_abs()))
-                .build(),
-        })
-    }
-
-    async fn check(
-        &self,
-        token: &Secret,
-        resource: &ResourceUri,
-        now: Timestamp,
-    ) -> Result<VerifiedBearer, VerifyError> {
-        let key = (token.hash(), resource.clone());
-        if let Some(remembered) = self.verdicts.get(&key).filter(|remembered| now < remembered.until) {
-            return Ok(remembered.bearer);
-        }
-        let bearer = self.judge(token, resource, now).await?;
-        let until = bearer.expires_at().min(now.plus(TRUSTED));
-        self.verdicts.insert(key, Remembered { bearer: bearer.clone(), until });
-        Ok(bearer)
+        Ok(Self { issuer: issuer.clone(), keys: Arc::new(keys), verdicts: Verdicts::default() })
     }
 
     /// R9068-4-1, R9068-4-2: of the right type, signed by the issuer, and what its claims must be. Whatever fails, the token
@@ -118,6 +79,6 @@ impl Verifier for JwtVerifier {
         resource: &'a ResourceUri,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
-        Box::pin(self.check(token, resource, now))
+        Box::pin(self.verdicts.of((token, resource), now, self.judge(token, resource, now)))
     }
 }

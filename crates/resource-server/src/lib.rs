@@ -41,6 +41,8 @@ mod layer;
 mod local_proofs;
 pub mod metadata;
 mod possession;
+#[cfg(any(feature = "introspection", feature = "jwt"))]
+mod verdicts;
 
 #[cfg(feature = "gateway")]
 mod cache;
