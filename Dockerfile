@@ -10,7 +10,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/dist/portcullis /portcullis
 
 FROM debian:bookworm-slim
-# Root certificates, for client metadata documents and upstream servers.
+# Root certificates, for what this server reads elsewhere: client documents and keys, and for upstream servers.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \

@@ -71,7 +71,7 @@ both_engines! {
         assert_eq!(ask(&proof).await.verdict(), "200");
         assert_eq!(ask(&proof).await.verdict(), "401 invalid_dpop_proof", "a proof is used once");
         let other = Prover::new().at_resource(&world, "/oauth/userinfo", &token);
-        assert_eq!(ask(&other).await.verdict(), "401 invalid_dpop_proof");
+        assert_eq!(ask(&other).await.verdict(), "401 invalid_token", "a proof by another key, as at every resource");
         let elsewhere = prover.at_resource(&world, "/mcp", &token);
         assert_eq!(ask(&elsewhere).await.verdict(), "401 invalid_dpop_proof");
         let trail = world.trail().await;

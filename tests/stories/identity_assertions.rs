@@ -156,13 +156,16 @@ both_engines! {
         assert_eq!(give(&world, &provider, &bound, &json!({})).await.verdict(), "400 invalid_target", "A28: nor more than the client may reach");
     }
 
-    /// IDJAG-3-1, A60: the same name at another provider, or in another tenant, is somebody else
+    /// IDJAG-3-1, ASVS-6.8.1, A60: the same name at another provider, or in another tenant, is somebody else
     async fn two_providers_with_one_subject_mean_two_people(database: TestDatabase) {
         let world = World::on(database).await;
         let (provider, client) = stage(&world).await;
         let bob = world.add_user("bob@example.com").await;
         let other = IdentityProvider::trusted(&world, "https://other.example.com").await;
-        assert_eq!(give(&world, &other, &client, &json!({})).await.verdict(), REFUSED, "nobody yet");
+        let nobody = give(&world, &other, &client, &json!({})).await;
+        assert_eq!((nobody.verdict().as_str(), world.why(&nobody).await.as_str()), (REFUSED, "assertion user_not_linked"));
+        let stranger = give(&world, &IdentityProvider::new("https://stranger.example.com", ""), &client, &json!({})).await;
+        assert_eq!(world.why(&stranger).await, "assertion issuer_untrusted");
         other.link(&world, "ada", &bob).await;
         let tenant = IdentityProvider::new(IDP, "acme").be_trusted(&world, false).await;
         assert_eq!(give(&world, &tenant, &client, &json!({})).await.verdict(), REFUSED);
@@ -302,6 +305,7 @@ both_engines! {
         assert_eq!(refused.verdict(), REFUSED);
         assert!(refused.body.contains("has not allowed it again"), "{}", refused.body);
         assert!(world.trail().await.contains(&"identity.assertion refused user_disconnected".to_owned()));
+        assert_eq!(world.why(&refused).await, "assertion kept_away");
 
         world.add_user("bob@example.com").await;
         let grant = grant_in(&page, "/clients/allow").unwrap();

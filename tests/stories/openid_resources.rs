@@ -48,6 +48,9 @@ both_engines! {
         let own = Tokens::of(&answer);
         let claims = world.read_jwt(answer.json()["id_token"].as_str().unwrap(), ("jwt", "RS256")).await;
         assert_eq!((&claims["email"], own.scope.as_str()), (&json!("alice@example.com"), "email openid"));
+        let home = browser.get("/").await.body;
+        assert_eq!(home.matches("Stay connected").count(), 1, "{home}");
+        assert!(home.contains("who you are") && !home.contains(USERINFO), "{home}");
         assert_eq!((world.userinfo(&own.access).await.verdict().as_str(), given(&world, &files, &own.access).await.as_str()), ("200", ""));
 
         let answer = client.refresh(&world, &own.refresh, &[("resource", FILES)]).await;

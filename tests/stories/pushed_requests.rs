@@ -195,6 +195,7 @@ both_engines! {
         let mut browser = Browser::signed_in(&world).await;
         let plain = browser.get(&client.authorize(&Pkce::new(), &[])).await;
         assert_eq!(plain.redirect_parameter("error").as_deref(), Some("invalid_request"));
+        assert_eq!(world.why(&plain).await, "request push_required");
         assert!(browser.get(&pushed(&world, &client, &Pkce::new(), &[]).await).await.see_other().starts_with("/oauth/consent"));
     }
 

@@ -223,6 +223,11 @@ impl Asked {
         if must_push && self.pushed.is_none() {
             // R9126-5-1
             let text = "this request must be pushed first (RFC 9126)";
+            attempt::refused(
+                (Step::Request, Reason::PushRequired),
+                "a request_uri of ours",
+                "the request itself",
+            );
             return Ok(Err(Error::new(ErrorCode::InvalidRequest, text)));
         }
         let judged = judge(core, &self.client, &self.form).await?;

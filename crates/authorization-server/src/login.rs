@@ -117,8 +117,8 @@ impl Login<'_> {
                 "a password that is still good",
                 "an expired one",
             );
-            // Nothing names the client on that page, and the attempt is found on the way to its name.
-            self.client_name().await?;
+            // Nothing on that page needs the request, but the attempt that this sign-in is part of is known by it.
+            self.request().await?;
             return password_change::expired(self.browser, email, &self.return_to).await;
         }
         let cookie = enter(self.core, self.browser, visitor, &credentials.id, now).await?;

@@ -75,11 +75,11 @@ impl Refusal {
         }
     }
 
-    /// The endpoint takes this token with a proof of its key (RFC 9449 §7.1).
-    pub(crate) fn challenge_dpop(mut self) -> Self {
+    /// The endpoint takes a token with a proof of its key (RFC 9449 §7.1).
+    pub(crate) fn challenge_dpop(mut self, presented: bool) -> Self {
         let algs = dpop::algorithms().join(" ");
-        self.challenge =
-            Some(format!("DPoP realm=\"portcullis\", error=\"{}\", algs=\"{algs}\"", self.code()));
+        let error = if presented { format!(", error=\"{}\"", self.code()) } else { String::new() };
+        self.challenge = Some(format!("DPoP realm=\"portcullis\"{error}, algs=\"{algs}\""));
         self.status = Some(StatusCode::UNAUTHORIZED);
         self
     }

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use portcullis_authorization_server::pages::ScopeChoice;
 use portcullis_authorization_server::{AuthorizationServer, GrantSummary, RefusedClient, User};
-use portcullis_oauth::{Clock, Form, GrantId, ResourceRegistry, Timestamp, random_handle};
+use portcullis_oauth::{
+    Clock, Form, GrantId, ResourceRegistry, ResourceUri, ScopeSet, Timestamp, random_handle, scopes,
+};
 use portcullis_resource_server::{Connection, ConnectionStatus as Status, Connections};
 use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, Moment, page};
@@ -208,7 +210,13 @@ fn kept_away_row(client: RefusedClient) -> KeptAwayRow {
 
 fn client_row(grant: GrantSummary, now: Timestamp) -> ClientRow {
     let moment = |at: Timestamp| Moment::new(at.seconds(), now.seconds());
-    let scopes = grant.resources.iter().flat_map(|(_, scopes)| scopes.iter());
+    let given = grant.resources.iter().fold(ScopeSet::default(), |all, (_, scopes)| all.union(scopes));
+    let identity = ScopeSet::from_iter(scopes::OPENID);
+    // Where a client asks who somebody is, is an endpoint of ours, whose address tells people nothing.
+    let name = |(resource, scopes): &(ResourceUri, ScopeSet)| {
+        let asks_who = !scopes.is_empty() && scopes.is_subset(&identity);
+        if asks_who { "who you are".to_owned() } else { resource.to_string() }
+    };
     let scope = |value: &str| GrantedScope {
         value: value.to_owned(),
         title: ScopeChoice::new(value, Vec::new()).title,
@@ -219,13 +227,8 @@ fn client_row(grant: GrantSummary, now: Timestamp) -> ClientRow {
         unverified: grant.unverified,
         redirect_host: grant.redirect_host,
         vouched_by: grant.vouched_by,
-        resource: grant
-            .resources
-            .iter()
-            .map(|(resource, _)| resource.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
-        scopes: scopes.map(scope).collect(),
+        resource: grant.resources.iter().map(name).collect::<Vec<_>>().join(", "),
+        scopes: given.iter().map(scope).collect(),
         connected: moment(grant.created_at),
         last_used: grant.last_used_at.map(moment),
         ends: grant.ends_at.map(moment),

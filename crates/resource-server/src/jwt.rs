@@ -60,7 +60,7 @@ impl JwtVerifier {
         let claims =
             presented.verify_with(&keys).map_err(|_| refuse("no key of the issuer verifies the token"))?;
         // Whoever asked sees to it that a bound token comes with a proof (R9449-7.2-1).
-        let claims = AccessTokenClaims::judge_bound(claims, (&self.issuer, resource), now).map_err(refuse)?;
+        let claims = AccessTokenClaims::judge(claims, (&self.issuer, resource), now).map_err(refuse)?;
         let expires_at = Timestamp::from_micros(claims.exp.saturating_mul(1_000_000));
         // What the token says is all that is known: neither what the principal may do beyond it, nor the grant, nor any
         // connection; those are the issuer's own.

@@ -110,21 +110,15 @@ impl Possession {
         (key, bearer): (&JwkThumbprint, &VerifiedBearer),
         now: Timestamp,
     ) -> Result<Option<String>, Unauthorized> {
-        use portcullis_oauth::dpop::{HttpTarget, Proof, ProvenRequest};
+        use portcullis_oauth::dpop::{HttpTarget, ProvenRequest, prove_holder};
 
         let Some(keeper) = &self.keeper else { return Err(takes_none()) };
-        let proof = Proof::read(claim.proofs.iter().map(HeaderValue::as_bytes))?;
-        let proof = proof.ok_or(Unauthorized::Proof("there is no proof in a DPoP header"))?;
         // R9449-4.3-3: by the name under which the resource is published, never by `Host`.
         let target = HttpTarget::at(bearer.resource(), &claim.path);
         let target = target.ok_or(Unauthorized::Proof("this request has no URI that a proof can name"))?;
         let request = ProvenRequest { method: claim.method.as_str(), target: &target, token: Some(token) };
-        let proof = proof.judge(&request, &**keeper, now)?;
-        // R9449-4.3-4
-        if proof.key() != key {
-            return Err(Unauthorized::Invalid("the token is bound to another key than the proof's"));
-        }
-        proof.use_up(&**keeper, now).await?;
+        let proofs = claim.proofs.iter().map(HeaderValue::as_bytes);
+        let proof = prove_holder(proofs, &request, key, &**keeper, now).await?;
         Ok(proof.next_nonce().map(str::to_owned))
     }
 
@@ -151,6 +145,7 @@ impl From<portcullis_oauth::dpop::ProofError> for Unauthorized {
 
         match error {
             ProofError::Invalid(why) => Self::Proof(why),
+            ProofError::OtherKey => Self::Invalid("the token is bound to another key than the proof's"),
             ProofError::NonceNeeded(nonce) => Self::NonceNeeded(nonce),
             ProofError::Unavailable(cause) => {
                 tracing::error!(?cause, "a proof of possession could not be checked");

@@ -90,6 +90,8 @@ words! {
         RefreshToken = "refresh_token",
         /// A device code.
         DeviceCode = "device_code",
+        /// What an identity provider says of a user (ID-JAG).
+        Assertion = "assertion",
         /// A token to be exchanged.
         SubjectToken = "subject_token",
         /// How often one may ask.
@@ -173,6 +175,10 @@ reasons! {
     TokenUnknown = "token_unknown": "This server never gave that token, or has forgotten it. Remove the application's stored login and connect again.",
     TokenExpired = "token_expired": "The token was not used for too long, or its time is over. Connect again.",
     TokenReplayed = "token_replayed": "A refresh token that had been replaced came again: the application kept an old one, or somebody has a copy. Everything of it was ended; connect again.",
+    AssertionInvalid = "assertion_invalid": "The identity provider's assertion is not in order: what was received says what is wrong with it. The provider's administrator has to mend it.",
+    IssuerUntrusted = "issuer_untrusted": "Nobody trusts that identity provider here, or not for that tenant. `portcullis issuer add` does; `portcullis issuer list` shows whom.",
+    UserNotLinked = "user_not_linked": "The identity provider speaks of somebody who is unknown here. `portcullis user link` says who it is.",
+    KeptAway = "kept_away": "The user disconnected this client. They allow it again on their start page.",
     DeviceExpired = "device_expired": "Nobody answered the device in time. Let the device begin anew.",
     TooMany = "too_many": "One source asked too often. Wait a minute; if it is an office behind one address, raise the limit in the configuration.",
     ServerFault = "server_fault": "This server met a fault of its own. The log holds the cause under the request's id.",

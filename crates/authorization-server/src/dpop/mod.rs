@@ -10,7 +10,7 @@ use axum::response::Response;
 use portcullis_database::Database;
 use portcullis_oauth::dpop::{
     DpopUse, FittingProof, HttpTarget, NONCE_HEADER, NonceStanding, PROOF_HEADER, Proof, ProofError,
-    ProofKeeper, ProvenRequest, UsedProof,
+    ProofKeeper, ProvenRequest, UsedProof, prove_holder,
 };
 use portcullis_oauth::{BoxFuture, ErrorCode, Secret, Timestamp, TokenScheme, VerifiedBearer};
 use portcullis_vault::MasterKey;
@@ -20,6 +20,8 @@ use crate::Core;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::store::{Client, DpopProofs};
+
+const NAMELESS: ProofError = ProofError::Invalid("this request has no URI that a DPoP proof can name");
 
 /// Whose proofs count, and what is remembered of them. The gateway asks the same keeper, since clients know a server's nonces
 /// by its origin.
@@ -84,7 +86,7 @@ pub(crate) fn brought(
     let Some(proof) = Proof::read(fields)? else { return Ok(None) };
     // R9449-4.3-3: by the name that we publish, never by `Host`.
     let target = HttpTarget::parse(&core.public_url().join(path));
-    let target = target.ok_or(ProofError::Invalid("this request has no URI that a DPoP proof can name"))?;
+    let target = target.ok_or(NAMELESS)?;
     let request = ProvenRequest { method: "POST", target: &target, token: None };
     Ok(Some(proof.judge(&request, &*core.dpop, now)?))
 }
@@ -107,6 +109,15 @@ pub(crate) fn due(
         NonceStanding::Needed(nonce) => refusal.with_nonce(nonce),
         _ => refusal,
     })
+}
+
+/// The refusal of somebody who presented no token, with the challenge of the scheme that tokens come by here; it tells of no
+/// error (R6750-3-2).
+pub(crate) fn challenged(core: &Core, refusal: Refusal) -> Refusal {
+    match core.dpop.used {
+        DpopUse::Required => refusal.challenge_dpop(false),
+        _ => refusal.challenge_bearer(false),
+    }
 }
 
 /// The answer, with the next nonce when that of the proof will soon be too old (RFC 9449 §8.2).
@@ -138,27 +149,18 @@ pub(crate) async fn prove_possession(
         }
         (TokenScheme::Dpop, None) => {
             let text = "the token is bound to no key: present it by the scheme Bearer";
-            return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_dpop());
+            return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_dpop(true));
         }
     };
+    let proofs = headers.get_all(PROOF_HEADER).iter().map(HeaderValue::as_bytes);
     let judged = async {
-        let proof = Proof::read(headers.get_all(PROOF_HEADER).iter().map(HeaderValue::as_bytes))?;
-        let proof = proof.ok_or(ProofError::Invalid("there is no proof in a DPoP header"))?;
-        let target = HttpTarget::parse(bearer.resource().as_str());
-        let target =
-            target.ok_or(ProofError::Invalid("this request has no URI that a DPoP proof can name"))?;
+        let target = HttpTarget::parse(bearer.resource().as_str()).ok_or(NAMELESS)?;
         let request = ProvenRequest { method: method.as_str(), target: &target, token: Some(token) };
-        let proof = proof.judge(&request, &*core.dpop, now)?;
-        // R9449-4.3-4
-        if proof.key() != key {
-            return Err(ProofError::Invalid("the token is bound to another key than the proof's"));
-        }
-        proof.use_up(&*core.dpop, now).await?;
-        Ok(proof)
+        prove_holder(proofs, &request, key, &*core.dpop, now).await
     };
     judged.await.map(Some).map_err(|error| match error {
         ProofError::Unavailable(_) => Refusal::from(error),
-        _ => Refusal::from(error).challenge_dpop(),
+        _ => Refusal::from(error).challenge_dpop(true),
     })
 }
 
@@ -166,7 +168,7 @@ impl From<ProofError> for Refusal {
     fn from(error: ProofError) -> Self {
         let (code, text) = (error.code(), error.to_string());
         match error {
-            ProofError::Invalid(_) => Self::new(code, text),
+            ProofError::Invalid(_) | ProofError::OtherKey => Self::new(code, text),
             ProofError::NonceNeeded(nonce) => Self::new(code, text).with_nonce(nonce),
             ProofError::Unavailable(cause) => Self::unavailable(cause),
         }

@@ -41,7 +41,7 @@ pub(crate) async fn endpoint(
     let now = core.clock.now();
     let Some((token, scheme)) = access_token(&headers) else {
         let text = "this endpoint takes an access token, in the Authorization header";
-        return Err(Refusal::new(ErrorCode::InvalidToken, text).challenge_bearer(false));
+        return Err(dpop::challenged(&core, Refusal::new(ErrorCode::InvalidToken, text)));
     };
     let Some(userinfo) = core.resources.userinfo() else { return Err(unacceptable()) };
     match tell(&core, userinfo, &token, now).await? {

@@ -145,16 +145,29 @@ impl EnterpriseGrants {
         (grant, resource): (&GrantId, &ResourceUri),
         scopes: &ScopeSet,
     ) -> Result<(), DatabaseError> {
-        on!(self.database.write(), |pool| sqlx::query(
-            "UPDATE grant_resource SET scopes = $3 WHERE grant_id = $1 AND resource = $2"
+        let mut transaction = self.database.begin().await?;
+        // Written as it is, the row is ours until the end: of two who widen it, neither loses what the other gave.
+        let held: Option<(ScopeSet,)> = on!(transaction.on(), |connection| {
+            sqlx::query_as(
+            "UPDATE grant_resource SET scopes = scopes WHERE grant_id = $1 AND resource = $2 RETURNING scopes"
         )
         .bind(grant)
         .bind(resource)
-        .bind(scopes)
-        .execute(pool)
+        .fetch_optional(connection)
         .await
-        .map(drop))?;
-        Ok(())
+        })?;
+        if let Some((covered,)) = held {
+            on!(transaction.on(), |connection| sqlx::query(
+                "UPDATE grant_resource SET scopes = $3 WHERE grant_id = $1 AND resource = $2"
+            )
+            .bind(grant)
+            .bind(resource)
+            .bind(covered.union(scopes))
+            .execute(connection)
+            .await
+            .map(drop))?;
+        }
+        transaction.commit().await
     }
 
     /// Mints a token of the grant that stands. `false`: it has been ended.

@@ -98,13 +98,6 @@ impl IssuerId {
         }
         Ok(Self { issuer: issuer.to_owned(), tenant: tenant.to_owned() })
     }
-
-    /// Its host, for people.
-    #[must_use]
-    pub fn host(&self) -> String {
-        let url = Url::parse(&self.issuer).ok();
-        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| self.issuer.clone())
-    }
 }
 
 /// The providers that are trusted, and their users.

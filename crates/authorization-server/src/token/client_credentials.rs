@@ -6,6 +6,7 @@ use portcullis_oauth::{Error, ErrorCode, PrincipalId, ScopeSet, Timestamp};
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::authorization_request;
 use crate::refusal::Refusal;
 use crate::store::{Client, MintedAccess, NewGrant, Targets};
@@ -30,22 +31,26 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
 /// The registered scope is the ceiling, and what is given when nothing is asked; what has no meaning at the resource is
 /// dropped (DC-5).
 fn scope(client: &Client, meant: &ScopeSet, text: &str) -> Result<ScopeSet, Error> {
-    let invalid = |text: &'static str| Error::new(ErrorCode::InvalidScope, text);
+    let invalid = |reason, told: &'static str| {
+        attempt::refused((Step::Scope, reason), told, if text.is_empty() { "no scope" } else { text });
+        Error::new(ErrorCode::InvalidScope, told)
+    };
     let ceiling = client.ceiling().intersection(meant);
     let asked =
         ScopeSet::parse(text).map_err(|error| Error::new(ErrorCode::InvalidScope, error.to_string()))?;
     let known = asked.intersection(meant);
     match (asked.is_empty(), known.is_empty()) {
         (true, _) if ceiling.is_empty() => {
-            Err(invalid("the client is registered for no scope of this resource"))
+            Err(invalid(Reason::ScopeMissing, "the client is registered for no scope of this resource"))
         }
         (true, _) => Ok(ceiling),
-        (false, true) => {
-            Err(invalid("none of these scopes has a meaning for a client that acts for itself here"))
-        }
+        (false, true) => Err(invalid(
+            Reason::ScopeUnknown,
+            "none of these scopes has a meaning for a client that acts for itself here",
+        )),
         // A28: there is no person whose consent could go further.
         _ if !known.is_subset(&ceiling) => {
-            Err(invalid("scope goes beyond what the client is registered for"))
+            Err(invalid(Reason::ScopeBeyond, "scope goes beyond what the client is registered for"))
         }
         _ => Ok(known),
     }

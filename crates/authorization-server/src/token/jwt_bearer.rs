@@ -7,14 +7,18 @@ use std::sync::Arc;
 
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::jose::{ClientKeys, IdJag, IdJagClaims, IdJagError, JwkSet};
-use portcullis_oauth::{Error, ErrorCode, PrincipalId, Resource, ResourceUri, ScopeSet, scopes};
+use portcullis_oauth::{Error, ErrorCode, PrincipalId, Resource, ResourceUri, ScopeSet};
 
 use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
+use crate::attempt::{self, Reason, Step};
 use crate::key_sets::Published;
+use crate::openid;
 use crate::refusal::Refusal;
 use crate::store::{ENDED_BY_USER, Standing, TrustedIssuer, Vouched};
+
+const GOOD: &str = "an assertion in order, of a trusted identity provider, about somebody who is known here";
 
 pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Issued, Refusal> {
     let assertion = request.form.one("assertion")?;
@@ -23,12 +27,20 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
     let (claims, issuer) = match verify(core, request, assertion).await? {
         Ok(verified) => verified,
         // R7523-3.1-1
-        Err(error) => return Err(refuse(core, request, error.as_str(), error.to_string()).await),
+        Err(error) => {
+            let why = match error {
+                IdJagError::Issuer => Reason::IssuerUntrusted,
+                _ => Reason::AssertionInvalid,
+            };
+            return Err(refuse(core, request, (why, error.as_str()), error.to_string()).await);
+        }
     };
     let principal = match person(core, &claims, &issuer).await? {
         Ok(principal) => principal,
-        Err((reason, told)) => return Err(refuse(core, request, reason, told.to_owned()).await),
+        Err((why, told)) => return Err(refuse(core, request, why, told.to_owned()).await),
     };
+    attempt::person(&principal);
+    attempt::passed(Step::Assertion, GOOD, &issuer.id.issuer);
     let resource = resource(core, request, (&principal, &claims)).await?;
     let scope = scope(request.form.one("scope")?.unwrap_or_default(), claims.scope.as_ref(), &resource)?;
     let client = request.client.client();
@@ -36,7 +48,7 @@ pub(super) async fn issue(core: &Core, request: &TokenRequest<'_>) -> Result<Iss
         Vouched { principal: &principal, client: &client.id, resource: &resource.uri, issuer: &issuer.id };
     if !stands(core, request, vouched, &scope).await? {
         let told = "the user ended this client's access and has not allowed it again".to_owned();
-        return Err(refuse(core, request, ENDED_BY_USER, told).await);
+        return Err(refuse(core, request, (Reason::KeptAway, ENDED_BY_USER), told).await);
     }
     let press = Press::of(core, &resource, request).await?;
     let expires_at = request.now.plus(press.life());
@@ -83,18 +95,17 @@ async fn person(
     core: &Core,
     claims: &IdJagClaims,
     issuer: &TrustedIssuer,
-) -> Result<Result<PrincipalId, (&'static str, &'static str)>, Refusal> {
-    let unknown = (
-        "identity_unknown",
-        "assertion is about nobody who is known here: an administrator has to link the user",
-    );
+) -> Result<Result<PrincipalId, ((Reason, &'static str), &'static str)>, Refusal> {
+    let told = "assertion is about nobody who is known here: an administrator has to link the user";
     let mut found = core.trusted_issuers.user(&issuer.id, &claims.subject).await?;
     if let (None, true, Some(email)) = (&found, issuer.links_by_email, &claims.verified_email) {
         found = core.trusted_issuers.link_by_email(&issuer.id, (&claims.subject, email)).await?;
     }
-    let Some(principal) = found else { return Ok(Err(unknown)) };
+    let Some(principal) = found else {
+        return Ok(Err(((Reason::UserNotLinked, "identity_unknown"), told)));
+    };
     let user = core.users.find(&principal).await?.filter(|user| user.disabled_at.is_none());
-    Ok(user.map(|user| user.id).ok_or(("identity_disabled", unknown.1)))
+    Ok(user.map(|user| user.id).ok_or(((Reason::UserDisabled, "identity_disabled"), told)))
 }
 
 /// IDJAG-4.4.1-3, DC-25: what the assertion names, in whatever spelling, else what the request names, else the default; and
@@ -119,8 +130,8 @@ async fn resource(
         [only] => only.clone(),
         _ => core.registry.aggregate().uri.clone(),
     });
-    let is_userinfo = core.resources.userinfo().is_some_and(|userinfo| userinfo.uri == uri);
-    let found = core.resources.find(&uri).await?.filter(|_| !is_userinfo && client.may_reach(&uri));
+    let found = core.resources.find(&uri).await?;
+    let found = found.filter(|found| !openid::is_userinfo(found) && client.may_reach(&uri));
     let found =
         found.ok_or_else(|| refused("this server protects no such resource, or not for this client"))?;
     if let Some(alias) = &found.alias {
@@ -135,10 +146,12 @@ async fn resource(
 /// IDJAG-4.4.1-3: the request may narrow what the assertion names; what has no meaning at the resource is dropped (DC-5). An
 /// assertion that names no scope vouches for what the resource gives by default.
 fn scope(asked: &str, vouched: Option<&ScopeSet>, resource: &Resource) -> Result<ScopeSet, Error> {
-    let invalid = |text: &'static str| Error::new(ErrorCode::InvalidScope, text);
+    let invalid = |text: &'static str| {
+        let shown = if asked.is_empty() { "no scope" } else { asked };
+        attempt::refused((Step::Scope, Reason::ScopeBeyond), text, shown);
+        Error::new(ErrorCode::InvalidScope, text)
+    };
     let ceiling = vouched.unwrap_or(&resource.default_scopes).intersection(&resource.scopes);
-    // There is nothing to stay connected by.
-    let ceiling: ScopeSet = ceiling.iter().filter(|scope| *scope != scopes::OFFLINE_ACCESS).collect();
     if ceiling.is_empty() {
         return Err(invalid("the assertion vouches for no scope of this resource"));
     }
@@ -165,15 +178,21 @@ async fn stands(
             core.enterprise_grants.let_stand(vouched, (scope, metadata), request.now).await?;
         }
         Standing::Grant(grant, covered) if !scope.is_subset(&covered) => {
-            let covered = covered.union(scope);
-            core.enterprise_grants.widen((&grant, vouched.resource), &covered).await?;
+            core.enterprise_grants.widen((&grant, vouched.resource), scope).await?;
         }
         Standing::Grant(..) => {}
     }
     Ok(true)
 }
 
-async fn refuse(core: &Core, request: &TokenRequest<'_>, reason: &'static str, told: String) -> Refusal {
+/// `why` for the attempt's trace and, in its own word, for the paper trail.
+async fn refuse(
+    core: &Core,
+    request: &TokenRequest<'_>,
+    (why, reason): (Reason, &'static str),
+    told: String,
+) -> Refusal {
+    attempt::refused((Step::Assertion, why), GOOD, &told);
     let event = Event::new(request.now, Action::IdentityAssertion, Outcome::Refused).because(reason);
     core.note(event.through(&request.client.client().id)).await;
     Refusal::new(ErrorCode::InvalidGrant, told)

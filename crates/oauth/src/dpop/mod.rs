@@ -14,7 +14,7 @@ mod usage;
 #[cfg(feature = "jose")]
 pub use keeper::{NonceStanding, ProofKeeper, UsedProof};
 #[cfg(feature = "jose")]
-pub use proof::{FittingProof, Proof, ProofError, ProvenRequest, algorithms};
+pub use proof::{FittingProof, Proof, ProofError, ProvenRequest, algorithms, prove_holder};
 pub use target::HttpTarget;
 pub use usage::DpopUse;
 

@@ -25,6 +25,9 @@ pub enum ProofError {
     /// It breaks a rule, which the text names.
     #[error("{0}")]
     Invalid(&'static str),
+    /// It is good, but not of the key that the token is bound to.
+    #[error("the token is bound to another key than the proof's")]
+    OtherKey,
     /// It lacks the nonce that is inside.
     #[error("the DPoP proof must hold the nonce that this answer's DPoP-Nonce gives")]
     NonceNeeded(String),
@@ -39,6 +42,7 @@ impl ProofError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid(_) => ErrorCode::InvalidDpopProof,
+            Self::OtherKey => ErrorCode::InvalidToken,
             Self::NonceNeeded(_) => ErrorCode::UseDpopNonce,
             Self::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
         }
@@ -213,6 +217,27 @@ impl FittingProof {
             Err(cause) => Err(ProofError::Unavailable(cause)),
         }
     }
+}
+
+/// What a token that is bound to `key` takes wherever it is presented (R9449-7.1-1): one proof in the header fields, for this
+/// very request, of that key (R9449-4.3-4), used up here.
+///
+/// # Errors
+/// Names what is missing or wrong.
+pub async fn prove_holder<'a>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    request: &ProvenRequest<'_>,
+    key: &JwkThumbprint,
+    keeper: &dyn ProofKeeper,
+    now: Timestamp,
+) -> Result<FittingProof, ProofError> {
+    let proof = Proof::read(fields)?.ok_or(ProofError::Invalid("there is no proof in a DPoP header"))?;
+    let proof = proof.judge(request, keeper, now)?;
+    if proof.key() != key {
+        return Err(ProofError::OtherKey);
+    }
+    proof.use_up(keeper, now).await?;
+    Ok(proof)
 }
 
 #[cfg(test)]
