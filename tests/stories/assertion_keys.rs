@@ -195,6 +195,27 @@ both_engines! {
         assert_eq!(word(&world, &other).await, BELIEVED, "and begins again at once");
     }
 
+    /// A18, A37: strangers who have other sets asked for at the same host, and in vain, keep no key alive that its owner took
+    /// away
+    async fn strangers_keep_no_key_alive(database: TestDatabase) {
+        let world = World::on(database).await;
+        let publisher = Publisher::open().await;
+        let keyed = at(&world, &publisher).await;
+        assert_eq!(word(&world, &keyed).await, BELIEVED);
+        publisher.publish(&Keyed::set(&Keyed::new_key(Algorithm::Es256)));
+        world.advance(HOUR);
+        for number in 0..4 {
+            let elsewhere = json!({"jwks_uri": format!("http://127.0.0.1:1/{number}")});
+            let stranger = Keyed::registered_with(&world, Keyed::new_key(Algorithm::Es256), |_| elsewhere.clone()).await;
+            for _ in 0..10 {
+                assert_eq!(word(&world, &stranger).await, NOBODY);
+            }
+        }
+        let noted = reasons(&world).await.iter().filter(|reason| reason.starts_with("refused")).count();
+        assert_eq!(noted, 30, "of those that were not even tried, nothing is kept");
+        assert_eq!(word(&world, &keyed).await, NOBODY);
+    }
+
     /// R7523-JWKS-1, CIMD-6.5-1, A29, A30: whatever is wrong there, the client hears one thing, and the paper trail the cause
     async fn whatever_is_wrong_with_published_keys_the_client_hears_one_thing(database: TestDatabase) {
         let world = World::on(database).await;

@@ -25,6 +25,11 @@ both_engines! {
         client.redeem(&world, &code, &pkce.verifier, &[]).await;
         client.refresh(&world, &tokens.refresh, &[]).await;
         // Somebody's program mixes up its parameters.
+        // What a client signs has no prefix of ours.
+        let signed = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJjbGllbnQifQ.c2lnbmF0dXJlLXNpZ25hdHVyZS1zaWduYXR1cmU".to_owned();
+        client.token(&world, &[("grant_type", "authorization_code")], &[("client_id", &signed)]).await;
+        let kept = "SELECT COUNT(*) FROM audit_event WHERE client_id = '[redacted]' OR client_id LIKE '%eyJ%'";
+        assert_eq!((world.count(kept).await, world.text("SELECT client_id FROM audit_event WHERE client_id LIKE '[%'").await.as_str()), (1, "[redacted]"));
         for misplaced in [&secret, &code, &pkce.verifier, &tokens.access, &tokens.refresh] {
             let leaking = format!("https://app.example/callback?access_token={misplaced}");
             for (name, value) in [
@@ -69,6 +74,18 @@ both_engines! {
         }
         assert_eq!(rows(&world).await - before, 85);
         assert_eq!(world.count("SELECT COUNT(*) FROM attempt_leg WHERE LENGTH(steps) > 3000").await, 0, "a flood is cut");
+    }
+
+    /// A36: whoever registers by itself may have a secret, and is a stranger all the same
+    async fn a_secret_of_ones_own_making_makes_nobody_known(database: TestDatabase) {
+        let world = World::on(database).await;
+        let metadata = json!({"redirect_uris": ["https://app.example/callback"], "token_endpoint_auth_method": "client_secret_post"});
+        let client = Client::registered(&world, &metadata).await;
+        let before = rows(&world).await;
+        for _ in 0..100 {
+            client.redeem(&world, "pcl_ac_nonsense", "x", &[]).await;
+        }
+        assert_eq!(rows(&world).await - before, 60);
     }
 
     /// A week, then nothing: what is new stays.

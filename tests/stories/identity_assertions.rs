@@ -147,6 +147,10 @@ both_engines! {
         assert_eq!(status(&world, &tokens.access).await, 401, "it is for one connection");
         let silent = Tokens::of(&give(&world, &provider, &client, &json!({"resource": null, "scope": null})).await);
         assert_eq!((status(&world, &silent.access).await, silent.scope.as_str()), (200, "mcp.resources.read mcp.tools.execute mcp.tools.read"), "the default, and what it gives by default");
+        for elsewhere in ["http://localhost:8420/mcp/sandbox", "https://notes.example/mcp"] {
+            let silent = provider.vouch(&world, ("ada", &client), &json!({"resource": null, "scope": null}));
+            assert_eq!(client.present(&world, &silent, &[("resource", elsewhere)]).await.verdict(), "400 invalid_target", "nobody vouched for it");
+        }
 
         let read = provider.vouch(&world, ("ada", &client), &json!({"scope": "mcp.tools.read"}));
         assert_eq!(client.present(&world, &read, &[("scope", "mcp.tools.execute")]).await.verdict(), "400 invalid_scope");
@@ -193,10 +197,11 @@ both_engines! {
             password: Some(portcullis_oauth::Secret::presented(PASSWORD)),
         };
         world.app.authorization.users().create(root).await.unwrap();
+        world.add_user("mike@example.com").await;
         let says = |email: &str, verified: Value| json!({"email": email, "email_verified": verified});
         let alice = || says("Alice@Example.com", json!(true));
         assert_eq!(give(&world, &strict, &client, &alice()).await.verdict(), REFUSED, "not opted in");
-        for changes in [says("alice@example.com", json!(false)), says("alice@example.com", json!("true")), says("alice@example.com", json!(null)), says("nobody@example.com", json!(true)), says("root@example.com", json!(true))] {
+        for changes in [says("alice@example.com", json!(false)), says("alice@example.com", json!("true")), says("alice@example.com", json!(null)), says("nobody@example.com", json!(true)), says("root@example.com", json!(true)), says("mi\u{212a}e@example.com", json!(true))] {
             assert_eq!(give(&world, &lenient, &client, &changes).await.verdict(), REFUSED, "{changes}");
         }
         let tokens = Tokens::of(&give(&world, &lenient, &client, &alice()).await);
@@ -306,6 +311,12 @@ both_engines! {
         assert!(refused.body.contains("has not allowed it again"), "{}", refused.body);
         assert!(world.trail().await.contains(&"identity.assertion refused user_disconnected".to_owned()));
         assert_eq!(world.why(&refused).await, "assertion kept_away");
+        let elsewhere = give(&world, &provider, &client, &json!({"resource": "http://localhost:8420/mcp/sandbox"})).await;
+        assert_eq!(elsewhere.verdict(), REFUSED, "whom she keeps away does not come in by another door");
+        let issuers = world.app.authorization.trusted_issuers();
+        assert!(issuers.unlink(&provider.id, "ada").await.unwrap());
+        provider.link(&world, "ada", &world.alice).await;
+        assert_eq!(give(&world, &provider, &client, &json!({})).await.verdict(), REFUSED, "nor does an admin forget for her");
 
         world.add_user("bob@example.com").await;
         let grant = grant_in(&page, "/clients/allow").unwrap();

@@ -253,6 +253,28 @@ both_engines! {
         assert_eq!(world.userinfo(&tokens.access).await.verdict(), "401 invalid_token");
     }
 
+    /// A28: a client that an admin limited to a server learns of nobody, unless UserInfo is among what it may reach
+    async fn a_limit_holds_for_the_sign_in_too(database: TestDatabase) {
+        let world = World::with_openid(database).await;
+        let notes = ResourceServer::at(&world, "https://notes.example/mcp").await;
+        let scope = "read openid email";
+        for (resources, is_told) in [(vec![notes.uri.as_str()], false), (vec![notes.uri.as_str(), USERINFO], true)] {
+            let client = Client::by_admin(&world, &[GrantType::DeviceCode], (scope, &resources)).await;
+            let fields = [("client_id", client.id.as_str()), ("scope", scope), ("resource", notes.uri.as_str())];
+            let told = world.post_form("/oauth/device_authorization", &fields).await.json();
+            let mut browser = Browser::signed_in(&world).await;
+            let csrf = browser.get("/device").await.field("csrf").unwrap();
+            let typed = [("csrf", csrf.as_str()), ("user_code", told["user_code"].as_str().unwrap())];
+            let page = browser.post("/device", &typed).await;
+            let page = browser.get(page.see_other()).await;
+            assert_eq!(page.boxes("scope").contains(&"email".to_owned()), is_told, "{}", page.body);
+            browser.answer_consent(&page, "approve", &page.boxes("scope")).await;
+            let fields = [("grant_type", GrantType::DeviceCode.as_str()), ("device_code", told["device_code"].as_str().unwrap())];
+            let answer = client.token(&world, &fields, &[]).await.json();
+            assert_eq!((answer["access_token"].is_string(), answer["id_token"].is_string()), (true, is_told), "{answer}");
+        }
+    }
+
     /// R8628-3.4-1: a device learns who allowed it
     async fn a_device_learns_who_allowed_it(database: TestDatabase) {
         let world = World::with_openid(database).await;

@@ -1,8 +1,11 @@
 //! Refreshing: rotation that a racing or unlucky client survives and a thief does not (DC-15).
 
 use portcullis_database::both_engines;
-use portcullis_tests::{Client, ResourceServer, Tokens, World};
+use portcullis_tests::{Browser, Client, Pkce, ResourceServer, Tokens, World};
 use serde_json::json;
+
+const NOTES: &str = "https://notes.example/mcp";
+const OURS: &str = "http://localhost:8420/mcp";
 
 async fn works(world: &World, tokens: &Tokens) -> bool {
     world.mcp(&tokens.access, "tools/list", json!({})).await.status.as_u16() == 200
@@ -57,6 +60,26 @@ both_engines! {
         assert_eq!(Tokens::of(&client.refresh(&world, &first.refresh, &[]).await), second);
         world.advance(100);
         assert_eq!(client.refresh(&world, &first.refresh, &[]).await.verdict(), "400 invalid_grant", "at most an access token's life");
+    }
+
+    /// DC-15, A23: a grant for two servers gives no longer time by naming the one whose tokens live longer
+    async fn the_life_of_the_lost_token_counts(database: TestDatabase) {
+        let world = World::on(database).await;
+        ResourceServer::at(&world, NOTES).await;
+        let client = Client::public(&world).await;
+        let pkce = Pkce::new();
+        let asked = client.authorize(&pkce, &[("resource", NOTES), ("resource", OURS), ("scope", "read mcp.tools.read")]);
+        let mut browser = Browser::new(&world);
+        let page = browser.reach_consent(&asked).await;
+        let answer = browser.tick(&page, &[("scope", "read"), ("scope.1", "mcp.tools.read")]).await;
+        let code = answer.redirect_parameter("code").unwrap();
+        let first = Tokens::of(&client.redeem(&world, &code, &pkce.verifier, &[]).await);
+        client.refresh(&world, &first.refresh, &[("resource", NOTES)]).await;
+        world.advance(299);
+        assert_eq!(client.refresh(&world, &first.refresh, &[("resource", OURS)]).await.verdict(), "200");
+        world.advance(1);
+        let late = client.refresh(&world, &first.refresh, &[("resource", OURS)]).await;
+        assert_eq!(late.verdict(), "400 invalid_grant", "what was lost lived for five minutes, though tokens of the gateway live for ten");
     }
 
     /// OA21-4.3.1-2, T11: any other reuse ends the family, and the paper trail says why

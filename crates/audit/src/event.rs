@@ -176,8 +176,11 @@ impl Event {
     /// Through which client. A stranger's claim is kept too, cut to what an identifier may hold.
     #[must_use]
     pub fn through(mut self, client: &ClientId) -> Self {
-        // Programs that mix up their parameters send a token or a code as their name.
-        let misplaced = client.as_str().find("pcl_").is_some_and(|at| client.as_str().len() > at + 12);
+        // Programs that mix up their parameters send a token, a code or something signed as their name.
+        let holds = |start: &str, more: usize| {
+            client.as_str().find(start).is_some_and(|at| client.as_str().len() > at + more)
+        };
+        let misplaced = holds("pcl_", 12) || holds("eyJ", 20);
         let name = if misplaced { "[redacted]" } else { client.as_str() };
         let kept: String = name.chars().filter(|c| !c.is_control()).take(500).collect();
         self.client = Some(ClientId::from(kept));

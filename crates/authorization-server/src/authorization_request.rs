@@ -202,7 +202,7 @@ pub(crate) fn targets(
         Ok(Target { resource: resource.uri.clone(), scope })
     };
     let mut targets = resources.iter().map(target).collect::<Result<Vec<_>, Error>>()?;
-    let identity = openid::asked(core, &asked);
+    let identity = openid::asked(core, client, &asked);
     if let Some(first) = targets.first_mut().filter(|_| !identity.is_empty())
         && !resources.iter().any(openid::is_userinfo)
     {

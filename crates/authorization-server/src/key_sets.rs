@@ -32,6 +32,9 @@ const OUTAGE: Seconds = Seconds::days(1);
 /// For keys that are not among those that are known it is asked for so often at most (KEYS-8725-2).
 const PAUSE: Seconds = Seconds::minutes(1);
 
+/// The reason of a reading that was not even tried.
+const TOO_OFTEN: &str = "keys_attempts";
+
 /// What is known of the set at one URL. Who holds the lock asks; the others wait and find the answer.
 type Place = Arc<Mutex<Option<Kept>>>;
 
@@ -105,8 +108,9 @@ impl KeySets {
         if let Some(kept) = kept.as_ref().filter(|kept| kept.suffices(token, now)) {
             return Some(kept.keys.clone());
         }
+        let known = kept.as_ref().is_some_and(|kept| now < kept.read_at.plus(OUTAGE));
         let event = |outcome| Event::new(now, Action::KeySet, outcome).through(published.client);
-        match self.read(published, now).await {
+        match self.read((published, known), now).await {
             Ok(fresh) => {
                 if kept.as_ref().is_none_or(|kept| kept.keys != fresh.keys) {
                     let detail = serde_json::json!({"uri": published.uri, "keys": names(&fresh.keys)});
@@ -117,8 +121,11 @@ impl KeySets {
                 Some(keys)
             }
             Err(fault) => {
-                let detail = serde_json::json!({"uri": published.uri, "cause": fault.cause});
-                core.note(event(Outcome::Refused).because(fault.reason).with(detail)).await;
+                // Who may not even knock leaves no trace for each time: whom it was for is refused, and that is noted.
+                if fault.reason != TOO_OFTEN {
+                    let detail = serde_json::json!({"uri": published.uri, "cause": fault.cause});
+                    core.note(event(Outcome::Refused).because(fault.reason).with(detail)).await;
+                }
                 let last = kept.as_mut().filter(|kept| now < kept.read_at.plus(OUTAGE))?;
                 last.asked_at = now;
                 Some(last.keys.clone())
@@ -126,8 +133,12 @@ impl KeySets {
         }
     }
 
-    async fn read(&self, published: Published<'_>, now: Timestamp) -> Result<Kept, Fault> {
-        self.admit(published, now)?;
+    async fn read(&self, (published, known): (Published<'_>, bool), now: Timestamp) -> Result<Kept, Fault> {
+        // A set that is known is asked for once a minute at most, whoever comes; strangers who wear out its host must not
+        // keep it from being read again, for then a key that was taken away would live on (A18).
+        if !known {
+            self.admit(published, now)?;
+        }
         let answer = self.outbound.send(Outgoing::get(published.uri).at_most(LARGEST)).await;
         let answer =
             answer.map_err(|error| Fault { reason: error.cause.as_str(), cause: error.cause.to_string() })?;
@@ -148,16 +159,17 @@ impl KeySets {
         Ok(Kept { keys: Arc::new(keys), read_at: now, fresh_until, asked_at: now })
     }
 
-    /// Counts an attempt; strangers decide where to, so it is bounded by target and by source.
+    /// Counts an attempt; strangers decide where to, so it is bounded by target and by source. What an admin named is bounded
+    /// by itself alone.
     fn admit(&self, Published { uri, peer, .. }: Published<'_>, now: Timestamp) -> Result<(), Fault> {
         let host = Url::parse(uri).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         let refused = |limiter: &Limiter, key: &str| limiter.check(key, now) != Verdict::Allowed;
         if peer.is_some_and(|peer| refused(&self.by_source, &peer.to_string()))
             || refused(&self.by_url, uri)
-            || refused(&self.by_host, &host)
+            || (peer.is_some() && refused(&self.by_host, &host))
         {
             let cause = "they were asked for very often within a minute".to_owned();
-            return Err(Fault { reason: "keys_attempts", cause });
+            return Err(Fault { reason: TOO_OFTEN, cause });
         }
         Ok(())
     }

@@ -27,7 +27,8 @@ pub(crate) fn known_client(found: Option<Client>, id: &str) -> Option<Client> {
 
 /// A client that proved to be what it says, or a public one that named itself.
 pub(crate) fn authenticated_client(found: &Client) {
-    client(&found.id, found.is_confidential());
+    // Whoever registers by itself has a secret too, and is a stranger all the same (A36).
+    client(&found.id, found.is_confidential() && found.origin == ClientOrigin::Admin);
     passed(Step::Client, KNOWN, format_args!("{}, {}", found.metadata.client_name, origin(found)));
     let method = found.metadata.token_endpoint_auth_method.as_str();
     passed(Step::ClientAuthentication, format_args!("the method {method}"), "in order");

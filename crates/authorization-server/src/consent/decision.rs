@@ -103,7 +103,7 @@ async fn read(core: &Core, pending: &Pending, form: &Form) -> Result<Result<Tick
     // Who signs in is told beside something, never instead of it.
     let identity = question::identity(core, pending);
     let told: ScopeSet = form.all("scope").filter(|scope| identity.contains(scope)).collect();
-    targets.further.extend(openid::beside(core, &told));
+    targets.further.extend(openid::beside(core, &pending.client, &told));
     // DC-6: asked for or not, it gives no permission; but who unticks "stay connected" gets no refresh token.
     let may_refresh = stays || !question::asks_to_stay(pending);
     Ok(Ok(Ticked { targets, connections, may_refresh }))

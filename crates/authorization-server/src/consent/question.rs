@@ -35,7 +35,7 @@ pub(super) fn identity(core: &Core, pending: &Pending) -> ScopeSet {
     if pending.targets.iter().any(|asked| openid::is_userinfo(&asked.resource)) {
         return ScopeSet::default();
     }
-    openid::asked(core, &pending.scope())
+    openid::asked(core, &pending.client, &pending.scope())
 }
 
 /// Whether the client asks to go on while the person is away (DC-6); wherever it asks, it is one question.

@@ -32,7 +32,7 @@ impl Identity {
         grant: &GrantId,
         now: Timestamp,
     ) -> Result<Option<Self>, Refusal> {
-        let Some(userinfo) = core.resources.userinfo() else { return Ok(None) };
+        let Some(userinfo) = super::reached(core, client) else { return Ok(None) };
         let found = core.identities.find(grant, &userinfo.uri).await?;
         let Some(row) = found.filter(IdentityRow::may_be_told) else { return Ok(None) };
         let key = core.signing.signer(client.metadata.openid.algorithm(), now).await?;

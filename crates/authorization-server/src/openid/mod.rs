@@ -34,7 +34,7 @@ pub(crate) use self::identity::Identity;
 pub(crate) use self::notices::{deliver, session_over};
 pub(crate) use self::request::{OpenIdRequest, SignInDemand};
 use crate::Core;
-use crate::store::{self, Target, Targets};
+use crate::store::{self, Client, Target, Targets};
 
 /// What programs call.
 pub(crate) fn protocol() -> Router<Arc<Core>> {
@@ -76,9 +76,14 @@ pub(crate) fn whole(scopes: ScopeSet) -> ScopeSet {
     if scopes.contains(scopes::IDENTITY) { scopes } else { scopes.without(&all()) }
 }
 
+/// `UserInfo`, where it is on and this client may reach it: whom an admin limited to other resources learns of nobody (A28).
+pub(super) fn reached<'a>(core: &'a Core, client: &Client) -> Option<&'a Resource> {
+    core.resources.userinfo().filter(|userinfo| client.may_reach(&userinfo.uri))
+}
+
 /// What of a request's scopes asks who signs in; nothing where that is off (DC-5).
-pub(crate) fn asked(core: &Core, scopes: &ScopeSet) -> ScopeSet {
-    match core.resources.userinfo() {
+pub(crate) fn asked(core: &Core, client: &Client, scopes: &ScopeSet) -> ScopeSet {
+    match reached(core, client) {
         Some(_) => whole(scopes.clone()).intersection(&all()),
         None => ScopeSet::default(),
     }
@@ -98,9 +103,9 @@ pub(crate) fn own(asked: &ScopeSet, resource: &Resource) -> ScopeSet {
 
 /// `UserInfo` as what a grant reaches beside the resources that were asked for, if it was ticked there that the client may
 /// learn who signed in.
-pub(crate) fn beside(core: &Core, ticked: &ScopeSet) -> Option<Target> {
-    let scope = asked(core, ticked);
-    let userinfo = core.resources.userinfo().filter(|_| !scope.is_empty())?;
+pub(crate) fn beside(core: &Core, client: &Client, ticked: &ScopeSet) -> Option<Target> {
+    let scope = asked(core, client, ticked);
+    let userinfo = reached(core, client).filter(|_| !scope.is_empty())?;
     Some(Target { resource: userinfo.uri.clone(), scope })
 }
 

@@ -86,8 +86,25 @@ impl EnterpriseGrants {
         Ok(match row {
             Some(row) if row.revoked_because.as_deref() == Some(ENDED_BY_USER) => Standing::Refused,
             Some(Row { id, scopes: Some(scopes), revoked_at: None, .. }) => Standing::Grant(id, scopes),
+            // Whom the user keeps away from one resource does not begin anew at another.
+            _ if self.is_kept_away(vouched).await? => Standing::Refused,
             _ => Standing::Nothing,
         })
+    }
+
+    async fn is_kept_away(&self, vouched: Vouched<'_>) -> Result<bool, DatabaseError> {
+        let ended: Option<(GrantId,)> = on!(self.database.read(), |pool| {
+            sqlx::query_as(
+                "SELECT g.id FROM enterprise_grant e JOIN oauth_grant g ON g.id = e.grant_id \
+                 WHERE e.principal_id = $1 AND e.client_id = $2 AND g.revoked_because = $3 LIMIT 1",
+            )
+            .bind(vouched.principal)
+            .bind(vouched.client)
+            .bind(ENDED_BY_USER)
+            .fetch_optional(pool)
+            .await
+        })?;
+        Ok(ended.is_some())
     }
 
     /// Lets a grant stand, unless a live one does already, or the user ended the last one.
@@ -258,7 +275,7 @@ impl EnterpriseGrants {
 }
 
 /// Ends what an issuer vouched for, of one user or of all, inside the transaction that holds the reason for it. A later
-/// word of the issuer begins anew.
+/// word of the issuer begins anew, but for what the user keeps away.
 pub(super) async fn end_in(
     transaction: &mut Transaction,
     (issuer, user): (&IssuerId, Option<&PrincipalId>),
@@ -281,11 +298,13 @@ pub(super) async fn end_in(
     }
     on!(transaction.on(), |connection| {
         sqlx::query(
-        "DELETE FROM enterprise_grant WHERE issuer = $1 AND tenant = $2 AND (CAST($3 AS TEXT) IS NULL OR principal_id = $3)"
+        "DELETE FROM enterprise_grant WHERE issuer = $1 AND tenant = $2 AND (CAST($3 AS TEXT) IS NULL OR principal_id = $3) \
+         AND NOT EXISTS (SELECT 1 FROM oauth_grant g WHERE g.id = enterprise_grant.grant_id AND g.revoked_because = $4)"
     )
     .bind(&issuer.issuer)
     .bind(&issuer.tenant)
     .bind(user)
+    .bind(ENDED_BY_USER)
     .execute(connection)
     .await
     .map(drop)

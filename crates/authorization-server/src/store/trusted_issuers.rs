@@ -250,7 +250,10 @@ impl TrustedIssuers {
             Some(_) => return Err(IssuerError::Linked),
             None => {}
         }
-        if self.write_link(id, subject, (user, "identity_linked")).await? {
+        let mut transaction = self.database.begin().await?;
+        let now = self.clock.now();
+        if write_link_in(&mut transaction, (id, subject, user), "identity_linked", now).await? {
+            transaction.commit().await?;
             Ok(())
         } else {
             Err(IssuerError::Linked)
@@ -265,50 +268,39 @@ impl TrustedIssuers {
         id: &IssuerId,
         (subject, email): (&str, &str),
     ) -> Result<Option<PrincipalId>, DatabaseError> {
-        let found: Option<(PrincipalId,)> = on!(self.database.read(), |pool| {
-            sqlx::query_as(
-                "SELECT u.principal_id FROM user_account u WHERE u.email = $1 AND NOT u.admin AND u.disabled_at IS NULL \
-                 AND NOT EXISTS (SELECT 1 FROM federated_identity f WHERE f.principal_id = u.principal_id \
-                 AND f.issuer = $2 AND f.tenant = $3)",
-            )
-            .bind(users::normalise(email))
-            .bind(&id.issuer)
-            .bind(&id.tenant)
-            .fetch_optional(pool)
-            .await
-        })?;
-        let Some((user,)) = found else { return Ok(None) };
-        self.write_link(id, subject, (&user, "identity_linked_by_email")).await?;
-        // Whoever was faster decided.
-        self.user(id, subject).await
-    }
-
-    async fn write_link(
-        &self,
-        id: &IssuerId,
-        subject: &str,
-        (user, why): (&PrincipalId, &'static str),
-    ) -> Result<bool, DatabaseError> {
-        let now = self.clock.now();
+        // Cases fold onto ASCII letters from elsewhere too: another's address would be made of them.
+        if !email.is_ascii() {
+            return Ok(None);
+        }
         let mut transaction = self.database.begin().await?;
-        let new: Option<(String,)> = on!(transaction.on(), |connection| {
+        // Written as it is, the row is ours until the end: of two who come at once, the second finds the first's link.
+        let held: Option<(PrincipalId,)> = on!(transaction.on(), |connection| {
             sqlx::query_as(
-                "INSERT INTO federated_identity (issuer, tenant, subject, principal_id, linked_at) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (issuer, tenant, subject) DO NOTHING RETURNING subject",
-            )
-            .bind(&id.issuer)
-            .bind(&id.tenant)
-            .bind(subject)
-            .bind(user)
-            .bind(now)
-            .fetch_optional(connection)
-            .await
+            "UPDATE user_account SET email = email WHERE email = $1 AND NOT admin AND disabled_at IS NULL \
+             RETURNING principal_id"
+        )
+        .bind(users::normalise(email))
+        .fetch_optional(connection)
+        .await
         })?;
-        if new.is_some() {
-            note_identity(&mut transaction, (id, subject, user), why, now).await?;
+        let Some((user,)) = held else { return Ok(None) };
+        let linked: Option<(String,)> = on!(transaction.on(), |connection| {
+            sqlx::query_as(
+            "SELECT subject FROM federated_identity WHERE principal_id = $1 AND issuer = $2 AND tenant = $3 LIMIT 1"
+        )
+        .bind(&user)
+        .bind(&id.issuer)
+        .bind(&id.tenant)
+        .fetch_optional(connection)
+        .await
+        })?;
+        if linked.is_none() {
+            let why = "identity_linked_by_email";
+            write_link_in(&mut transaction, (id, subject, &user), why, self.clock.now()).await?;
             transaction.commit().await?;
         }
-        Ok(new.is_some())
+        // Whoever was faster decided.
+        self.user(id, subject).await
     }
 
     /// Forgets who a subject is here; what its issuer vouched for ends. `false` when nobody was linked.
@@ -346,6 +338,32 @@ async fn note(
     let detail = serde_json::json!({"issuer": id.issuer, "tenant": id.tenant});
     portcullis_audit::record_in(transaction, event.with(detail)).await?;
     transaction.record_change(&Change::new(ChangeKind::Issuer, id.issuer.as_str()), now).await
+}
+
+/// Links a subject, if nobody did before.
+async fn write_link_in(
+    transaction: &mut Transaction,
+    (id, subject, user): (&IssuerId, &str, &PrincipalId),
+    why: &'static str,
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let new: Option<(String,)> = on!(transaction.on(), |connection| {
+        sqlx::query_as(
+            "INSERT INTO federated_identity (issuer, tenant, subject, principal_id, linked_at) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (issuer, tenant, subject) DO NOTHING RETURNING subject",
+        )
+        .bind(&id.issuer)
+        .bind(&id.tenant)
+        .bind(subject)
+        .bind(user)
+        .bind(now)
+        .fetch_optional(connection)
+        .await
+    })?;
+    if new.is_some() {
+        note_identity(transaction, (id, subject, user), why, now).await?;
+    }
+    Ok(new.is_some())
 }
 
 async fn note_identity(

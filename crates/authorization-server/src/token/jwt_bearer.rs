@@ -108,28 +108,23 @@ async fn person(
     Ok(user.map(|user| user.id).ok_or(((Reason::UserDisabled, "identity_disabled"), told)))
 }
 
-/// IDJAG-4.4.1-3, DC-25: what the assertion names, in whatever spelling, else what the request names, else the default; and
-/// something that there is, for this client and for this user.
+/// IDJAG-4.4.1-3, DC-25: what the assertion names, in whatever spelling, else the default: nobody vouched for anything else
+/// that the request may name. And something that there is, for this client and for this user.
 async fn resource(
     core: &Core,
     request: &TokenRequest<'_>,
     (principal, claims): (&PrincipalId, &IdJagClaims),
 ) -> Result<Resource, Refusal> {
     let refused = |text: &'static str| Refusal::new(ErrorCode::InvalidTarget, text);
-    let mut uri: Option<ResourceUri> = claims.resource.clone();
-    for named in request.form.all("resource") {
-        let named =
-            ResourceUri::parse(named).map_err(|_| refused("this server protects no such resource"))?;
-        if uri.as_ref().is_some_and(|uri| *uri != named) {
-            return Err(refused("the assertion is for another resource, or the request is for several"));
-        }
-        uri = Some(named);
-    }
     let client = request.client.client();
-    let uri = uri.unwrap_or_else(|| match &client.resources[..] {
+    let default = || match &client.resources[..] {
         [only] => only.clone(),
         _ => core.registry.aggregate().uri.clone(),
-    });
+    };
+    let uri = claims.resource.clone().unwrap_or_else(default);
+    if request.form.all("resource").any(|named| ResourceUri::parse(named).ok().as_ref() != Some(&uri)) {
+        return Err(refused("the assertion is for another resource"));
+    }
     let found = core.resources.find(&uri).await?;
     let found = found.filter(|found| !openid::is_userinfo(found) && client.may_reach(&uri));
     let found =

@@ -141,7 +141,9 @@ async fn judge(
 ) -> Result<Rotation, DatabaseError> {
     let Some(rotated_at) = row.rotated_at else { return Ok(Rotation::Fresh) };
     let unused = row.successor_rotated_at.is_none() && row.access_used_at.is_none();
-    let may_be_lost = unused && now < rotated_at.plus(press.life()) && !press.is_signed();
+    // By the life of the token that went with the lost answer, whatever is asked for now.
+    let lives = row.access_expires_at.is_some_and(|end| now < end);
+    let may_be_lost = unused && lives && !press.is_signed();
     // DC-15: whether a signed token was used, nobody tells us; there the window alone applies.
     let lost = may_be_lost && !first_was_signed(core, row).await?;
     // A grace of 0 is strict: then every second presentation is a replay.

@@ -38,7 +38,7 @@ pub(in crate::cli) struct AddArguments {
     /// What it gets when it asks for no scope in particular, separated by spaces; where it acts for itself, all that it may have
     #[arg(long, value_name = "SCOPES")]
     scope: Vec<String>,
-    /// What it may reach; may be given several times [default: anything that its users grant]
+    /// What it may reach; may be given several times; …/oauth/userinfo too, if it may learn who signed in [default: anything that its users grant]
     #[arg(long = "resource", value_name = "URI")]
     resources: Vec<String>,
     /// Must push its authorization requests before it sends the browser (RFC 9126)
