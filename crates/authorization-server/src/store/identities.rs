@@ -21,8 +21,8 @@ pub(crate) struct IdentityRow {
 }
 
 impl IdentityRow {
-    /// Whether the client may learn of the person now: until they sign out (a session that merely ran out is none), and afterwards if they let it stay
-    /// connected (OpenID Connect Core §11, OIDC-C-11-1).
+    /// Whether the client may learn of the person now: until they sign out (a session that merely ran out is no sign-out), and
+    /// afterwards if they let it stay connected (OpenID Connect Core §11, OIDC-C-11-1).
     pub(crate) fn may_be_told(&self) -> bool {
         self.signed_out_at.is_none() || self.granted.contains(scopes::OFFLINE_ACCESS)
     }
