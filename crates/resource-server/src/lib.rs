@@ -47,6 +47,8 @@ mod verdicts;
 #[cfg(feature = "gateway")]
 mod cache;
 #[cfg(feature = "gateway")]
+pub mod catalogue;
+#[cfg(feature = "gateway")]
 mod connections;
 #[cfg(feature = "gateway")]
 mod endpoint;
@@ -78,7 +80,10 @@ mod trace;
 mod upstream;
 
 #[cfg(feature = "gateway")]
-pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
+pub use connections::{
+    Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
+    Tombstone, Who,
+};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
