@@ -47,6 +47,8 @@ mod verdicts;
 #[cfg(feature = "gateway")]
 mod cache;
 #[cfg(feature = "gateway")]
+pub mod catalogue;
+#[cfg(feature = "gateway")]
 mod connections;
 #[cfg(feature = "gateway")]
 mod credentials;
@@ -80,7 +82,10 @@ mod trace;
 mod upstream;
 
 #[cfg(feature = "gateway")]
-pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
+pub use connections::{
+    Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
+    Tombstone, Who,
+};
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials};
 #[cfg(feature = "gateway")]
