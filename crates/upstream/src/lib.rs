@@ -15,6 +15,7 @@
 mod breaker;
 mod endpoint;
 mod failure;
+mod handshake;
 
 mod message;
 mod meta;
@@ -23,8 +24,10 @@ mod pool;
 mod request;
 mod revision;
 mod session;
+mod sse;
 mod streamable;
 mod strict;
+mod talk;
 
 pub use endpoint::{Endpoint, Headers, HttpTarget, Program, Transport, UnusableHeader};
 pub use failure::Failure;

@@ -85,8 +85,7 @@ impl Peer {
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
-        let opening =
-            async { self.session(context, endpoint).await?.listen(context, endpoint, subscription).await };
+        let opening = async { self.session(context, endpoint).await?.listen(endpoint, subscription).await };
         self.guarded(clock, OPENING, opening).await
     }
 
@@ -151,15 +150,14 @@ impl Peer {
         request: &Request,
     ) -> Result<Box<RawValue>, Failure> {
         let session = self.session(context, endpoint).await?;
-        match session.request(context, endpoint, request).await {
+        match session.request(endpoint, request).await {
             Ok(result) => Ok(result),
             Err(Trouble::Failed(failure)) => Err(failure),
-            Err(Trouble::Unknown) => {
+            Err(Trouble::Unknown(_)) => {
                 self.forget(endpoint, &session).await;
                 let session = self.session(context, endpoint).await?;
-                session.request(context, endpoint, request).await.map_err(|trouble| match trouble {
-                    Trouble::Failed(failure) => failure,
-                    Trouble::Unknown => Failure::not_mcp("the server forgets its sessions at once"),
+                session.request(endpoint, request).await.map_err(|trouble| match trouble {
+                    Trouble::Failed(failure) | Trouble::Unknown(failure) => failure,
                 })
             }
         }

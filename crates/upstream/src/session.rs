@@ -19,8 +19,8 @@ pub(crate) struct Context {
 pub(crate) enum Trouble {
     /// For good.
     Failed(Failure),
-    /// The server does not know this session, or not this era any more: it did nothing.
-    Unknown,
+    /// The server does not know this session, or not this era any more: it did nothing. With what it said.
+    Unknown(Failure),
 }
 
 impl From<Failure> for Trouble {
@@ -63,23 +63,21 @@ impl Session {
 
     pub(crate) async fn request(
         &self,
-        context: &Context,
         endpoint: &Endpoint,
         request: &Request,
     ) -> Result<Box<RawValue>, Trouble> {
         match self {
-            Self::Http(session) => Box::pin(session.request(context, endpoint, request)).await,
+            Self::Http(session) => Box::pin(session.request(endpoint, request)).await,
         }
     }
 
     pub(crate) async fn listen(
         &self,
-        context: &Context,
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
         match self {
-            Self::Http(session) => session.listen(context, endpoint, subscription).await,
+            Self::Http(session) => session.listen(endpoint, subscription).await,
         }
     }
 
