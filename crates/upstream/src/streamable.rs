@@ -152,7 +152,7 @@ impl HttpSession {
         };
         match reply.status {
             // 405 to a GET: this server has nothing to say by itself.
-            405 if self.has_sessions() => return Ok(Listening(tasks)),
+            405 if self.has_sessions() => return Ok(Listening { tasks, in_use: None }),
             _ if !reply.is_success() => return Err(reply.into_refusal().await),
             _ if !reply.is_stream() => return Err(Failure::not_mcp("no stream of events")),
             _ => {}
@@ -165,7 +165,7 @@ impl HttpSession {
                 () = changes.read(reply) => {}
             }
         });
-        Ok(Listening(tasks))
+        Ok(Listening { tasks, in_use: None })
     }
 
     /// Ends the session, where the server keeps one.

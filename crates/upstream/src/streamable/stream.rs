@@ -19,6 +19,8 @@ use crate::{Asked, Failure};
 /// So long to wait before going on with a stream whose server did not say how long, and the least in any case.
 const RETRY: Duration = Duration::from_secs(1);
 const SOONEST: Duration = Duration::from_millis(50);
+/// So often in a row a stream may go on without getting anywhere.
+const RESUMED: u32 = 5;
 /// So many questions of a server are open at once; more are its mistake.
 const ASKED: usize = 16;
 
@@ -39,13 +41,21 @@ impl Stream {
         let mut decoder = self.wire.decoder();
         let mut replies = JoinSet::new();
         let mut body = reply.into_body();
+        let mut idle = 0;
         loop {
+            let before = decoder.last_id.clone();
             match self.read(&mut decoder, &mut body, &mut replies).await {
                 Ok(Some(outcome)) => {
                     body.finish();
                     return outcome;
                 }
-                Err(Failure::Lost) | Ok(None) => body = self.resume(&mut decoder).await?,
+                Err(Failure::Lost) | Ok(None) => {
+                    idle = if decoder.last_id == before { idle + 1 } else { 0 };
+                    if idle > RESUMED {
+                        return Err(Failure::Lost);
+                    }
+                    body = self.resume(&mut decoder).await?;
+                }
                 Err(failure) => return Err(failure),
             }
         }
