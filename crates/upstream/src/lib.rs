@@ -13,9 +13,11 @@
 //! protocol demands (T04).
 
 mod breaker;
+mod channel;
 mod endpoint;
 mod failure;
 mod handshake;
+mod legacy;
 
 mod message;
 mod meta;

@@ -1,7 +1,7 @@
 //! Streamable HTTP, of both eras: what is open to one server.
 
 mod headers;
-mod listening;
+pub(crate) mod listening;
 mod opening;
 mod stream;
 mod wire;
@@ -24,7 +24,9 @@ use crate::talk::Listener;
 use crate::{Endpoint, Era, Failure, Greeting, HttpTarget, Listening, Request, Subscription, message, meta};
 use listening::Changes;
 use stream::Stream;
-use wire::{Reply, Wire};
+use wire::Reply;
+
+pub(crate) use wire::Wire;
 
 /// So long a server is told that a request is cancelled.
 const CANCELLING: Duration = Duration::from_secs(2);

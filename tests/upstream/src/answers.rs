@@ -80,12 +80,12 @@ pub(crate) async fn answer(
         "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" if !is_stateless => {
             Ok(json!({}))
         }
-        "tools/list" => Ok(listed(is_stateless, "tools", tools::list())),
+        "tools/list" => Ok(listed(is_stateless, "tools", &tools::list())),
         "tools/call" => complete(is_stateless, tools::call(state, talk, params).await),
-        "prompts/list" => Ok(listed(is_stateless, "prompts", prompts::list())),
+        "prompts/list" => Ok(listed(is_stateless, "prompts", &prompts::list())),
         "prompts/get" => complete(is_stateless, prompts::get(talk, params)),
-        "resources/list" => Ok(listed(is_stateless, "resources", resources::list())),
-        "resources/templates/list" => Ok(listed(is_stateless, "resourceTemplates", resources::templates())),
+        "resources/list" => Ok(listed(is_stateless, "resources", &resources::list())),
+        "resources/templates/list" => Ok(listed(is_stateless, "resourceTemplates", &resources::templates())),
         "resources/read" => {
             resources::read(params).map(|result| if is_stateless { cacheable(result) } else { result })
         }
@@ -100,7 +100,7 @@ pub(crate) async fn answer(
     }
 }
 
-fn listed(is_stateless: bool, name: &str, items: Value) -> Value {
+fn listed(is_stateless: bool, name: &str, items: &Value) -> Value {
     let result = json!({name: items});
     if is_stateless { cacheable(result) } else { result }
 }

@@ -64,12 +64,13 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 }
 
 /// Reads a request whole and notes it.
-pub(crate) async fn read(state: &State, request: Request, speaks: Speaks) -> Result<Incoming, Response> {
+pub(crate) async fn read(state: &State, request: Request, speaks: Speaks) -> Result<Incoming, Box<Response>> {
     let (parts, body) = request.into_parts();
     let bytes = axum::body::to_bytes(body, LIMIT).await.unwrap_or_default();
     let parsed = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
     let Ok(body) = parsed else {
-        return Err(refuse(StatusCode::BAD_REQUEST, &Value::Null, RpcError::new(-32_700, "not JSON")));
+        let refusal = refuse(StatusCode::BAD_REQUEST, &Value::Null, RpcError::new(-32_700, "not JSON"));
+        return Err(Box::new(refusal));
     };
     let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers: HashMap<_, _> =
@@ -83,10 +84,10 @@ pub(crate) async fn read(state: &State, request: Request, speaks: Speaks) -> Res
 async fn serve(state: Arc<State>, speaks: Speaks, request: Request) -> Response {
     let incoming = match read(&state, request, speaks).await {
         Ok(incoming) => incoming,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
-    if let Err(refusal) = local(&incoming.headers) {
-        return refusal;
+    if !is_from_here(&incoming.headers) {
+        return (StatusCode::FORBIDDEN, "not from here").into_response();
     }
     if incoming.body.is_array() {
         let error = RpcError::new(-32_600, "one message, please");
@@ -104,18 +105,14 @@ async fn serve(state: Arc<State>, speaks: Speaks, request: Request) -> Response 
 }
 
 /// A name server that lies leads browsers here; they say so.
-fn local(headers: &HeaderMap) -> Result<(), Response> {
+fn is_from_here(headers: &HeaderMap) -> bool {
     let is_local = |name: &str| {
         let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else { return true };
         let host = value.strip_prefix("http://").unwrap_or(value);
         let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
         matches!(host, "127.0.0.1" | "localhost" | "[::1]")
     };
-    if is_local("host") && is_local("origin") {
-        Ok(())
-    } else {
-        Err((StatusCode::FORBIDDEN, "not from here").into_response())
-    }
+    is_local("host") && is_local("origin")
 }
 
 /// A JSON-RPC error with a status.

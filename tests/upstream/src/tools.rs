@@ -24,10 +24,10 @@ pub(crate) fn list() -> Value {
 
 /// A tool without arguments.
 fn plain(name: &str) -> Value {
-    tool(name, json!({"type": "object", "properties": {}}))
+    tool(name, &json!({"type": "object", "properties": {}}))
 }
 
-fn tool(name: &str, schema: Value) -> Value {
+fn tool(name: &str, schema: &Value) -> Value {
     json!({"name": name, "description": "For tests.", "inputSchema": schema})
 }
 

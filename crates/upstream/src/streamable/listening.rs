@@ -13,10 +13,10 @@ use crate::sse::Decoder;
 use crate::{Failure, RpcError, Subscription, meta, talk};
 
 /// The request that opens a stream of the stateless era.
-pub(super) const LISTEN: &str = "subscriptions/listen";
+pub(crate) const LISTEN: &str = "subscriptions/listen";
 
 /// Its parameters.
-pub(super) fn filter(subscription: &Subscription) -> Result<Box<RawValue>, Failure> {
+pub(crate) fn filter(subscription: &Subscription) -> Result<Box<RawValue>, Failure> {
     let mut filter = BTreeMap::new();
     for (name, is_wanted) in [
         ("toolsListChanged", subscription.tools),

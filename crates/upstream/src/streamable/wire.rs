@@ -34,19 +34,19 @@ pub(crate) struct Wire {
     lane: Lane,
     /// With what it was opened, and is closed.
     headers: Headers,
-    pub(super) board: Board,
-    pub(super) limit: usize,
+    pub(crate) board: Board,
+    pub(crate) limit: usize,
 }
 
 /// An answer that began: the head was read.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     body: Body,
 }
 
 impl Wire {
-    pub(super) fn new(context: &Context, endpoint: &Endpoint, target: &HttpTarget) -> Result<Self, Failure> {
+    pub(crate) fn new(context: &Context, endpoint: &Endpoint, target: &HttpTarget) -> Result<Self, Failure> {
         let network = if target.private_network { Network::Private } else { Network::Public };
         let lane = context.outbound.lane(&target.url, network).map_err(|error| unsent(&error))?;
         let board = Board::new(&endpoint.key, &context.heard);
@@ -54,17 +54,24 @@ impl Wire {
     }
 
     /// A reader of the stream that answers one request.
-    pub(super) fn decoder(&self) -> Decoder {
+    pub(crate) fn decoder(&self) -> Decoder {
         Decoder::new(self.limit, self.limit as u64 * SAID)
     }
 
+    /// The address of the same origin that the server names.
+    pub(crate) fn beside(&self, reference: &str) -> Result<String, Failure> {
+        self.lane
+            .beside(reference)
+            .ok_or_else(|| Failure::not_mcp("the server names an address of another origin"))
+    }
+
     /// With what the session was opened.
-    pub(super) fn headers(&self) -> &Headers {
+    pub(crate) fn headers(&self) -> &Headers {
         &self.headers
     }
 
     /// Posts one message.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         credentials: &Headers,
         headers: HeaderMap,
@@ -74,7 +81,7 @@ impl Wire {
     }
 
     /// Asks for a stream: that of a session, or the rest of one that broke off after the event `last_id`.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         credentials: &Headers,
         mut headers: HeaderMap,
@@ -107,7 +114,7 @@ impl Wire {
     }
 
     /// Tells the server that a session is over; its answer changes nothing.
-    pub(super) async fn farewell(&self, named: HeaderMap) {
+    pub(crate) async fn farewell(&self, named: HeaderMap) {
         let sent = timeout(FAREWELL, self.send(Method::DELETE, &self.headers, named, Bytes::new())).await;
         if let Ok(Ok(reply)) = sent {
             reply.body.finish();
@@ -138,7 +145,7 @@ impl Reply {
         }
     }
 
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
@@ -149,12 +156,12 @@ impl Reply {
     }
 
     /// Whether it is a stream of events.
-    pub(super) fn is_stream(&self) -> bool {
+    pub(crate) fn is_stream(&self) -> bool {
         self.is(STREAM)
     }
 
     /// What a reply that is no success says: a JSON-RPC error where there is one, else its status.
-    pub(super) async fn into_refusal(self) -> Failure {
+    pub(crate) async fn into_refusal(self) -> Failure {
         let status = Failure::Status { status: self.status };
         if !self.is(JSON) {
             return status;
@@ -169,7 +176,7 @@ impl Reply {
     }
 
     /// The result of the request with this id.
-    pub(super) async fn into_result(self, id: u64, wire: &Wire) -> Result<Box<RawValue>, Failure> {
+    pub(crate) async fn into_result(self, id: u64, wire: &Wire) -> Result<Box<RawValue>, Failure> {
         if !self.is_success() {
             return Err(self.into_refusal().await);
         }
@@ -184,7 +191,7 @@ impl Reply {
     }
 
     /// The same from a stream, of which nothing but the answer matters.
-    pub(super) async fn into_first(mut self, id: u64, wire: &Wire) -> Result<Box<RawValue>, Failure> {
+    pub(crate) async fn into_first(mut self, id: u64, wire: &Wire) -> Result<Box<RawValue>, Failure> {
         let mut decoder = wire.decoder();
         while let Some(event) = decoder.next(&mut self.body).await? {
             if let Incoming::Answer { id: answered, outcome } = message::read(&event.data)?
@@ -198,12 +205,12 @@ impl Reply {
     }
 
     /// What is left to be read.
-    pub(super) fn into_body(self) -> Body {
+    pub(crate) fn into_body(self) -> Body {
         self.body
     }
 
     /// Nothing more of it matters.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         self.body.finish();
     }
 }

@@ -1,9 +1,9 @@
 //! Which era a server speaks, and what of it shows in headers and bodies.
 
-use portcullis_upstream::{Request, Revision};
+use portcullis_upstream::{Request, Revision, Transport};
 use serde_json::json;
 
-use crate::stage::{Stage, call, raw, text};
+use crate::stage::{Listener, Stage, call, raw, text};
 
 fn methods(stage: &Stage) -> Vec<String> {
     stage.upstream.seen().into_iter().map(|seen| seen.method).collect()
@@ -41,6 +41,38 @@ async fn what_was_remembered_is_tried_first_and_mended_when_it_is_wrong() {
         stage.pool.greeting(&endpoint).await.unwrap();
         assert_eq!(methods(&stage)[..first.len()], *first, "{path} remembered as {remembered:?}");
     }
+}
+
+#[tokio::test]
+async fn http_with_sse_is_spoken_where_it_is_allowed() {
+    let stage = Stage::new().await;
+    let mut endpoint = stage.at("/sse");
+    let refused = stage.send(&endpoint, call("echo", json!({}))).await.unwrap_err();
+    assert_eq!(refused.as_str(), "upstream_status");
+    let Transport::Http(target) = &mut endpoint.transport else { panic!() };
+    target.legacy_sse = true;
+    assert_eq!(stage.pool.greeting(&endpoint).await.unwrap().revision, Revision::V2024_11_05);
+    let listener = Listener::answering(json!({"action": "decline"}));
+    let request = call("test_elicitation", json!({"message": "Who?"})).telling(listener);
+    let result = stage.send(&endpoint, request).await.unwrap();
+    assert_eq!(text(&result), "User response: action=decline, content={}");
+    let listener = Listener::new();
+    let request = call("test_tool_with_progress", json!({})).telling(listener.clone());
+    stage.send(&endpoint, request).await.unwrap();
+    assert_eq!(listener.heard().len(), 3);
+    assert!(listener.heard().iter().all(|heard| heard["params"]["progressToken"] == "mine"));
+}
+
+/// T15: the stream may name an address of its own origin, and no other
+#[tokio::test]
+async fn a_stream_cannot_send_the_credential_elsewhere() {
+    let stage = Stage::new().await;
+    let mut endpoint = stage.at("/sse?elsewhere");
+    let Transport::Http(target) = &mut endpoint.transport else { panic!() };
+    target.legacy_sse = true;
+    let failure = stage.send(&endpoint, call("echo", json!({}))).await.unwrap_err();
+    assert_eq!(failure.as_str(), "upstream_status");
+    assert!(stage.upstream.seen().iter().all(|seen| seen.path == "/sse"));
 }
 
 /// HTTP26-2, HTTP26-4, HTTP26-5, HTTP26-10, HTTP26-13: the server checks that headers say what the body says, and takes it

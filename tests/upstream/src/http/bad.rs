@@ -37,7 +37,7 @@ pub(super) async fn serve(
     let port = host.rsplit_once(':').map_or("80", |(_, port)| port).to_owned();
     let incoming = match read(&state, request, Speaks::Both).await {
         Ok(incoming) => incoming,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let id = &incoming.body["id"];
     match how.as_str() {

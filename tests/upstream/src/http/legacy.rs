@@ -16,7 +16,7 @@ use crate::talk::{Log, Piece, Talk};
 pub(super) async fn stream(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let incoming = match read(&state, request, Speaks::Sessions).await {
         Ok(incoming) => incoming,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     if incoming.method != "GET" {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
@@ -27,7 +27,9 @@ pub(super) async fn stream(Shared(state): Shared<Arc<State>>, request: Request) 
         legacy.push((log.clone(), Arc::default()));
         legacy.len() - 1
     };
-    let endpoint = format!("event: endpoint\ndata: /messages?session={number}\n\n");
+    // Where a server should not send anybody.
+    let origin = if incoming.query == "elsewhere" { "http://localhost:1" } else { "" };
+    let endpoint = format!("event: endpoint\ndata: {origin}/messages?session={number}\n\n");
     log.push(Piece::Raw(endpoint.into_bytes()));
     super::reply::Stream { log, from: 0, name: None, is_resumed: false, work: None }.respond()
 }
@@ -35,7 +37,7 @@ pub(super) async fn stream(Shared(state): Shared<Arc<State>>, request: Request) 
 pub(super) async fn message(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let incoming = match read(&state, request, Speaks::Sessions).await {
         Ok(incoming) => incoming,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let number: Option<usize> = incoming.query.strip_prefix("session=").and_then(|text| text.parse().ok());
     let found = number.and_then(|number| state.legacy.lock().expect("no panic").get(number).cloned());

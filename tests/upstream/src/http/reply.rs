@@ -111,7 +111,7 @@ impl Drop for Stream {
 pub(crate) fn plain(message: &Value) -> Response {
     let status = match message["error"]["code"].as_i64() {
         Some(-32_601) => StatusCode::NOT_FOUND,
-        Some(-32_020 | -32_021 | -32_022) => StatusCode::BAD_REQUEST,
+        Some(-32_022..=-32_020) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
     json_body(status, message)

@@ -9,8 +9,8 @@ pub(super) fn list() -> Vec<Value> {
     let one =
         |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
     vec![
-        tool("test_sampling", one("prompt")),
-        tool("test_elicitation", one("message")),
+        tool("test_sampling", &one("prompt")),
+        tool("test_elicitation", &one("message")),
         plain("test_elicitation_sep1034_defaults"),
         plain("test_elicitation_sep1330_enums"),
         plain("test_roots"),

@@ -14,7 +14,7 @@ pub(super) fn list() -> Vec<Value> {
         ["hang", "die", "closed", "garbage", "chatter", "ask_nobody", "ping_back", "environment", "exit"]
             .map(plain)
             .into();
-    all.extend(["big", "stderr"].map(|name| tool(name, count.clone())));
+    all.extend(["big", "stderr"].map(|name| tool(name, &count)));
     all
 }
 

@@ -36,11 +36,11 @@ pub(super) fn list() -> Vec<Value> {
     .into_iter()
     .map(plain)
     .collect();
-    all.push(tool("json_schema_2020_12_tool", schema_2020_12()));
-    all.push(tool("echo", json!({"type": "object"})));
+    all.push(tool("json_schema_2020_12_tool", &schema_2020_12()));
+    all.push(tool("echo", &json!({"type": "object"})));
     all.push(tool(
         "test_mirrored",
-        json!({
+        &json!({
             "type": "object",
             "properties": {"region": {"type": "string", "x-mcp-header": "Region"}, "query": {"type": "string"}},
         }),
