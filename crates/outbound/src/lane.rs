@@ -120,10 +120,10 @@ impl Lane {
         Ok(self.streaming(connection, response)?)
     }
 
-    /// Whether `url` leads to the same origin as this lane, by the same spelling.
+    /// The address that `reference` names as seen from here, if it is of the same origin.
     #[must_use]
-    pub fn leads_to_origin_of(&self, url: &str) -> bool {
-        self.0.target.is_origin_of(url)
+    pub fn beside(&self, reference: &str) -> Option<String> {
+        self.0.target.beside(reference)
     }
 
     fn request(&self, parcel: Parcel) -> Result<Request<Full<Bytes>>, Failure> {

@@ -126,9 +126,10 @@ impl Target {
         }
     }
 
-    /// Whether `url` has the same scheme, host and port.
-    pub(crate) fn is_origin_of(&self, url: &str) -> bool {
-        Url::parse(url).is_ok_and(|other| other.origin() == self.url.origin())
+    /// The address that `reference` names as seen from here, if scheme, host and port are the same.
+    pub(crate) fn beside(&self, reference: &str) -> Option<String> {
+        let other = self.url.join(reference).ok()?;
+        (other.origin() == self.url.origin()).then(|| other.into())
     }
 
     pub(crate) fn is_tls(&self) -> bool {

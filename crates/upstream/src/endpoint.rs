@@ -34,6 +34,16 @@ pub enum Transport {
     Stdio(Program),
 }
 
+impl Transport {
+    /// Where the server is: the address or the command.
+    pub(crate) fn place(&self) -> &str {
+        match self {
+            Self::Http(target) => &target.url,
+            Self::Stdio(program) => &program.command,
+        }
+    }
+}
+
 /// A server over HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpTarget {

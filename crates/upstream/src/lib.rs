@@ -13,8 +13,11 @@
 //! protocol demands (T04).
 
 mod breaker;
+mod channel;
 mod endpoint;
 mod failure;
+mod handshake;
+mod legacy;
 
 mod message;
 mod meta;
@@ -23,8 +26,10 @@ mod pool;
 mod request;
 mod revision;
 mod session;
+mod sse;
 mod streamable;
 mod strict;
+mod talk;
 
 pub use endpoint::{Endpoint, Headers, HttpTarget, Program, Transport, UnusableHeader};
 pub use failure::Failure;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{Era, Failure, Notification, Revision};
+use crate::{Era, Failure, Notification, Revision, message};
 
 const META: &str = "_meta";
 const PROGRESS: &str = "progressToken";
@@ -62,6 +62,12 @@ pub(crate) fn initialize(capabilities: &RawValue) -> Result<Box<RawValue>, Failu
         ("capabilities", capabilities.to_owned()),
         ("clientInfo", client()?),
     ]))
+}
+
+/// `notifications/cancelled` as it goes out.
+pub(crate) fn cancelled(id: u64) -> Result<Vec<u8>, Failure> {
+    let params = raw(&BTreeMap::from([("requestId", raw(&id)?)]))?;
+    message::notification("notifications/cancelled", Some(&params))
 }
 
 /// The token that a notification speaks of, if it is one of ours.

@@ -28,13 +28,15 @@ pub(crate) struct Peer {
     entrance: Semaphore,
     limits: Limits,
     ended: CancellationToken,
+    /// Held by whoever listens to changes.
+    in_use: Arc<()>,
     state: Mutex<State>,
 }
 
 struct State {
     breaker: Breaker,
-    /// By what was declared.
-    sessions: HashMap<String, Slot>,
+    /// By where the server is and what was declared to it.
+    sessions: HashMap<(String, String), Slot>,
     used: Timestamp,
 }
 
@@ -45,13 +47,14 @@ impl Peer {
             entrance: Semaphore::new(settings.at_once + settings.waiting),
             limits: Limits { failures: settings.failures, rest: settings.rest },
             ended: CancellationToken::new(),
+            in_use: Arc::default(),
             state: Mutex::new(State { breaker: Breaker::default(), sessions: HashMap::new(), used: now }),
         }
     }
 
-    /// Whether nobody used it since.
+    /// Whether nobody used it since, and nobody listens.
     pub(crate) fn rested_since(&self, before: Timestamp) -> bool {
-        self.state().used < before
+        Arc::strong_count(&self.in_use) == 1 && self.state().used < before
     }
 
     /// One request, from its place to its end.
@@ -85,9 +88,10 @@ impl Peer {
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
-        let opening =
-            async { self.session(context, endpoint).await?.listen(context, endpoint, subscription).await };
-        self.guarded(clock, OPENING, opening).await
+        let opening = async { self.session(context, endpoint).await?.listen(endpoint, subscription).await };
+        let mut listening = self.guarded(clock, OPENING, opening).await?;
+        listening.in_use = Some(self.in_use.clone());
+        Ok(listening)
     }
 
     /// Ends what is under way, and then the sessions.
@@ -151,15 +155,14 @@ impl Peer {
         request: &Request,
     ) -> Result<Box<RawValue>, Failure> {
         let session = self.session(context, endpoint).await?;
-        match session.request(context, endpoint, request).await {
+        match session.request(endpoint, request).await {
             Ok(result) => Ok(result),
             Err(Trouble::Failed(failure)) => Err(failure),
-            Err(Trouble::Unknown) => {
+            Err(Trouble::Unknown(_)) => {
                 self.forget(endpoint, &session).await;
                 let session = self.session(context, endpoint).await?;
-                session.request(context, endpoint, request).await.map_err(|trouble| match trouble {
-                    Trouble::Failed(failure) => failure,
-                    Trouble::Unknown => Failure::not_mcp("the server forgets its sessions at once"),
+                session.request(endpoint, request).await.map_err(|trouble| match trouble {
+                    Trouble::Failed(failure) | Trouble::Unknown(failure) => failure,
                 })
             }
         }
@@ -185,8 +188,8 @@ impl Peer {
     }
 
     fn slot(&self, endpoint: &Endpoint) -> Slot {
-        let mut state = self.state();
-        state.sessions.entry(endpoint.capabilities.get().to_owned()).or_default().clone()
+        let which = (endpoint.transport.place().to_owned(), endpoint.capabilities.get().to_owned());
+        self.state().sessions.entry(which).or_default().clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -8,6 +8,7 @@ use portcullis_oauth::{Clock, Seconds};
 use portcullis_outbound::Outbound;
 use serde_json::value::RawValue;
 use tokio::sync::broadcast;
+use tokio::task::JoinSet;
 
 use crate::peer::Peer;
 use crate::session::Context;
@@ -88,12 +89,16 @@ pub struct Subscription {
 
 /// A stream of changes that is open; dropping it closes it. What is heard goes to [`Pool::heard`].
 #[derive(Debug)]
-pub struct Listening(pub(crate) tokio::task::JoinSet<()>);
+pub struct Listening {
+    pub(crate) tasks: JoinSet<()>,
+    /// While it is held, its connection does not rest.
+    pub(crate) in_use: Option<Arc<()>>,
+}
 
 impl Listening {
     /// Waits until the server ends the stream. Who still wants to know opens another, after a while.
     pub async fn ended(&mut self) {
-        self.0.join_next().await;
+        self.tasks.join_next().await;
     }
 }
 
@@ -184,7 +189,7 @@ impl Pool {
 }
 
 async fn close(peers: Vec<Arc<Peer>>) {
-    let mut closing = tokio::task::JoinSet::new();
+    let mut closing = JoinSet::new();
     for peer in peers {
         closing.spawn(async move { peer.close().await });
     }

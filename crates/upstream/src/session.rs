@@ -4,6 +4,7 @@ use portcullis_outbound::Outbound;
 use serde_json::value::RawValue;
 use tokio::sync::broadcast;
 
+use crate::legacy::Legacy;
 use crate::pool::{Heard, Settings};
 use crate::streamable::HttpSession;
 use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription, Transport};
@@ -19,8 +20,8 @@ pub(crate) struct Context {
 pub(crate) enum Trouble {
     /// For good.
     Failed(Failure),
-    /// The server does not know this session, or not this era any more: it did nothing.
-    Unknown,
+    /// The server does not know this session, or not this era any more: it did nothing. With what it said.
+    Unknown(Failure),
 }
 
 impl From<Failure> for Trouble {
@@ -33,6 +34,8 @@ impl From<Failure> for Trouble {
 pub(crate) enum Session {
     /// Streamable HTTP, of either era.
     Http(HttpSession),
+    /// HTTP with SSE of 2024-11-05.
+    Legacy(Legacy),
 }
 
 impl Session {
@@ -40,7 +43,14 @@ impl Session {
     pub(crate) async fn open(context: &Context, endpoint: &Endpoint) -> Result<Self, Failure> {
         match &endpoint.transport {
             Transport::Http(target) => {
-                Ok(Self::Http(Box::pin(HttpSession::open(context, endpoint, target)).await?))
+                match Box::pin(HttpSession::open(context, endpoint, target)).await {
+                    // What the specification of 2025-03-26 says of servers that are older.
+                    Err(failure @ Failure::Status { status: 400 | 404 | 405 }) if target.legacy_sse => {
+                        let opening = Box::pin(Legacy::open(context, endpoint, target));
+                        opening.await.map(Self::Legacy).map_err(|older| explained(failure, older))
+                    }
+                    opened => opened.map(Self::Http),
+                }
             }
             Transport::Stdio(_) => {
                 Err(Failure::Unreachable { cause: "programs are not started by this build".to_owned() })
@@ -51,6 +61,7 @@ impl Session {
     pub(crate) fn greeting(&self) -> &Greeting {
         match self {
             Self::Http(session) => session.greeting(),
+            Self::Legacy(session) => session.greeting(),
         }
     }
 
@@ -58,28 +69,29 @@ impl Session {
     pub(crate) fn is_alive(&self) -> bool {
         match self {
             Self::Http(_) => true,
+            Self::Legacy(session) => session.is_alive(),
         }
     }
 
     pub(crate) async fn request(
         &self,
-        context: &Context,
         endpoint: &Endpoint,
         request: &Request,
     ) -> Result<Box<RawValue>, Trouble> {
         match self {
-            Self::Http(session) => Box::pin(session.request(context, endpoint, request)).await,
+            Self::Http(session) => Box::pin(session.request(endpoint, request)).await,
+            Self::Legacy(session) => Ok(session.request(endpoint, request).await?),
         }
     }
 
     pub(crate) async fn listen(
         &self,
-        context: &Context,
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
         match self {
-            Self::Http(session) => session.listen(context, endpoint, subscription).await,
+            Self::Http(session) => session.listen(endpoint, subscription).await,
+            Self::Legacy(session) => session.listen(endpoint, subscription),
         }
     }
 
@@ -87,6 +99,15 @@ impl Session {
     pub(crate) async fn close(&self) {
         match self {
             Self::Http(session) => session.close().await,
+            Self::Legacy(session) => session.close(),
         }
+    }
+}
+
+/// Of two ways that failed, the reason that says more: the older one's, unless it found nothing there either.
+fn explained(failure: Failure, older: Failure) -> Failure {
+    match older {
+        Failure::Status { .. } | Failure::NotMcp { .. } => failure,
+        older => older,
     }
 }
