@@ -60,6 +60,16 @@ pub enum Action {
     ToolsList,
     /// A tool was called.
     ToolCall,
+    /// Prompts were listed.
+    PromptsList,
+    /// A prompt was got.
+    PromptGet,
+    /// Resources, or templates of them, were listed.
+    ResourcesList,
+    /// A resource was read.
+    ResourceRead,
+    /// An argument was completed.
+    Completion,
     /// A connection was added or changed.
     ConnectionChange,
 }
@@ -95,6 +105,11 @@ impl Action {
             Self::McpRequest => "mcp.request",
             Self::ToolsList => "tools.list",
             Self::ToolCall => "tools.call",
+            Self::PromptsList => "prompts.list",
+            Self::PromptGet => "prompts.get",
+            Self::ResourcesList => "resources.list",
+            Self::ResourceRead => "resources.read",
+            Self::Completion => "completion",
             Self::ConnectionChange => "connection.change",
         }
     }

@@ -111,14 +111,14 @@ impl Gateway {
     /// When the sandbox server cannot be started.
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
-        let (database, changes) = (parts.database, parts.changes);
+        let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
         Ok(Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
             sessions: Sessions::new(database.clone(), changes.clone()),
-            connections: Connections::new(database, changes, Arc::clone(&parts.clock)),
-            upstreams: Upstreams::new(sandbox),
+            connections: Connections::new(database, changes.clone(), Arc::clone(&parts.clock)),
+            upstreams: Upstreams::new(sandbox, changes.clone(), tasks.clone()),
             limits: Limits {
                 calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
                 lists: Limiter::new(Quota::per_minute(parts.rates.lists), BUCKETS),
@@ -127,7 +127,7 @@ impl Gateway {
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,
-            tasks: TaskTracker::new(),
+            tasks,
         })))
     }
 
