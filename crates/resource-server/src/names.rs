@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(names[2].as_deref(), Some("github__db_query"));
         assert_eq!(names[3].as_deref(), Some("github__get_weather"));
         let cut = names[4].as_deref().unwrap();
-        assert!(cut.len() == 44 && cut.starts_with("github__a_name_that_is_longer_tha_"), "{cut}");
+        assert!(cut.len() == 44 && cut.starts_with("github__a_name_that_is_longer_than__"), "{cut}");
     }
 
     #[test]
