@@ -36,7 +36,9 @@ pub struct GatewayParts {
     pub dpop: DpopUse,
     /// What is known of such proofs; the authorization server's, so that a nonce of either is one of both.
     pub proofs: Arc<dyn ProofKeeper>,
-    /// Where connections and sessions are kept.
+    /// The connections.
+    pub connections: Connections,
+    /// Where sessions are kept.
     pub database: Database,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
@@ -122,8 +124,8 @@ impl Gateway {
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
             sessions: Sessions::new(database.clone(), changes.clone()),
-            credentials: Credentials::new(database.clone(), parts.vault, Arc::clone(&parts.clock)),
-            connections: Connections::new(database, changes.clone(), Arc::clone(&parts.clock)),
+            credentials: Credentials::new(database, parts.vault, Arc::clone(&parts.clock)),
+            connections: parts.connections,
             upstreams: Upstreams::new(sandbox, changes.clone(), tasks.clone()),
             limits: Limits {
                 calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
@@ -159,6 +161,7 @@ impl Gateway {
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        self.0.connections.sweep(now).await?;
         self.0.sessions.sweep(now).await
     }
 

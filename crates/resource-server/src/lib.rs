@@ -47,6 +47,8 @@ mod verdicts;
 #[cfg(feature = "gateway")]
 mod cache;
 #[cfg(feature = "gateway")]
+pub mod catalogue;
+#[cfg(feature = "gateway")]
 mod connections;
 #[cfg(feature = "gateway")]
 mod credentials;
@@ -94,7 +96,10 @@ mod upstream;
 mod words;
 
 #[cfg(feature = "gateway")]
-pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
+pub use connections::{
+    Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
+    Tombstone, Who,
+};
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials};
 #[cfg(feature = "gateway")]

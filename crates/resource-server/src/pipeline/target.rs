@@ -76,14 +76,11 @@ fn split<'n>(caller: &Caller, errand: &'n Errand) -> Option<(Alias, &'n str)> {
 
 /// A connection that is not active answers with what its owner can do about it.
 fn ready(caller: &Caller, errand: &Errand, connection: &Connection) -> Result<(), Refusal> {
-    let what = match connection.status {
-        // One that failed is tried again: only its answers tell that it is well.
-        ConnectionStatus::Active | ConnectionStatus::Degraded => return Ok(()),
-        ConnectionStatus::ReauthRequired => "has to be authorised again",
-        ConnectionStatus::Draft | ConnectionStatus::Connecting => "is not set up yet",
-        ConnectionStatus::Quarantined => "is held back until its owner has looked at what changed",
-        ConnectionStatus::Disabled => "is switched off",
-    };
+    // One that failed is tried again: only its answers tell that it is well.
+    if matches!(connection.status, ConnectionStatus::Active | ConnectionStatus::Degraded) {
+        return Ok(());
+    }
+    let what = connection.status.in_words();
     let page = caller.gateway.registry.public_url();
     let text = format!("The connection {} {what}. Its owner can see to it at {page}/.", connection.alias);
     Err(told(errand, "connection_not_active", text))
