@@ -118,15 +118,15 @@ impl Gateway {
     /// When the sandbox server cannot be started.
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
-        let (database, changes) = (parts.database, parts.changes);
+        let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
         Ok(Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
-            credentials: Credentials::new(database.clone(), parts.vault, Arc::clone(&parts.clock)),
-            sessions: Sessions::new(database, changes),
+            sessions: Sessions::new(database.clone(), changes.clone()),
+            credentials: Credentials::new(database, parts.vault, Arc::clone(&parts.clock)),
             connections: parts.connections,
-            upstreams: Upstreams::new(sandbox),
+            upstreams: Upstreams::new(sandbox, changes.clone(), tasks.clone()),
             limits: Limits {
                 calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
                 lists: Limiter::new(Quota::per_minute(parts.rates.lists), BUCKETS),
@@ -135,7 +135,7 @@ impl Gateway {
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,
-            tasks: TaskTracker::new(),
+            tasks,
         })))
     }
 

@@ -57,9 +57,15 @@ mod endpoint;
 #[cfg(feature = "gateway")]
 mod envelope;
 #[cfg(feature = "gateway")]
+mod errand;
+#[cfg(feature = "gateway")]
 mod gateway;
 #[cfg(feature = "gateway")]
 mod json;
+#[cfg(feature = "gateway")]
+mod names;
+#[cfg(feature = "gateway")]
+mod offer;
 #[cfg(feature = "gateway")]
 mod origin;
 #[cfg(feature = "gateway")]
@@ -71,7 +77,13 @@ mod protocol;
 #[cfg(feature = "gateway")]
 mod refusal;
 #[cfg(feature = "gateway")]
+mod relay;
+#[cfg(feature = "gateway")]
+mod reply;
+#[cfg(feature = "gateway")]
 pub mod sandbox;
+#[cfg(feature = "gateway")]
+mod schema;
 #[cfg(feature = "gateway")]
 mod session;
 #[cfg(feature = "gateway")]
@@ -80,6 +92,8 @@ mod tool;
 mod trace;
 #[cfg(feature = "gateway")]
 mod upstream;
+#[cfg(feature = "gateway")]
+mod words;
 
 #[cfg(feature = "gateway")]
 pub use connections::{
