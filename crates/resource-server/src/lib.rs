@@ -103,8 +103,6 @@ pub use connections::{
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials};
 #[cfg(feature = "gateway")]
-pub use credentials::{CredentialError, Credentials};
-#[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
 pub use introspection::IntrospectionVerifier;
