@@ -11,7 +11,7 @@ use portcullis::app::{App, AppParts, assemble};
 use portcullis::config::{Config, Flags, Sources};
 use portcullis_authorization_server::{NewUser, User};
 use portcullis_database::testing::TestDatabase;
-use portcullis_oauth::{Alias, PublicUrl, Seconds, Secret, TestClock, Timestamp};
+use portcullis_oauth::{Alias, Clock, PublicUrl, Seconds, Secret, TestClock, Timestamp};
 use portcullis_vault::Vault;
 use portcullis_web::Peer;
 use serde_json::Value;
