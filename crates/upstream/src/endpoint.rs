@@ -39,7 +39,9 @@ impl Transport {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Http(target) => target.url.clone(),
-            Self::Stdio(program) => [&[program.command.clone()], &*program.arguments].concat().join("\0"),
+            Self::Stdio(program) => {
+                [std::slice::from_ref(&program.command), &program.arguments].concat().join("\0")
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ mod handshake;
 mod legacy;
 mod message;
 mod meta;
+pub mod mirror;
 mod peer;
 mod pool;
 mod request;

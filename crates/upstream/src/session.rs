@@ -97,7 +97,7 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
         match self {
-            Self::Http(session) => session.listen(endpoint, subscription).await,
+            Self::Http(session) => Box::pin(session.listen(endpoint, subscription)).await,
             Self::Legacy(session) => session.listen(endpoint, subscription),
             Self::Stdio(session) => session.listen(endpoint, subscription),
         }

@@ -73,7 +73,21 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             Err(message) => Some(Ok(text(message))),
         },
         "big" => Some(Ok(text("x".repeat(count)))),
-        // Over stdio: what it was started with.
+        "stderr" => {
+            for line in 0..count {
+                eprintln!("line {line} of stderr \u{1b}[31m");
+            }
+            Some(Ok(text("said")))
+        }
+        "exit" => std::process::exit(3),
+        name => process(name).map(Ok),
+    }
+}
+
+/// What only makes sense of a child.
+fn process(name: &str) -> Option<Value> {
+    match name {
+        // What it was started with.
         "environment" => {
             let mut all: Vec<_> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
             all.sort();
@@ -85,21 +99,14 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
                 "folder": folder,
                 "process": std::process::id(),
             });
-            Some(Ok(text(told.to_string())))
-        }
-        "stderr" => {
-            for line in 0..count {
-                eprintln!("line {line} of stderr \u{1b}[31m");
-            }
-            Some(Ok(text("said")))
+            Some(text(told.to_string()))
         }
         // Leaves somebody behind who holds on to nothing of it, and says his number.
         "breed" => {
             let mut child = std::process::Command::new("/bin/sleep");
             child.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            Some(Ok(text(child.spawn().map_or(0, |child| child.id()).to_string())))
+            Some(text(child.spawn().map_or(0, |child| child.id()).to_string()))
         }
-        "exit" => std::process::exit(3),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ async fn a_child_sees_its_arguments_and_its_own_environment() {
     let stage = Stage::new();
     let odd = ["stdio", "sessions", "--help", "-x", "$(id)", "a b;c\n'\"", "", "LD_PRELOAD=x"];
     let endpoint = program("odd", env!("CARGO_BIN_EXE_fixture-upstream"), &odd);
-    let result = stage.call(&endpoint, "environment", json!({})).await.unwrap();
+    let result = stage.call(&endpoint, "environment", &json!({})).await.unwrap();
     let told: Value = serde_json::from_str(text(&result)).unwrap();
     assert_eq!(told["arguments"], json!(odd));
     assert_eq!(told["environment"], json!(["GREETING=hello"]));

@@ -18,7 +18,7 @@ async fn a_child_of_either_era_is_greeted_and_called() {
     ] {
         let endpoint = fixture(era, era);
         assert_eq!(stage.pool.greeting(&endpoint).await.unwrap().revision, revision, "{era}");
-        let result = stage.pool.request(&endpoint, request("echo", json!({"a": "ä"}))).await.unwrap();
+        let result = stage.pool.request(&endpoint, request("echo", &json!({"a": "ä"}))).await.unwrap();
         assert!(result.get().contains(r#""x-unknown":{"kept":[1,1.0,null]}"#), "{era}: {result}");
     }
     stage.pool.end_all().await;
@@ -30,7 +30,7 @@ async fn what_was_remembered_is_tried_first() {
     for (era, remembered) in [("silent", Revision::V2025_11_25), ("stateless", Revision::V2025_11_25)] {
         let mut endpoint = fixture(era, era);
         endpoint.remembered = Some(remembered);
-        stage.call(&endpoint, "echo", json!({})).await.unwrap();
+        stage.call(&endpoint, "echo", &json!({})).await.unwrap();
     }
     stage.pool.end_all().await;
 }
@@ -45,7 +45,7 @@ async fn calls_at_once_hear_their_own_progress() {
         let mut calls = tokio::task::JoinSet::new();
         for listener in &listeners {
             let (pool, endpoint) = (stage.pool.clone(), endpoint.clone());
-            let request = request("test_tool_with_progress", json!({})).telling(listener.clone());
+            let request = request("test_tool_with_progress", &json!({})).telling(listener.clone());
             calls.spawn(async move { pool.request(&endpoint, request).await.unwrap() });
         }
         calls.join_all().await;
@@ -63,7 +63,7 @@ async fn a_child_asks_who_waits_if_one_alone_does() {
     let mut endpoint = fixture("asking", "sessions");
     endpoint.capabilities = raw(&json!({"elicitation": {}}));
     let listener = Listener::answering(json!({"action": "accept", "content": {}}));
-    let asking = || request("test_elicitation", json!({"message": "m"})).telling(listener.clone());
+    let asking = || request("test_elicitation", &json!({"message": "m"})).telling(listener.clone());
     let result = stage.send(&endpoint, asking()).await.unwrap();
     assert_eq!(text(&result), "User response: action=accept, content={}");
     // Whom a question is for cannot be told when two wait: nobody is asked what another one is asked.
@@ -84,7 +84,7 @@ async fn changes_are_heard_in_either_era() {
             let first = heard.recv().await.unwrap();
             assert_eq!(first.notification.method, "notifications/subscriptions/acknowledged");
         }
-        stage.call(&endpoint, "test_trigger_tool_change", json!({})).await.unwrap();
+        stage.call(&endpoint, "test_trigger_tool_change", &json!({})).await.unwrap();
         let change = heard.recv().await.unwrap();
         assert_eq!(
             (change.key.as_str(), change.notification.method.as_str()),
@@ -112,13 +112,13 @@ async fn a_message_is_one_line_whatever_it_holds() {
 async fn a_child_that_writes_what_it_should_not_harms_itself_alone() {
     let stage = Stage::with(Settings { response_limit: 64 * 1_024, ..Settings::default() });
     let endpoint = fixture("bad", "sessions");
-    let failure = stage.call(&endpoint, "big", json!({"count": 70_000})).await.unwrap_err();
+    let failure = stage.call(&endpoint, "big", &json!({"count": 70_000})).await.unwrap_err();
     assert!(matches!(failure, Failure::TooLarge { .. }), "{failure}");
-    let garbage = request("garbage", json!({})).within(Duration::from_millis(300));
+    let garbage = request("garbage", &json!({})).within(Duration::from_millis(300));
     assert!(matches!(stage.send(&endpoint, garbage).await.unwrap_err(), Failure::Timeout));
-    let duplicate = stage.call(&endpoint, "duplicate", json!({})).await.unwrap_err();
+    let duplicate = stage.call(&endpoint, "duplicate", &json!({})).await.unwrap_err();
     assert!(matches!(duplicate, Failure::NotMcp { .. }), "{duplicate}");
-    let failure = stage.call(&endpoint, "exit", json!({})).await.unwrap_err();
+    let failure = stage.call(&endpoint, "exit", &json!({})).await.unwrap_err();
     assert!(matches!(failure, Failure::Lost), "{failure}");
     let failure = stage.pool.greeting(&program("none", "/nowhere/at/all", &[])).await.unwrap_err();
     assert!(matches!(failure, Failure::Lost), "{failure}");

@@ -15,7 +15,7 @@ async fn a_child_ends_with_its_connection_and_so_do_its_children() {
     let stage = Stage::new();
     let endpoint = fixture("alice:1", "sessions");
     let child = stage.child(&endpoint).await;
-    let bred = stage.call(&endpoint, "breed", json!({})).await.unwrap();
+    let bred = stage.call(&endpoint, "breed", &json!({})).await.unwrap();
     let grandchild: i32 = text(&bred).parse().unwrap();
     assert!(lives(child) && lives(grandchild));
     stage.pool.end("alice:").await;
@@ -68,17 +68,17 @@ async fn a_child_that_died_is_started_again_and_not_for_ever() {
     until("it is gone", || !exists(first)).await;
     assert_ne!(stage.child(&endpoint).await, first);
     for _ in 0..2 {
-        let failure = stage.call(&endpoint, "exit", json!({})).await.unwrap_err();
+        let failure = stage.call(&endpoint, "exit", &json!({})).await.unwrap_err();
         stage.clock.advance(Seconds(1));
         assert!(matches!(failure, Failure::Lost | Failure::BreakerOpen { .. }), "{failure}");
     }
     for _ in 0..8 {
-        let _ = stage.call(&endpoint, "exit", json!({})).await;
+        let _ = stage.call(&endpoint, "exit", &json!({})).await;
     }
-    let failure = stage.call(&endpoint, "echo", json!({})).await.unwrap_err();
+    let failure = stage.call(&endpoint, "echo", &json!({})).await.unwrap_err();
     assert!(matches!(failure, Failure::BreakerOpen { .. }), "{failure}");
     stage.clock.advance(Seconds::minutes(2));
-    stage.call(&endpoint, "echo", json!({})).await.unwrap();
+    stage.call(&endpoint, "echo", &json!({})).await.unwrap();
     stage.pool.end_all().await;
 }
 
@@ -99,7 +99,7 @@ async fn a_call_that_nobody_waits_for_is_cancelled_and_the_child_lives_on() {
     let stage = Stage::new();
     let endpoint = fixture("alice:1", "sessions");
     let first = stage.child(&endpoint).await;
-    let hanging = request("hang", json!({})).within(Duration::from_millis(200));
+    let hanging = request("hang", &json!({})).within(Duration::from_millis(200));
     assert!(matches!(stage.send(&endpoint, hanging).await.unwrap_err(), Failure::Timeout));
     assert_eq!(stage.child(&endpoint).await, first);
     stage.pool.end_all().await;

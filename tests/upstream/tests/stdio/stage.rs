@@ -25,10 +25,9 @@ impl Stage {
         Self::with(Settings::default())
     }
 
-    pub(crate) fn with(settings: Settings) -> Self {
-        let launcher =
-            Launcher { executable: env!("CARGO_BIN_EXE_fixture-launcher").into(), arguments: Vec::new() };
-        let settings = Settings { launcher: Some(launcher), ..settings };
+    pub(crate) fn with(mut settings: Settings) -> Self {
+        let executable = env!("CARGO_BIN_EXE_fixture-launcher").into();
+        settings.launcher = Some(Launcher { executable, arguments: Vec::new() });
         let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
         let outbound = Outbound::new(Policy::default()).unwrap();
         Self { pool: Pool::new(outbound, Arc::new(clock.clone()), settings), clock }
@@ -38,7 +37,7 @@ impl Stage {
         &self,
         endpoint: &Endpoint,
         tool: &str,
-        arguments: Value,
+        arguments: &Value,
     ) -> Result<Value, Failure> {
         self.send(endpoint, request(tool, arguments)).await
     }
@@ -50,13 +49,13 @@ impl Stage {
 
     /// The number of the child that serves this endpoint.
     pub(crate) async fn child(&self, endpoint: &Endpoint) -> i32 {
-        let result = self.call(endpoint, "environment", json!({})).await.unwrap();
+        let result = self.call(endpoint, "environment", &json!({})).await.unwrap();
         let told: Value = serde_json::from_str(text(&result)).unwrap();
         i32::try_from(told["process"].as_i64().unwrap()).unwrap()
     }
 }
 
-pub(crate) fn request(tool: &str, arguments: Value) -> Request {
+pub(crate) fn request(tool: &str, arguments: &Value) -> Request {
     let params = json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": "mine"}});
     Request::new("tools/call").with(raw(&params)).within(Duration::from_secs(20))
 }
