@@ -3,6 +3,7 @@
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
+use crate::circumstances::Circumstances;
 use crate::redact;
 
 /// What somebody did or tried to do.
@@ -62,6 +63,8 @@ pub enum Action {
     ToolCall,
     /// A connection was added or changed.
     ConnectionChange,
+    /// A person's data were erased from the paper trail.
+    AuditErasure,
 }
 
 impl Action {
@@ -96,6 +99,7 @@ impl Action {
             Self::ToolsList => "tools.list",
             Self::ToolCall => "tools.call",
             Self::ConnectionChange => "connection.change",
+            Self::AuditErasure => "audit.erasure",
         }
     }
 }
@@ -139,6 +143,7 @@ pub struct Event {
     pub(crate) tool: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) detail: Value,
+    pub(crate) circumstances: Circumstances,
 }
 
 impl Event {
@@ -156,6 +161,7 @@ impl Event {
             tool: None,
             trace_id: crate::trace::current(),
             detail: Value::Null,
+            circumstances: Circumstances::of_this_request(),
         }
     }
 
