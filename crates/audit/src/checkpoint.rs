@@ -7,7 +7,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use portcullis_oauth::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,31 @@ impl Checkpoint {
     }
 }
 
+/// Removes the files of days before this one: of their records none is left.
+pub(crate) fn prune(folder: &Path, before: Timestamp) -> std::io::Result<()> {
+    let oldest = file_of(before);
+    for path in files(folder)? {
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name < oldest.as_str()) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files in a folder, the oldest first.
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("audit-") && path.extension().is_some_and(|kind| kind == "jsonl") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// The file of this day, UTC.
 fn file_of(at: Timestamp) -> String {
     let day = time::OffsetDateTime::from_unix_timestamp(at.seconds()).map(time::OffsetDateTime::date);
@@ -119,17 +144,8 @@ impl Anchors {
     /// When one of them cannot be read or is damaged.
     pub fn read(folder: &Path) -> Result<Self, AnchorError> {
         let unreadable = |path: &Path, error| AnchorError::Unreadable(path.display().to_string(), error);
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
-            let path = entry.map_err(|error| unreadable(folder, error))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with("audit-") && path.extension().is_some_and(|kind| kind == "jsonl") {
-                files.push(path);
-            }
-        }
-        files.sort();
         let mut checkpoints = Vec::new();
-        for path in files {
+        for path in files(folder).map_err(|error| unreadable(folder, error))? {
             let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
             for (number, line) in text.lines().enumerate() {
                 let damaged = |_| AnchorError::Damaged { file: path.display().to_string(), line: number + 1 };
@@ -147,10 +163,19 @@ impl Anchors {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_oauth::Seconds;
+
     use super::*;
 
     #[test]
-    fn a_day_has_a_file() {
-        assert_eq!(file_of(Timestamp::from_micros(1_790_000_000_000_000)), "audit-2026-09-21.jsonl");
+    fn a_day_has_a_file_for_as_long_as_its_records_are_kept() {
+        let (folder, day) = (tempfile::tempdir().unwrap(), Timestamp::from_micros(1_790_000_000_000_000));
+        let at = |day| Checkpoint::sign(("one", Head::start()), day, Purpose::Checkpoint, None);
+        at(day).append(folder.path()).unwrap();
+        at(day.plus(Seconds::days(1))).append(folder.path()).unwrap();
+        prune(folder.path(), day).unwrap();
+        assert_eq!(Anchors::read(folder.path()).unwrap().iter().len(), 2);
+        prune(folder.path(), day.plus(Seconds::days(1))).unwrap();
+        assert_eq!(files(folder.path()).unwrap(), [folder.path().join("audit-2026-09-22.jsonl")]);
     }
 }

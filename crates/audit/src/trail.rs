@@ -12,7 +12,7 @@ use crate::chain::{Chain, Head};
 use crate::checkpoint::{Anchors, Checkpoint, Purpose, Signer};
 use crate::group::{self, Group};
 use crate::record::Draft;
-use crate::{Action, Event, Outcome, Verification, retention, seal, verify};
+use crate::{Action, Event, Outcome, Verification, checkpoint, retention, seal, verify};
 
 /// Events are kept so long where nothing else is said.
 const KEPT: Seconds = Seconds::days(90);
@@ -164,13 +164,20 @@ impl Trail {
         }
     }
 
-    /// Deletes what is older than it is kept.
+    /// Deletes what is older than it is kept, and the checkpoints of those days.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        let Keeping { kept, signer, .. } = &self.0.keeping;
-        retention::sweep(&self.0.chain.database, now.minus(*kept), now, signer.as_deref()).await
+        let Keeping { kept, signer, anchors } = &self.0.keeping;
+        let before = now.minus(*kept);
+        retention::sweep(&self.0.chain.database, before, now, signer.as_deref()).await?;
+        let Some(folder) = anchors.clone().filter(|folder| folder.exists()) else { return Ok(()) };
+        let pruned = tokio::task::spawn_blocking(move || checkpoint::prune(&folder, before)).await;
+        if let Err(error) = pruned.unwrap_or_else(|lost| Err(std::io::Error::other(lost))) {
+            tracing::warn!(cause = %error, "old checkpoints of the audit chain could not be removed");
+        }
+        Ok(())
     }
 
     /// Finds out whether every record is what it was.

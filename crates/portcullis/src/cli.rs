@@ -4,6 +4,7 @@
 //! stdout; problems and notes go to stderr.
 
 mod attempts;
+mod audit;
 mod check;
 mod client;
 mod confirm;
@@ -27,6 +28,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use self::attempts::AttemptsCommand;
+use self::audit::AuditCommand;
 use self::client::ClientCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
@@ -111,6 +113,9 @@ enum Command {
     /// Find out why an authorization failed
     #[command(subcommand)]
     Attempts(AttemptsCommand),
+    /// Find out whether the audit trail is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -183,6 +188,7 @@ impl Cli {
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
             Command::Attempts(command) => attempts::run(command, &config).await,
+            Command::Audit(command) => audit::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
             // Answered above, without a configuration.

@@ -130,6 +130,10 @@ pub struct Config {
     pub dpop: DpopUse,
     /// Whether proofs of a key must hold a nonce of ours.
     pub dpop_nonces: bool,
+    /// Under which name this process writes audit events, if one was named; see `app::paper`.
+    pub node: Option<String>,
+    /// How long audit events are kept.
+    pub audit_kept: Seconds,
     /// The log's filter.
     pub log: String,
     /// The log's form.
@@ -173,6 +177,18 @@ impl Config {
     #[must_use]
     pub fn master_key_file(&self) -> PathBuf {
         self.data_dir.join("master.key")
+    }
+
+    /// The file with the name of this process, where none is set.
+    #[must_use]
+    pub fn node_file(&self) -> PathBuf {
+        self.data_dir.join("node")
+    }
+
+    /// The folder for checkpoints of the audit trail.
+    #[must_use]
+    pub fn audit_folder(&self) -> PathBuf {
+        self.data_dir.join("audit")
     }
 
     /// The folder of the built-in sandbox server.
