@@ -18,6 +18,7 @@ mod client;
 mod identity_provider;
 mod keyed;
 mod mailbox;
+mod paper;
 mod prover;
 mod publisher;
 mod relying_party;

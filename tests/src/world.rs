@@ -61,12 +61,14 @@ impl World {
     pub async fn second_node(&self) -> App {
         let settings: Vec<(&str, &str)> =
             self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        self.node(&settings).await
+        // A node has a name of its own, whatever the first one was called.
+        self.node(&[&settings[..], &[("node", "two")]].concat()).await
     }
 
     /// A second node with other settings.
     pub async fn node(&self, settings: &[(&str, &str)]) -> App {
-        start(&self.database, &self.folder, &self.clock, settings).await
+        let settings: Vec<(&str, &str)> = [("node", "two")].iter().chain(settings).copied().collect();
+        start(&self.database, &self.folder, &self.clock, &settings).await
     }
 
     /// Adds a user with a sandbox of their own.
@@ -140,6 +142,11 @@ impl World {
     /// Its database.
     pub(crate) fn database(&self) -> &portcullis_database::Database {
         &self.database.database
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// One number that the database itself knows.

@@ -29,6 +29,7 @@ mod openid;
 mod openid_logout;
 mod openid_resources;
 mod openid_sign_in;
+mod paper_trail;
 mod pushed_requests;
 mod refresh;
 mod registration;

@@ -3,6 +3,7 @@
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
+use crate::circumstances::Circumstances;
 use crate::redact;
 
 /// What somebody did or tried to do.
@@ -74,6 +75,8 @@ pub enum Action {
     ServerChange,
     /// Something happened to a connection.
     Connection(ConnectionEvent),
+    /// A person's data were erased from the paper trail.
+    AuditErasure,
 }
 
 /// What happened to a connection.
@@ -156,6 +159,7 @@ impl Action {
             Self::Completion => "completion",
             Self::ServerChange => "server.change",
             Self::Connection(event) => event.as_str(),
+            Self::AuditErasure => "audit.erasure",
         }
     }
 }
@@ -199,6 +203,7 @@ pub struct Event {
     pub(crate) tool: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) detail: Value,
+    pub(crate) circumstances: Circumstances,
 }
 
 impl Event {
@@ -216,6 +221,7 @@ impl Event {
             tool: None,
             trace_id: crate::trace::current(),
             detail: Value::Null,
+            circumstances: Circumstances::of_this_request(),
         }
     }
 

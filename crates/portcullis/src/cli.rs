@@ -4,6 +4,7 @@
 //! stdout; problems and notes go to stderr.
 
 mod attempts;
+mod audit;
 mod check;
 mod client;
 mod confirm;
@@ -29,6 +30,7 @@ use clap_complete::Shell;
 use portcullis_upstream::become_program;
 
 use self::attempts::AttemptsCommand;
+use self::audit::AuditCommand;
 use self::client::ClientCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
@@ -113,6 +115,9 @@ enum Command {
     /// Find out why an authorization failed
     #[command(subcommand)]
     Attempts(AttemptsCommand),
+    /// Find out whether the audit trail is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -205,6 +210,7 @@ impl Cli {
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
             Command::Attempts(command) => attempts::run(command, &config).await,
+            Command::Audit(command) => audit::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
             // Answered before, without a configuration.

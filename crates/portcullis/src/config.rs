@@ -133,6 +133,10 @@ pub struct Config {
     pub dpop: DpopUse,
     /// Whether proofs of a key must hold a nonce of ours.
     pub dpop_nonces: bool,
+    /// Under which name this process writes audit events, if one was named; see `app::paper`.
+    pub node: Option<String>,
+    /// How long audit events are kept.
+    pub audit_kept: Seconds,
     /// The log's filter.
     pub log: String,
     /// The log's form.
@@ -170,6 +174,18 @@ impl Config {
     /// As [`public_url_on`](Self::public_url_on).
     pub fn assumed_public_url(&self) -> Result<PublicUrl, Problem> {
         self.public_url_on(self.listen.first().map_or(listen::DEFAULT_PORT, |listen| listen.address.port()))
+    }
+
+    /// The file with the name of this process, where none is set.
+    #[must_use]
+    pub fn node_file(&self) -> PathBuf {
+        self.data_dir.join("node")
+    }
+
+    /// The folder for checkpoints of the audit trail.
+    #[must_use]
+    pub fn audit_folder(&self) -> PathBuf {
+        self.data_dir.join("audit")
     }
 
     /// The folder of the built-in sandbox server.

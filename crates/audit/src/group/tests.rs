@@ -42,7 +42,7 @@ async fn all_at_once(group: &Group, events: Vec<Event>) -> Vec<bool> {
 
 both_engines! {
     async fn each_of_many_at_once_is_committed_when_its_caller_is_told(database: TestDatabase) {
-        let group = Group::over(database.database.clone());
+        let group = Group::over(Arc::new(Chain::over(database.database.clone())));
         let names: Vec<String> = (100..300).map(|number| format!("prn_{number}")).collect();
         let results = all_at_once(&group, names.iter().map(|name| event(name)).collect()).await;
         assert_eq!(results, vec![true; 200]);
@@ -51,7 +51,7 @@ both_engines! {
 
     /// NUL cannot be kept on PostgreSQL: whoever smuggled one in fails alone.
     async fn a_row_that_is_refused_takes_no_other_with_it(database: TestDatabase) {
-        let group = Group::over(database.database.clone());
+        let group = Group::over(Arc::new(Chain::over(database.database.clone())));
         let mut events: Vec<Event> = (100..140).map(|number| event(&format!("prn_{number}"))).collect();
         events.insert(20, event("prn_\0"));
         let mut results = all_at_once(&group, events).await;
@@ -63,7 +63,7 @@ both_engines! {
     }
 
     async fn an_event_whose_caller_goes_away_is_committed(database: TestDatabase) {
-        let group = Group::over(database.database.clone());
+        let group = Group::over(Arc::new(Chain::over(database.database.clone())));
         {
             let mut commit = pin!(group.commit(event("prn_gone")));
             poll_fn(|context| Poll::Ready(commit.as_mut().poll(context).is_pending())).await;

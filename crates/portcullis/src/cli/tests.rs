@@ -70,6 +70,8 @@ fn every_line_of_the_manual_is_understood() {
         "attempts list",
         "attempts list --client client_1 --user a@b.example --failed --since 1h --limit 10 --after 5.7K3QW-XMP4T --json",
         "attempts show 7K3QW-XMP4T --json",
+        "audit verify",
+        "audit verify --anchors /mnt/audit --json",
         "healthcheck",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));

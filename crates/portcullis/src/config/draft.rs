@@ -36,6 +36,8 @@ pub(super) struct Draft {
     pub(super) openid: Option<String>,
     pub(super) dpop: Option<String>,
     pub(super) dpop_nonces: Option<bool>,
+    pub(super) node: Option<String>,
+    pub(super) audit_days: Option<i64>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

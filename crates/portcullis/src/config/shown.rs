@@ -65,6 +65,8 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "openid" => json!(if config.openid { "on" } else { "off" }),
         "dpop" => json!(config.dpop.as_str()),
         "dpop_nonces" => json!(config.dpop_nonces),
+        "node" => json!(config.node),
+        "audit_days" => days(config.audit_kept),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

@@ -72,6 +72,8 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         openid: choice("openid", draft.openid, [("off", false), ("on", true)])?,
         dpop: choice("dpop", draft.dpop, DpopUse::ALL.map(|dpop| (dpop.as_str(), dpop)))?,
         dpop_nonces: draft.dpop_nonces.unwrap_or(true),
+        node: node(draft.node)?,
+        audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })
@@ -204,6 +206,15 @@ fn hosts(given: Vec<String>) -> Result<Vec<String>, Problem> {
         )),
     };
     given.into_iter().map(host).collect()
+}
+
+fn node(given: Option<String>) -> Result<Option<String>, Problem> {
+    let Some(name) = given.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.len() <= 64 && name.chars().all(plain) {
+        return Ok(Some(name));
+    }
+    refused(format!("node must be at most 64 letters, digits, dots, dashes and underscores, not {name}"))
 }
 
 fn filter(given: Option<String>) -> Result<String, Problem> {
