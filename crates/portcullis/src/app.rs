@@ -68,10 +68,10 @@ pub struct App {
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let AppParts { database, clock, config, public_url, master_key, listen_ports } = parts;
-    let database = database.as_node(&paper::node(&config)?);
+    let database = paper::database(&database, &config)?;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
-    let trail = Trail::keeping(database.clone(), paper::keeping(&config, &master_key));
+    let trail = Trail::keeping(paper::records(&database, &config), paper::keeping(&config, &master_key));
     let connections = Connections::new(database.clone(), changes.clone(), clock.clone());
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
