@@ -5,6 +5,7 @@ use portcullis_oauth::PrincipalId;
 use serde_json::json;
 
 use crate::record::Draft;
+use crate::redaction::Redaction;
 use crate::{Event, group};
 
 /// Erases everything that events tell of `principal`, and records that with `event` (an
@@ -30,7 +31,7 @@ pub async fn erase_in(
         .await
         .map(|done| done.rows_affected()))?;
     // `audit verify` compares: nobody erases more under the name of an erasure than it told of.
-    let draft = Draft::named(id, event.with(json!({ "records": erased })));
+    let draft = Draft::named(id, event.with(json!({ "records": erased })), &Redaction::default());
     group::insert_in(transaction, &draft).await?;
     Ok(erased)
 }

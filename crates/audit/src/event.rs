@@ -4,7 +4,7 @@ use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
 use crate::circumstances::Circumstances;
-use crate::redact;
+use crate::redaction::{self, Redaction};
 
 /// What somebody did or tried to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +122,44 @@ impl ConnectionEvent {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 28] = [
+        Self::SignIn,
+        Self::SignOut,
+        Self::LogoutNotice,
+        Self::UserInfo,
+        Self::Setup,
+        Self::UserChange,
+        Self::ClientRegistration,
+        Self::ClientChange,
+        Self::ClientDocument,
+        Self::KeySet,
+        Self::IssuerChange,
+        Self::IdentityAssertion,
+        Self::ResourceChange,
+        Self::KeyChange,
+        Self::Introspection,
+        Self::AuthorizationRequest,
+        Self::DeviceAuthorization,
+        Self::DeviceCode,
+        Self::PushedAuthorization,
+        Self::Consent,
+        Self::TokenRequest,
+        Self::Replay,
+        Self::Revocation,
+        Self::McpRequest,
+        Self::ToolsList,
+        Self::ToolCall,
+        Self::ConnectionChange,
+        Self::AuditErasure,
+    ];
+
+    /// The action of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
+    }
+
     /// The action as rows and exports name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -178,6 +216,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Started, Self::Done, Self::Refused, Self::Failed];
+        all.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+
     /// The outcome as rows and exports name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -281,8 +326,16 @@ impl Event {
         self
     }
 
+    /// Without these secrets, wherever in the further facts they stand: those that are stored for the connection. Call it
+    /// after [`with`](Self::with).
+    #[must_use]
+    pub fn without(mut self, secrets: &[&str]) -> Self {
+        self.detail = redaction::without(self.detail, secrets);
+        self
+    }
+
     /// The further facts as a row keeps them.
-    pub(crate) fn kept_detail(&self) -> Option<String> {
-        (!self.detail.is_null()).then(|| redact(&self.detail).to_string())
+    pub(crate) fn kept_detail(&self, redaction: &Redaction) -> Option<String> {
+        (!self.detail.is_null()).then(|| redaction.apply(&self.detail).to_string())
     }
 }

@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use portcullis_database::{DatabaseError, Transaction, insert_rows, on};
 use tokio::sync::oneshot;
 
-use crate::Event;
 use crate::chain::{Chain, Head, tell_of_fork};
 use crate::record::{COLUMNS, Draft};
 
@@ -136,9 +135,7 @@ impl Group {
     }
 
     /// Commits an event, with others that wait at the same moment. Once begun it is written even if the caller goes away.
-    pub(crate) async fn commit(&self, event: Event) -> Result<(), DatabaseError> {
-        // Hashed here and not by the one writer, for whom everybody waits.
-        let draft = Draft::of(event);
+    pub(crate) async fn commit(&self, draft: Draft) -> Result<(), DatabaseError> {
         let (told, committed) = oneshot::channel();
         let idle = {
             let mut queue = self.0.queue();

@@ -7,6 +7,7 @@ use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp, random_ha
 
 use crate::Event;
 use crate::digest::Digest;
+use crate::redaction::Redaction;
 
 /// The columns of a row, in the order in which they are bound; the last three are its place in the chain.
 pub(crate) const COLUMNS: [&str; 24] = [
@@ -48,8 +49,8 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Prepares an event for its row.
-    pub(crate) fn of(event: Event) -> Self {
-        Self::named(Self::name(), event)
+    pub(crate) fn of(event: Event, redaction: &Redaction) -> Self {
+        Self::named(Self::name(), event, redaction)
     }
 
     /// A new record's name.
@@ -58,8 +59,8 @@ impl Draft {
     }
 
     /// As [`of`](Self::of), under a name that was needed before.
-    pub(crate) fn named(id: String, event: Event) -> Self {
-        let (detail, salt) = (event.kept_detail(), random_handle(""));
+    pub(crate) fn named(id: String, event: Event, redaction: &Redaction) -> Self {
+        let (detail, salt) = (event.kept_detail(redaction), random_handle(""));
         let payload_hash = payload(&event, detail.as_deref()).hash(&salt);
         Self { id, salt, payload_hash, detail, event }
     }

@@ -12,6 +12,7 @@ use crate::chain::{Chain, Head};
 use crate::checkpoint::{Anchors, Checkpoint, Purpose, Signer};
 use crate::group::{self, Group};
 use crate::record::Draft;
+use crate::redaction::Redaction;
 use crate::{Action, Event, Outcome, Verification, checkpoint, retention, seal, verify};
 
 /// Events are kept so long where nothing else is said.
@@ -28,7 +29,7 @@ const ANONYMOUS: Quota = Quota::per_minute(600);
 /// When the row cannot be written.
 pub async fn record_in(transaction: &mut Transaction, event: Event) -> Result<(), DatabaseError> {
     tell_log(&event);
-    group::insert_in(transaction, &Draft::of(event)).await
+    group::insert_in(transaction, &Draft::of(event, &Redaction::default())).await
 }
 
 /// How events are kept.
@@ -40,11 +41,13 @@ pub struct Keeping {
     pub anchors: Option<PathBuf>,
     /// For how long.
     pub kept: Seconds,
+    /// What of the further facts is not kept.
+    pub redaction: Redaction,
 }
 
 impl Default for Keeping {
     fn default() -> Self {
-        Self { signer: None, anchors: None, kept: KEPT }
+        Self { signer: None, anchors: None, kept: KEPT, redaction: Redaction::default() }
     }
 }
 
@@ -88,7 +91,8 @@ impl Trail {
         {
             return Ok(());
         }
-        self.0.group.commit(event).await
+        // Hashed here and not by the one writer, for whom everybody waits.
+        self.0.group.commit(Draft::of(event, &self.0.keeping.redaction)).await
     }
 
     /// Commits an event whose answer must leave in any case; a failure is told to the log.
@@ -116,7 +120,7 @@ impl Trail {
             .await
         })?;
         for open in open {
-            self.0.group.commit(open.end(now)).await?;
+            self.0.group.commit(Draft::of(open.end(now), &self.0.keeping.redaction)).await?;
         }
         Ok(())
     }
@@ -169,7 +173,7 @@ impl Trail {
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        let Keeping { kept, signer, anchors } = &self.0.keeping;
+        let Keeping { kept, signer, anchors, .. } = &self.0.keeping;
         let before = now.minus(*kept);
         retention::sweep(&self.0.chain.database, before, now, signer.as_deref()).await?;
         let Some(folder) = anchors.clone().filter(|folder| folder.exists()) else { return Ok(()) };

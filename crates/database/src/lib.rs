@@ -6,6 +6,7 @@
 
 mod backend;
 mod change;
+mod durability;
 mod error;
 mod feed;
 mod inspection;

@@ -26,15 +26,15 @@ const NAMELESS: &str = "local";
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pools: Backend<PgPool, SqlitePools>,
-    node: Arc<str>,
+    pub(crate) pools: Backend<PgPool, SqlitePools>,
+    pub(crate) node: Arc<str>,
 }
 
 /// One writer, since SQLite has one, and several readers beside it.
 #[derive(Clone, Debug)]
-struct SqlitePools {
-    writer: SqlitePool,
-    readers: SqlitePool,
+pub(crate) struct SqlitePools {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
 }
 
 impl Database {

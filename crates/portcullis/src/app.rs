@@ -70,10 +70,10 @@ pub struct App {
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let AppParts { database, clock, config, public_url, vault, listen_ports } = parts;
-    let database = database.as_node(&paper::node(&config)?);
+    let database = paper::database(&database, &config)?;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
-    let trail = Trail::keeping(database.clone(), paper::keeping(&config, &vault));
+    let trail = Trail::keeping(paper::records(&database, &config), paper::keeping(&config, &vault));
     let ender =
         Ender::new(ConnectionGrants::new(database.clone(), changes.clone(), clock.clone()), registry.clone());
     let connections =

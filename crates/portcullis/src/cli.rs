@@ -18,6 +18,7 @@ mod password;
 mod resource;
 mod settings;
 mod setup;
+mod span;
 mod store;
 mod token;
 mod user;
@@ -115,7 +116,7 @@ enum Command {
     /// Find out why an authorization failed
     #[command(subcommand)]
     Attempts(AttemptsCommand),
-    /// Find out whether the audit trail is whole
+    /// Search, export and verify the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done

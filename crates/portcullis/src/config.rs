@@ -71,6 +71,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// What the commit of an audit event waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditDurability {
+    /// What every other commit on this engine waits for: the disk on PostgreSQL, the operating system on `SQLite`.
+    Engine,
+    /// The disk. On `SQLite` every commit does then.
+    Strict,
+    /// The operating system: what was committed last may be lost if the machine loses its power.
+    Relaxed,
+}
+
 /// The files with which we end TLS ourselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -137,6 +148,10 @@ pub struct Config {
     pub node: Option<String>,
     /// How long audit events are kept.
     pub audit_kept: Seconds,
+    /// What the commit of an audit event waits for.
+    pub audit_durability: AuditDurability,
+    /// Words in names of arguments whose values are not recorded, beside those that always tell of a secret.
+    pub audit_redact: Vec<String>,
     /// The log's filter.
     pub log: String,
     /// The log's form.

@@ -91,7 +91,10 @@ impl Stage {
 fn trail(database: &Database, folder: &Path) -> Trail {
     let signer: Option<Arc<dyn Signer>> = Some(Arc::new(Word("ours")));
     let anchors = Some(folder.join("audit"));
-    Trail::keeping(database.clone(), Keeping { signer, anchors, kept: Seconds::days(30) })
+    Trail::keeping(
+        database.clone(),
+        Keeping { signer, anchors, kept: Seconds::days(30), ..Keeping::default() },
+    )
 }
 
 /// Somebody calls a tool.

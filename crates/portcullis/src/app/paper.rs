@@ -4,12 +4,13 @@ use std::fs::read_to_string;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use portcullis_audit::{Keeping, Signer};
+use portcullis_audit::{Keeping, Redaction, Signer};
+use portcullis_database::Database;
 use portcullis_oauth::random_handle;
 use portcullis_vault::{SealingKey, Vault};
 
 use crate::Problem;
-use crate::config::Config;
+use crate::config::{AuditDurability, Config};
 use crate::serve::folder;
 
 /// So many characters tell nodes of one database apart.
@@ -53,10 +54,35 @@ fn drawn() -> String {
     format!("node-{}\n", letters.collect::<String>().to_lowercase())
 }
 
+/// The database as this node uses it.
+///
+/// # Errors
+/// As [`node`].
+pub(super) fn database(database: &Database, config: &Config) -> Result<Database, Problem> {
+    let database = database.as_node(&node(config)?);
+    Ok(match config.audit_durability {
+        AuditDurability::Strict => database.synced(),
+        AuditDurability::Engine | AuditDurability::Relaxed => database,
+    })
+}
+
+/// The database as events are written to it.
+pub(super) fn records(database: &Database, config: &Config) -> Database {
+    match config.audit_durability {
+        AuditDurability::Relaxed => database.unsynced(),
+        AuditDurability::Engine | AuditDurability::Strict => database.clone(),
+    }
+}
+
 /// How events are kept.
 pub(crate) fn keeping(config: &Config, vault: &Vault) -> Keeping {
     let key = CheckpointKey(vault.server_key(b"portcullis audit checkpoint v1"));
-    Keeping { signer: Some(Arc::new(key)), anchors: Some(config.audit_folder()), kept: config.audit_kept }
+    Keeping {
+        signer: Some(Arc::new(key)),
+        anchors: Some(config.audit_folder()),
+        kept: config.audit_kept,
+        redaction: Redaction::with_words(&config.audit_redact),
+    }
 }
 
 /// Signs with a key that the vault gives: a sealed nothing, whose associated data is the text, is the cipher's

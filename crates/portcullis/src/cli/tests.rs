@@ -70,12 +70,24 @@ fn every_line_of_the_manual_is_understood() {
         "attempts list",
         "attempts list --client client_1 --user a@b.example --failed --since 1h --limit 10 --after 5.7K3QW-XMP4T --json",
         "attempts show 7K3QW-XMP4T --json",
-        "audit verify",
-        "audit verify --anchors /mnt/audit --json",
         "healthcheck",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     }
+}
+
+#[test]
+fn every_line_about_the_audit_trail_is_understood() {
+    for line in [
+        "audit search --user a@b.example --client c --connection d --tool t --action tools.call --decision refused --trace req_1 \
+         --since 7d --until 1h --limit 5 --after 5.evt_a --json",
+        "audit export --since 30d --format csv",
+        "audit verify",
+        "audit verify --anchors /mnt/audit --json",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+    assert!(parse("audit search --decision perhaps").is_err() && parse("audit search --action fly").is_err());
 }
 
 #[test]

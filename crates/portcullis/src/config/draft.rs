@@ -38,6 +38,8 @@ pub(super) struct Draft {
     pub(super) dpop_nonces: Option<bool>,
     pub(super) node: Option<String>,
     pub(super) audit_days: Option<i64>,
+    pub(super) audit_durability: Option<String>,
+    pub(super) audit_redact: Option<Vec<String>>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

@@ -217,6 +217,8 @@ fn every_setting_is_shown_with_who_said_so() {
     dpop_nonces = true (default)
     node = null (default)
     audit_days = 90 (default)
+    audit_redact = [] (default)
+    audit_durability = "engine" (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);
