@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_oauth::{PublicUrl, SecretHash, random_handle};
@@ -25,9 +25,12 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// What a client answered: a result, or that there is none.
 type Reaction = Result<Box<RawValue>, RpcError>;
 
-/// Questions that clients were asked and have not answered, by the session that they were asked in and their id (T18).
+/// Questions that nobody has answered, by the session that they were asked in and their id.
+type Open = HashMap<(SecretHash, String), oneshot::Sender<Reaction>>;
+
+/// Questions that clients were asked. Only the session that was asked can answer (T18).
 #[derive(Clone, Default)]
-pub(crate) struct Questions(Arc<Mutex<HashMap<(SecretHash, String), oneshot::Sender<Reaction>>>>);
+pub(crate) struct Questions(Arc<Mutex<Open>>);
 
 impl Questions {
     /// Takes an answer that a session's client posted. An answer to nothing is dropped.
@@ -37,7 +40,7 @@ impl Questions {
         drop(waiting.map(|waiting| waiting.send(reaction)));
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<(SecretHash, String), oneshot::Sender<Reaction>>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,6 +17,8 @@ use crate::connections::Connection;
 use crate::credentials::{CredentialError, Credentials, field};
 use crate::relay::Secrets;
 
+/// Where a command is looked for, unless its template says otherwise.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// So many connections are remembered.
 const CAPACITY: u64 = 10_000;
 
@@ -254,7 +256,9 @@ impl Known {
             Unreached::NeedsOwner("credential_missing", words)
         };
         let mut secrets = Secrets::default();
-        stored.values().for_each(|secret| secrets.add(secret.expose()));
+        for secret in stored.values() {
+            secrets.add(secret.expose());
+        }
         let parameters = stored.iter().filter_map(|(name, secret)| {
             let name = name.strip_prefix(field::PARAMETER)?;
             Some((name.to_owned(), Zeroizing::new(secret.expose().to_owned())))
@@ -265,10 +269,9 @@ impl Known {
                 format!("What the server asks for is incomplete: {error}."),
             )
         })?;
-        let Filled { arguments, environment, headers: filled } = filled;
         let mut headers = Headers::default();
-        for (name, value) in filled {
-            headers.add(&name, value).map_err(|error| missing(error.to_string()))?;
+        for (name, value) in &filled.headers {
+            headers.add(name, value.clone()).map_err(|error| missing(error.to_string()))?;
         }
         let held = |name| stored.get(name).ok_or(()).map_err(|()| missing(String::new()));
         match connection.auth {
@@ -284,7 +287,7 @@ impl Known {
                 headers.add("authorization", value).map_err(|error| missing(error.to_string()))?;
             }
         }
-        Ok(Self { transport: transport(server, (arguments, environment))?, headers, secrets })
+        Ok(Self { transport: transport(server, filled)?, headers, secrets })
     }
 }
 
@@ -295,10 +298,7 @@ fn basic(user: &Secret, password: &Secret) -> Zeroizing<String> {
     Zeroizing::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair.as_bytes())))
 }
 
-fn transport(
-    server: &Server,
-    (arguments, environment): (Vec<Zeroizing<String>>, Vec<(String, Zeroizing<String>)>),
-) -> Result<Transport, Unreached> {
+fn transport(server: &Server, filled: Filled) -> Result<Transport, Unreached> {
     match &server.kind {
         ServerKind::Http { url, legacy_sse } => Ok(Transport::Http(HttpTarget {
             url: url.clone(),
@@ -306,7 +306,11 @@ fn transport(
             legacy_sse: *legacy_sse,
         })),
         ServerKind::Stdio(template) => {
-            let arguments = arguments.iter().map(|argument| argument.to_string()).collect();
+            let arguments = filled.arguments.iter().map(|argument| argument.to_string()).collect();
+            let mut environment = filled.environment;
+            if !environment.iter().any(|(name, _)| name == "PATH") {
+                environment.push(("PATH".to_owned(), Zeroizing::new(PATH.to_owned())));
+            }
             Ok(Transport::Stdio(Program { command: template.command.clone(), arguments, environment }))
         }
         ServerKind::Sandbox => Err(inside("the sandbox is reached from within")),

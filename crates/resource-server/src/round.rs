@@ -29,6 +29,10 @@ struct Carried {
     state: Option<String>,
 }
 
+/// What a client brought is not for this request, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotForThis;
+
 /// To whom and what a state belongs, as text that is the same for the same request alone.
 #[derive(Clone)]
 pub(crate) struct Binding(String);
@@ -64,11 +68,16 @@ impl Rounds {
         self.0.seal(json!(carried).to_string().as_bytes(), binding.0.as_bytes())
     }
 
-    /// The upstream's own state, out of what a client brought; `None` if that is not for this request.
-    pub(crate) fn open(&self, binding: &Binding, brought: &str, now: Timestamp) -> Option<Option<String>> {
-        let opened = self.0.open(brought, binding.0.as_bytes()).ok()?;
-        let carried: Carried = serde_json::from_slice(&opened).ok()?;
-        (now < Timestamp::from_micros(carried.until)).then_some(carried.state)
+    /// The upstream's own state, if it gave one, out of what a client brought.
+    pub(crate) fn open(
+        &self,
+        binding: &Binding,
+        brought: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, NotForThis> {
+        let opened = self.0.open(brought, binding.0.as_bytes()).map_err(|_| NotForThis)?;
+        let carried: Carried = serde_json::from_slice(&opened).map_err(|_| NotForThis)?;
+        if now < Timestamp::from_micros(carried.until) { Ok(carried.state) } else { Err(NotForThis) }
     }
 
     /// Makes the result of a round fit for a client of the stateless era.

@@ -14,7 +14,7 @@ use crate::policy;
 use crate::protocol::code;
 use crate::refusal::Refusal;
 use crate::relay::Origin;
-use crate::round::Binding;
+use crate::round::{self, Binding};
 use dispatch::Job;
 
 mod dispatch;
@@ -60,7 +60,7 @@ pub(super) async fn run(
 /// The upstream's own state in place of ours, which is good for this very request of this caller alone (T18, T19).
 fn opened(caller: &Caller, binding: &Binding, extras: Extras, now: Timestamp) -> Result<Extras, Refusal> {
     let Some(brought) = &extras.state else { return Ok(extras) };
-    let state = caller.gateway.rounds.open(binding, brought, now).ok_or_else(|| {
+    let state = caller.gateway.rounds.open(binding, brought, now).map_err(|round::NotForThis| {
         let text = "requestState is not valid for this request";
         Refusal::error("request_state", code::INVALID_PARAMS, text)
     })?;

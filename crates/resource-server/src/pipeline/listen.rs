@@ -128,9 +128,9 @@ impl Teller {
         watched: Vec<crate::upstream::Watch>,
     ) {
         if let Some(id) = &self.licence.id {
-            let acknowledged = self.message(
+            let acknowledged = message(
                 "notifications/subscriptions/acknowledged",
-                json!({"notifications": self.wanted.honoured(), "_meta": {SUBSCRIPTION: id.as_value()}}),
+                &json!({"notifications": self.wanted.honoured(), "_meta": {SUBSCRIPTION: id.as_value()}}),
             );
             if self.events.send(Ok(event(&acknowledged))).await.is_err() {
                 return;
@@ -215,11 +215,7 @@ impl Teller {
         if let Some(id) = &self.licence.id {
             params["_meta"][SUBSCRIPTION] = id.as_value().clone();
         }
-        self.events.send(Ok(event(&self.message(method, params)))).await.map_err(|_| Over)
-    }
-
-    fn message(&self, method: &str, params: Value) -> Value {
-        json!({"jsonrpc": "2.0", "method": method, "params": params})
+        self.events.send(Ok(event(&message(method, &params)))).await.map_err(|_| Over)
     }
 
     /// The token is live, and the session, if there is one; else the stream ends.
@@ -233,4 +229,8 @@ impl Teller {
         }
         self.events.send(Ok(alive())).await.map_err(|_| Over)
     }
+}
+
+fn message(method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": method, "params": params})
 }

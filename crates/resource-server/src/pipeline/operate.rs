@@ -79,8 +79,11 @@ async fn operate(
 /// What the paper trail calls an operation.
 fn action(operation: &Operation) -> Action {
     match operation {
-        Operation::Initialize(..) | Operation::Ping | Operation::Discover => Action::McpRequest,
-        Operation::SetLevel(_) | Operation::Listen(_) => Action::McpRequest,
+        Operation::Initialize(..)
+        | Operation::Ping
+        | Operation::Discover
+        | Operation::SetLevel(_)
+        | Operation::Listen(_) => Action::McpRequest,
         Operation::List(Kind::Tools, _) => Action::ToolsList,
         Operation::List(Kind::Prompts, _) => Action::PromptsList,
         Operation::List(Kind::Resources | Kind::Templates, _) => Action::ResourcesList,

@@ -144,7 +144,7 @@ mod tests {
         fit(params, asking, (&origin, &PublicUrl::parse("https://gate.example").unwrap()))
     }
 
-    fn form_of(fields: Value) -> Value {
+    fn form_of(fields: &Value) -> Value {
         json!({"message": "Tell me", "requestedSchema": {"type": "object", "properties": fields}})
     }
 
@@ -166,11 +166,11 @@ mod tests {
             "client_secret",
             "ｐａｓｓｗｏｒｄ",
         ] {
-            assert_eq!(asked(form_of(json!({name: text})), FORMS), Err(Unfit::Secret), "{name}");
+            assert_eq!(asked(form_of(&json!({name: text})), FORMS), Err(Unfit::Secret), "{name}");
         }
         for about in ["title", "description"] {
             let field = json!({"value": {"type": "string", about: "Your pass-word, please"}});
-            assert_eq!(asked(form_of(field), FORMS), Err(Unfit::Secret));
+            assert_eq!(asked(form_of(&field), FORMS), Err(Unfit::Secret));
         }
         let hidden = json!({"message": "Your token?", "requestedSchema": {"properties": {"x": text}}});
         assert_eq!(asked(hidden, FORMS), Err(Unfit::Secret));
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_question_says_who_asks() {
         let mut question =
-            form_of(json!({"size": {"type": "string", "enum": ["S", "M"]}, "gift": {"type": "boolean"}}));
+            form_of(&json!({"size": {"type": "string", "enum": ["S", "M"]}, "gift": {"type": "boolean"}}));
         question["message"] = json!("Which\u{202e} size\u{e0041}?");
         let fit = asked(question.clone(), FORMS).unwrap();
         assert_eq!(fit["message"], "shop: Which size?");
@@ -190,13 +190,13 @@ mod tests {
     /// ELIC-2, ELIC-7
     #[test]
     fn only_what_the_client_can_ask_is_asked() {
-        let plain = form_of(json!({"a": {"type": "integer"}}));
+        let plain = form_of(&json!({"a": {"type": "integer"}}));
         assert_eq!(asked(plain, Asking::NOTHING), Err(Unfit::Unable));
         assert_eq!(asked(link("https://shop.example/pay"), FORMS), Err(Unfit::Unable));
         assert!(asked(link("https://shop.example/pay"), BOTH).is_ok());
-        let nested = form_of(json!({"a": {"type": "object", "properties": {}}}));
+        let nested = form_of(&json!({"a": {"type": "object", "properties": {}}}));
         assert_eq!(asked(nested, FORMS), Err(Unfit::Shape));
-        let rows = form_of(json!({"a": {"type": "array", "items": {"type": "object"}}}));
+        let rows = form_of(&json!({"a": {"type": "array", "items": {"type": "object"}}}));
         assert_eq!(asked(rows, FORMS), Err(Unfit::Shape));
     }
 

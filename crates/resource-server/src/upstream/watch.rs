@@ -56,7 +56,7 @@ async fn listen(upstreams: Upstreams, mut connection: Connection) {
     let everything = Subscription { tools: true, prompts: true, resources: true, uris: vec![] };
     loop {
         if let Ok(reached) = upstreams.reach.endpoint(&connection, Asking::NOTHING).await
-            && let Ok(mut stream) = upstreams.pool.listen(&reached.endpoint, &everything).await
+            && let Ok(mut stream) = Box::pin(upstreams.pool.listen(&reached.endpoint, &everything)).await
         {
             stream.ended().await;
         }

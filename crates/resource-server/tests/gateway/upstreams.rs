@@ -1,11 +1,14 @@
 //! Upstream servers behind the gateway: what they offer and answer arrives as they wrote it, what must not arrive does not,
 //! and one that fails harms no other.
 
+use std::collections::BTreeMap;
+
 use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
 use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
 use portcullis_resource_server::catalogue::NewTools;
-use portcullis_resource_server::{Connection, ConnectionStatus};
+use portcullis_resource_server::oauth::Clock;
+use portcullis_resource_server::{Connection, ConnectionStatus, Connections};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
@@ -94,9 +97,7 @@ both_engines! {
         let connection = stage.connect("demo", &upstream.url("/sessions")).await;
         assert_eq!(upstream.seen_of("initialize").len(), 1);
         let mut transaction = stage.database.begin().await.unwrap();
-        let settings = std::collections::BTreeMap::new();
-        use portcullis_resource_server::oauth::Clock;
-        use portcullis_resource_server::Connections;
+        let settings = BTreeMap::new();
         let renewed = Connections::renew_in(&mut transaction, &connection, (&settings, stage.clock.now())).await.unwrap();
         stage.gateway.connections().finish_renewal(transaction, &renewed.unwrap()).await.unwrap();
         for _ in 0..500 {

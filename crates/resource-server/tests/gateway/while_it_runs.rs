@@ -26,11 +26,11 @@ async fn session_at(stage: &Stage, path: &str, token: &Token, capabilities: Valu
     begun.header("mcp-session-id").to_owned()
 }
 
-fn within(session: &str, method: &str, params: Value) -> Draft {
+fn within(session: &str, method: &str, params: &Value) -> Draft {
     within_at("/mcp", session, method, params)
 }
 
-fn within_at(path: &str, session: &str, method: &str, params: Value) -> Draft {
+fn within_at(path: &str, session: &str, method: &str, params: &Value) -> Draft {
     let body = json!({"jsonrpc": "2.0", "id": 5, "method": method, "params": params});
     Draft::post(path, &body).header("mcp-session-id", session)
 }
@@ -91,9 +91,9 @@ both_engines! {
         stage.connect("demo", &upstream.url("/sessions")).await;
         let token = stage.token(ALL);
         let session = session(&stage, &token, json!({})).await;
-        let log = || within(&session, "tools/call", json!({"name": "demo__test_tool_with_logging"})).bearing(&token);
+        let log = || within(&session, "tools/call", &json!({"name": "demo__test_tool_with_logging"})).bearing(&token);
         assert_eq!(methods(&log().at(&stage).await), ["notifications/message"; 3]);
-        let level = |level: &str| within(&session, "logging/setLevel", json!({"level": level})).bearing(&token);
+        let level = |level: &str| within(&session, "logging/setLevel", &json!({"level": level})).bearing(&token);
         assert_eq!(level("loud").at(&stage).await.code(), -32602);
         assert_eq!(level("error").at(&stage).await.body["result"], json!({}));
         assert!(log().at(&stage).await.said.is_empty());
@@ -116,7 +116,7 @@ async fn a_question_is_asked_in_the_middle_of_a_call() {
         let session = session_at(&stage, path, &token, json!({"elicitation": {}})).await;
         let params = json!({"name": tool, "arguments": {"message": "Who are you?"}});
         let response =
-            stage.send(within_at(path, &session, "tools/call", params).bearing(&token).request()).await;
+            stage.send(within_at(path, &session, "tools/call", &params).bearing(&token).request()).await;
         let mut stream = Body::into_data_stream(response.into_body());
         let question = next(&mut stream).await;
         assert_eq!(question["method"], "elicitation/create");
@@ -214,7 +214,7 @@ async fn a_change_of_mind_reaches_the_upstream() {
         Draft::post("/mcp", &cancel).header("mcp-session-id", &session).bearing(&token).at(&stage).await
     };
     let (answer, stopped) =
-        tokio::join!(within(&session, "tools/call", slow).bearing(&token).at(&stage), stop);
+        tokio::join!(within(&session, "tools/call", &slow).bearing(&token).at(&stage), stop);
     assert_eq!((stopped.status.as_u16(), answer.tool().1), (202, true));
     until(|| upstream.cancelled().len() == 2).await;
 }
