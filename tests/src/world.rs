@@ -1,5 +1,6 @@
 //! The assembled server with one user, a sandbox connection and a clock that stands still.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,8 +11,9 @@ use portcullis::app::{App, AppParts, assemble};
 use portcullis::config::{Config, Flags, Sources};
 use portcullis_authorization_server::{NewUser, User};
 use portcullis_database::testing::TestDatabase;
-use portcullis_oauth::{Alias, PublicUrl, Seconds, Secret, TestClock, Timestamp};
+use portcullis_oauth::{Alias, Clock, PublicUrl, Seconds, Secret, TestClock, Timestamp};
 use portcullis_vault::Vault;
+use portcullis_web::Peer;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -120,6 +122,19 @@ impl World {
         headers: &[(&str, &str)],
     ) -> Answer {
         self.send(form(path, fields, headers)).await
+    }
+
+    /// The same from this network address, as whoever stands before the server tells it.
+    pub async fn post_form_from(
+        &self,
+        address: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = form(path, fields, headers);
+        request.extensions_mut().insert(Peer::from(address.parse::<IpAddr>().expect("an address")));
+        self.send(request).await
     }
 
     /// Its database.

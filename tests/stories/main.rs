@@ -36,6 +36,7 @@ mod registration_management;
 mod resources;
 mod revocation;
 mod several_resources;
+mod shares;
 mod sign_in;
 mod signed_tokens;
 mod signing_keys;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use portcullis_database::{Database, DatabaseError, Transaction, on};
+use portcullis_database::{Database, DatabaseError, Transaction, insert_rows, on};
 use portcullis_oauth::random_handle;
 use tokio::sync::oneshot;
 
@@ -13,9 +13,13 @@ use crate::Event;
 const SIZES: [usize; 8] = [32, 24, 16, 8, 4, 3, 2, 1];
 
 /// The statement for each of the [`SIZES`].
-static STATEMENTS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| SIZES.map(insert));
+static STATEMENTS: LazyLock<[String; SIZES.len()]> =
+    LazyLock::new(|| SIZES.map(|rows| insert_rows("audit_event", COLUMNS, rows)));
 
-/// Binds an event's row, column by column as [`insert`] names them.
+const COLUMNS: &str =
+    "id, at, action, outcome, reason, principal_id, client_id, connection_id, tool, trace_id, detail";
+
+/// Binds an event's row, column by column as [`COLUMNS`] names them.
 macro_rules! bind {
     ($query:expr, $event:expr) => {
         $query
@@ -61,30 +65,6 @@ async fn insert_all(
 /// The statement of a single row.
 fn one() -> &'static str {
     &STATEMENTS[SIZES.len() - 1]
-}
-
-/// A statement of so many rows.
-fn insert(rows: usize) -> String {
-    const COLUMNS: [&str; 11] = [
-        "id",
-        "at",
-        "action",
-        "outcome",
-        "reason",
-        "principal_id",
-        "client_id",
-        "connection_id",
-        "tool",
-        "trace_id",
-        "detail",
-    ];
-    let row = |row: usize| {
-        let places: Vec<String> =
-            (1..=COLUMNS.len()).map(|place| format!("${}", row * COLUMNS.len() + place)).collect();
-        format!("({})", places.join(", "))
-    };
-    let values: Vec<String> = (0..rows).map(row).collect();
-    format!("INSERT INTO audit_event ({}) VALUES {}", COLUMNS.join(", "), values.join(", "))
 }
 
 /// The events that wait, and the one writer of them. Cheap to clone.

@@ -76,5 +76,18 @@ mod tests {
             prop_assert_eq!(read.client_id.as_str(), id);
             prop_assert_eq!(read.client_secret.expose(), secret);
         }
+
+        /// OA21-2.4.1-3: strangers' headers are read or refused, and never as what they do not say
+        #[test]
+        fn whatever_arrives_is_read_or_refused(header in ".{0,60}", inside in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = BasicCredentials::from_header(&header);
+            match BasicCredentials::from_header(&format!("Basic {}", STANDARD.encode(&inside))) {
+                Some(Ok(read)) => {
+                    prop_assert!(inside.contains(&b':'));
+                    prop_assert!(!read.client_id.as_str().contains('\0') && !read.client_secret.expose().contains('\0'));
+                }
+                other => prop_assert!(matches!(other, Some(Err(BasicError)))),
+            }
+        }
     }
 }

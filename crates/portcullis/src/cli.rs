@@ -21,10 +21,12 @@ mod store;
 mod token;
 mod user;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use portcullis_upstream::become_program;
 
 use self::attempts::AttemptsCommand;
 use self::client::ClientCommand;
@@ -129,6 +131,13 @@ Examples:
     /// Ask the server on this machine whether it is alive
     #[command(hide = true)]
     Healthcheck,
+    /// Become a program that is an MCP server; the server starts itself so for each
+    #[command(hide = true)]
+    StdioChild {
+        /// The process that started this one, the command, and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +172,19 @@ struct ServeArguments {
 }
 
 impl Cli {
+    /// Becomes another program, if that was asked: before there is a runtime with threads, settings or a log.
+    ///
+    /// # Errors
+    /// When it could not; otherwise there is nobody left to come back.
+    pub fn become_child(&self) -> Result<(), Problem> {
+        match &self.command {
+            Command::StdioChild { words } => {
+                Err(Problem::failed(format!("cannot become the program: {}", become_program(words))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
@@ -185,8 +207,8 @@ impl Cli {
             Command::Attempts(command) => attempts::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
-            // Answered above, without a configuration.
-            Command::Completions { .. } => Ok(()),
+            // Answered before, without a configuration.
+            Command::Completions { .. } | Command::StdioChild { .. } => Ok(()),
             Command::Healthcheck => healthcheck::run(&config),
         }
     }

@@ -102,7 +102,9 @@ impl ConnectionGrants {
             portcullis_audit::record_in(&mut transaction, event.with(detail)).await?;
         }
         transaction.commit().await?;
-        changes.iter().for_each(|change| self.changes.publish(change));
+        for change in &changes {
+            self.changes.publish(change);
+        }
         Ok(())
     }
 
