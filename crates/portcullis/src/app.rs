@@ -100,6 +100,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         trail: trail.clone(),
         changes: changes.clone(),
         vault,
+        outbound: outbound(&config, &public_url)?,
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,

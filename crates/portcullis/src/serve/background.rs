@@ -1,4 +1,4 @@
-//! What runs beside the requests: the feed of changes, the sweeper of what has expired, and the messenger that tells
+//! What runs beside the requests: the feed of changes, the ear for upstream servers, the sweeper of what has expired, and the messenger that tells
 //! clients of sign-outs.
 
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
     tasks.spawn(app.changes.clone().run());
     tasks.spawn(tell_of_sign_outs(app.authorization.clone(), app.clock.clone()));
     tasks.spawn(seal(app.trail.clone(), app.clock.clone()));
+    let heard = app.gateway.clone();
+    tasks.spawn(async move { heard.hear().await });
     let (authorization, gateway, clock) = (app.authorization.clone(), app.gateway.clone(), app.clock.clone());
     let (trail, sessions) = (app.trail.clone(), app.sessions.clone());
     tasks.spawn(async move {

@@ -64,6 +64,8 @@ pub(super) async fn serve(
     signals.next().await;
     tracing::info!("stopping; requests that are under way get {} seconds", DRAIN.as_secs());
     stop.cancel();
+    // Streams of changes would go on for ever.
+    app.gateway.close_streams();
     tokio::select! {
         () = drain(app, servers) => tracing::info!("stopped"),
         () = impatience(&mut signals) => tracing::warn!("stopped at once"),
