@@ -45,6 +45,8 @@ mod possession;
 mod verdicts;
 
 #[cfg(feature = "gateway")]
+mod authorization;
+#[cfg(feature = "gateway")]
 mod cache;
 #[cfg(feature = "gateway")]
 mod connections;
@@ -77,6 +79,8 @@ mod trace;
 #[cfg(feature = "gateway")]
 mod upstream;
 
+#[cfg(feature = "gateway")]
+pub use authorization::AuthorizationError;
 #[cfg(feature = "gateway")]
 pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
 #[cfg(feature = "gateway")]

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::ResourceUri;
@@ -54,6 +57,14 @@ impl RemoteUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// 22 characters that tell this URL from any other, for a path of our own (132 bits of its SHA-256).
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut digest = URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes()));
+        digest.truncate(22);
+        digest
     }
 
     /// Scheme, host and port, in their canonical spelling.
