@@ -10,10 +10,12 @@ use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_vault::Vault;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::BearerCache;
 use crate::connections::Connections;
+use crate::credentials::Credentials;
 use crate::endpoint;
 use crate::origin::Guard;
 use crate::possession::Possession;
@@ -42,6 +44,8 @@ pub struct GatewayParts {
     pub trail: Trail,
     /// Who tells the caches what changed.
     pub changes: ChangeFeed,
+    /// What seals credentials.
+    pub vault: Vault,
     /// Origins from which web pages may call, besides our own (DC-17).
     pub allowed_origins: Vec<String>,
     /// The folder of the sandbox server; see [`sandbox::seed`].
@@ -88,6 +92,7 @@ pub(crate) struct Inner {
     pub(crate) guard: Guard,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
+    pub(crate) credentials: Credentials,
     pub(crate) upstreams: Upstreams,
     pub(crate) limits: Limits,
     /// Calls that must finish and be noted although their client has gone.
@@ -117,6 +122,7 @@ impl Gateway {
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
             sessions: Sessions::new(database.clone(), changes.clone()),
+            credentials: Credentials::new(database.clone(), parts.vault, Arc::clone(&parts.clock)),
             connections: Connections::new(database, changes, Arc::clone(&parts.clock)),
             upstreams: Upstreams::new(sandbox),
             limits: Limits {
@@ -140,6 +146,12 @@ impl Gateway {
     #[must_use]
     pub fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    /// The store of what connections show their upstream servers.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
     }
 
     /// Deletes a batch of what is over at `now`.

@@ -51,6 +51,8 @@ mod cache;
 #[cfg(feature = "gateway")]
 mod connections;
 #[cfg(feature = "gateway")]
+mod credentials;
+#[cfg(feature = "gateway")]
 mod endpoint;
 #[cfg(feature = "gateway")]
 mod envelope;
@@ -83,6 +85,8 @@ mod upstream;
 pub use authorization::AuthorizationError;
 #[cfg(feature = "gateway")]
 pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
+#[cfg(feature = "gateway")]
+pub use credentials::{CredentialError, Credentials};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
