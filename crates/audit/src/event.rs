@@ -60,8 +60,52 @@ pub enum Action {
     ToolsList,
     /// A tool was called.
     ToolCall,
-    /// A connection was added or changed.
-    ConnectionChange,
+    /// An upstream server was added to the catalogue or changed by an admin.
+    ServerChange,
+    /// Something happened to a connection.
+    Connection(ConnectionEvent),
+}
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// Its owner or an admin made it.
+    Created,
+    /// Its owner authorised it at the upstream, or gave other credentials.
+    Authorised,
+    /// It was tried out.
+    Tested,
+    /// Its access token was refreshed at the upstream.
+    Refreshed,
+    /// It stopped working.
+    Failed,
+    /// Its secrets were sealed under another key.
+    Rotated,
+    /// It got another name.
+    Renamed,
+    /// Its owner or an admin switched it off.
+    Disabled,
+    /// They switched it on again.
+    Enabled,
+    /// It is gone, with everything of it.
+    Deleted,
+}
+
+impl ConnectionEvent {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "connection.created",
+            Self::Authorised => "connection.authorised",
+            Self::Tested => "connection.tested",
+            Self::Refreshed => "connection.refreshed",
+            Self::Failed => "connection.failed",
+            Self::Rotated => "connection.rotated",
+            Self::Renamed => "connection.renamed",
+            Self::Disabled => "connection.disabled",
+            Self::Enabled => "connection.enabled",
+            Self::Deleted => "connection.deleted",
+        }
+    }
 }
 
 impl Action {
@@ -95,7 +139,8 @@ impl Action {
             Self::McpRequest => "mcp.request",
             Self::ToolsList => "tools.list",
             Self::ToolCall => "tools.call",
-            Self::ConnectionChange => "connection.change",
+            Self::ServerChange => "server.change",
+            Self::Connection(event) => event.as_str(),
         }
     }
 }

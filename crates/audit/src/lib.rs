@@ -10,6 +10,6 @@ mod trail;
 
 pub mod trace;
 
-pub use event::{Action, Event, Outcome};
+pub use event::{Action, ConnectionEvent, Event, Outcome};
 pub use redaction::redact;
 pub use trail::{Trail, record_in};

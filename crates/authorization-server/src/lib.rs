@@ -58,9 +58,10 @@ pub use settings::{ClientDocuments, Registration, Settings};
 pub use signing::KeyUse;
 pub use store::{
     Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptStep, AttemptSummary, Attempts, Client,
-    ClientDocument, ClientOrigin, ClientTrust, Clients, Ended, GrantSummary, Grants, Invitation, Invitations,
-    IssuerError, IssuerId, KeptKey, NewClient, NewResource, NewUser, RefusedClient, RegisteredResource,
-    ResourceError, ResourceScope, Resources, Revocations, Setup, SignInStanding, SignIns, SigningKeyError,
-    SigningKeys, TrustedIssuer, TrustedIssuers, User, UserError, Users,
+    ClientDocument, ClientOrigin, ClientTrust, Clients, ConnectionClient, ConnectionGrants, Ended,
+    GrantSummary, Grants, Invitation, Invitations, IssuerError, IssuerId, KeptKey, NewClient, NewResource,
+    NewUser, RefusedClient, RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup,
+    SignInStanding, SignIns, SigningKeyError, SigningKeys, TrustedIssuer, TrustedIssuers, User, UserError,
+    Users,
 };
 pub use work::Work;

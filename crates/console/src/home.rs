@@ -187,7 +187,7 @@ impl Console {
 fn connection_row(connection: Connection) -> ConnectionRow {
     ConnectionRow {
         alias: connection.alias.to_string(),
-        server: connection.server_title().to_owned(),
+        server: connection.server_title,
         status: match connection.status {
             Status::Active => ConnectionStatus::Ready,
             Status::Draft | Status::Connecting => ConnectionStatus::Unknown,

@@ -13,6 +13,8 @@ pub enum ChangeKind {
     Token,
     /// A connection was added, changed or removed.
     Connection,
+    /// An upstream server was added, changed or removed; the subject is its name.
+    Server,
     /// An MCP session ended; the subject is its hash.
     McpSession,
     /// A resource was registered or removed; the subject is its URI.
@@ -24,12 +26,13 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    const ALL: [Self; 9] = [
+    const ALL: &[Self] = &[
         Self::User,
         Self::Client,
         Self::Grant,
         Self::Token,
         Self::Connection,
+        Self::Server,
         Self::McpSession,
         Self::Resource,
         Self::SigningKey,
@@ -45,6 +48,7 @@ impl ChangeKind {
             Self::Grant => "grant",
             Self::Token => "token",
             Self::Connection => "connection",
+            Self::Server => "server",
             Self::McpSession => "mcp_session",
             Self::Resource => "resource",
             Self::SigningKey => "signing_key",
@@ -55,7 +59,7 @@ impl ChangeKind {
     /// The kind of this name; `None` for one that a newer release wrote.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
     }
 }
 

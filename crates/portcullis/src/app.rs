@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use portcullis_audit::Trail;
-use portcullis_authorization_server::{AuthorizationServer, AuthorizationServerParts, Settings};
+use portcullis_authorization_server::{
+    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Settings,
+};
 use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
@@ -18,7 +20,7 @@ use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
 use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
 
-use self::directory::Directory;
+use self::directory::{Directory, Ender};
 use self::health::Health;
 use crate::Problem;
 use crate::config::Config;
@@ -70,7 +72,11 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
     let trail = Trail::new(database.clone());
-    let connections = Connections::new(database.clone(), changes.clone(), clock.clone());
+    let ender =
+        Ender::new(ConnectionGrants::new(database.clone(), changes.clone(), clock.clone()), registry.clone());
+    let connections =
+        Connections::new(database.clone(), changes.clone(), clock.clone()).ending(Arc::new(ender));
+    let outbound = outbound(&config, &public_url)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
         clock: clock.clone(),
@@ -78,8 +84,8 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         changes: changes.clone(),
         registry: registry.clone(),
         settings: settings(&config),
-        connections: Arc::new(Directory(connections)),
-        outbound: outbound(&config, &public_url)?,
+        connections: Arc::new(Directory(connections.clone())),
+        outbound: outbound.clone(),
         vault: vault.clone(),
     });
     let gateway = Gateway::new(GatewayParts {
@@ -87,11 +93,13 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         verifier: authorization.verifier(),
         dpop: config.dpop,
         proofs: authorization.proof_keeper(),
+        connections,
         database: database.clone(),
         clock: clock.clone(),
         trail: trail.clone(),
         changes: changes.clone(),
         vault,
+        outbound,
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,

@@ -10,10 +10,13 @@ use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_outbound::Outbound;
 use portcullis_vault::Vault;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
 use crate::cache::BearerCache;
+use crate::catalogue::Servers;
 use crate::connections::Connections;
 use crate::credentials::Credentials;
 use crate::endpoint;
@@ -36,7 +39,9 @@ pub struct GatewayParts {
     pub dpop: DpopUse,
     /// What is known of such proofs; the authorization server's, so that a nonce of either is one of both.
     pub proofs: Arc<dyn ProofKeeper>,
-    /// Where connections and sessions are kept.
+    /// The connections.
+    pub connections: Connections,
+    /// Where sessions are kept.
     pub database: Database,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
@@ -46,6 +51,8 @@ pub struct GatewayParts {
     pub changes: ChangeFeed,
     /// What seals credentials.
     pub vault: Vault,
+    /// The client for addresses that strangers name.
+    pub outbound: Outbound,
     /// Origins from which web pages may call, besides our own (DC-17).
     pub allowed_origins: Vec<String>,
     /// The folder of the sandbox server; see [`sandbox::seed`].
@@ -93,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
     pub(crate) credentials: Credentials,
+    pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
     pub(crate) limits: Limits,
     /// Calls that must finish and be noted although their client has gone.
@@ -117,13 +125,28 @@ impl Gateway {
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
         let (database, changes) = (parts.database, parts.changes);
+        let tasks = TaskTracker::new();
+        let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&parts.clock));
+        let authorization = UpstreamAuthorization::new(UpstreamAuthorizationParts {
+            database: database.clone(),
+            clock: Arc::clone(&parts.clock),
+            trail: parts.trail.clone(),
+            vault: parts.vault,
+            outbound: parts.outbound,
+            public_url: parts.registry.public_url().clone(),
+            servers: Servers::new(database.clone(), changes.clone(), Arc::clone(&parts.clock)),
+            connections: parts.connections.clone(),
+            credentials: credentials.clone(),
+            tasks: tasks.clone(),
+        });
         Ok(Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
-            sessions: Sessions::new(database.clone(), changes.clone()),
-            credentials: Credentials::new(database.clone(), parts.vault, Arc::clone(&parts.clock)),
-            connections: Connections::new(database, changes, Arc::clone(&parts.clock)),
+            sessions: Sessions::new(database, changes),
+            connections: parts.connections,
+            credentials,
+            authorization,
             upstreams: Upstreams::new(sandbox),
             limits: Limits {
                 calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
@@ -133,7 +156,7 @@ impl Gateway {
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,
-            tasks: TaskTracker::new(),
+            tasks,
         })))
     }
 
@@ -154,11 +177,19 @@ impl Gateway {
         &self.0.credentials
     }
 
+    /// The gateway as a client of upstream authorization servers.
+    #[must_use]
+    pub fn authorization(&self) -> &UpstreamAuthorization {
+        &self.0.authorization
+    }
+
     /// Deletes a batch of what is over at `now`.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        self.0.connections.sweep(now).await?;
+        self.0.authorization.sweep(now).await?;
         self.0.sessions.sweep(now).await
     }
 

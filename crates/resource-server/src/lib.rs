@@ -49,6 +49,8 @@ mod authorization;
 #[cfg(feature = "gateway")]
 mod cache;
 #[cfg(feature = "gateway")]
+pub mod catalogue;
+#[cfg(feature = "gateway")]
 mod connections;
 #[cfg(feature = "gateway")]
 mod credentials;
@@ -82,9 +84,12 @@ mod trace;
 mod upstream;
 
 #[cfg(feature = "gateway")]
-pub use authorization::AuthorizationError;
+pub use authorization::{AuthorizationError, Authorized, NoAccess, UpstreamAuthorization};
 #[cfg(feature = "gateway")]
-pub use connections::{Connection, ConnectionError, ConnectionStatus, Connections};
+pub use connections::{
+    Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
+    Tombstone, Who,
+};
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials};
 #[cfg(feature = "gateway")]

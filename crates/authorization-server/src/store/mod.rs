@@ -6,6 +6,7 @@ mod attempts;
 mod client_keys;
 mod clients;
 mod codes;
+mod connection_grants;
 mod devices;
 mod documents;
 mod dpop_proofs;
@@ -39,6 +40,7 @@ pub use attempts::{
 };
 pub use clients::{Client, ClientOrigin, Clients, NewClient};
 pub(crate) use codes::{CodeRow, Codes, NewCode, Redemption, create_in as create_code_in};
+pub use connection_grants::{ConnectionClient, ConnectionGrants};
 pub(crate) use devices::{
     DeviceRow, Devices, NewDevice, decide_in as decide_device_in, grant_in as grant_device_in,
     redeem_in as redeem_device_in,

@@ -50,14 +50,10 @@ fn split<'n>(caller: &Caller<'_>, name: &'n str) -> Option<(Alias, &'n str)> {
 
 /// A connection that is not active answers with what its owner can do about it.
 fn ready(caller: &Caller<'_>, connection: &Connection) -> Result<(), Refusal> {
-    let what = match connection.status {
-        ConnectionStatus::Active => return Ok(()),
-        ConnectionStatus::ReauthRequired => "has to be authorised again",
-        ConnectionStatus::Draft | ConnectionStatus::Connecting => "is not set up yet",
-        ConnectionStatus::Degraded => "does not answer as it should",
-        ConnectionStatus::Quarantined => "is held back until its owner has looked at what changed",
-        ConnectionStatus::Disabled => "is switched off",
-    };
+    if connection.status == ConnectionStatus::Active {
+        return Ok(());
+    }
+    let what = connection.status.in_words();
     let page = caller.gateway.registry.public_url();
     Err(Refusal::tool(
         "connection_not_active",

@@ -1,5 +1,7 @@
 //! The gate, rule by rule.
 
+use std::collections::BTreeMap;
+
 use portcullis_oauth::scopes::{TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{
     Alias, ClientId, ConnectionId, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
@@ -8,6 +10,7 @@ use portcullis_oauth::{
 use serde_json::Map;
 
 use super::*;
+use crate::catalogue::AuthKind;
 use crate::connections::ConnectionStatus;
 
 const NOW: Timestamp = Timestamp::from_micros(0);
@@ -18,10 +21,21 @@ fn connection(owner: &PrincipalId, server: &str) -> Connection {
         principal_id: owner.clone(),
         alias: Alias::parse("sandbox").unwrap(),
         server: server.to_owned(),
+        server_title: server.to_owned(),
+        server_kind: "sandbox".to_owned(),
         label: String::new(),
+        auth: AuthKind::None,
+        credential_version: 1,
+        settings: BTreeMap::new(),
         status: ConnectionStatus::Active,
+        status_code: None,
         status_reason: None,
         since: NOW,
+        last_error: None,
+        last_error_at: None,
+        revision: None,
+        tested_at: None,
+        last_used_at: None,
         created_at: NOW,
     }
 }

@@ -14,7 +14,8 @@ use portcullis_resource_server::oauth::{
     PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{
-    Connection, Gateway, GatewayParts, LocalProofs, VerifiedBearer, Verifier, VerifyError, sandbox,
+    Connection, Connections, Gateway, GatewayParts, LocalProofs, VerifiedBearer, Verifier, VerifyError,
+    sandbox,
 };
 use portcullis_vault::{MasterKeySource, Vault};
 use serde_json::{Value, json};
@@ -133,6 +134,7 @@ impl Stage {
             verifier: Arc::new(verifier.clone()),
             dpop: DpopUse::On,
             proofs: Arc::new(LocalProofs::default()),
+            connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
             database: database.clone(),
             clock: Arc::new(clock.clone()),
             trail: Trail::new(database.clone()),
