@@ -113,6 +113,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let console = Console::new(ConsoleParts {
         authorization: authorization.clone(),
         connections: gateway.connections().clone(),
+        upstream: gateway.authorization().clone(),
         registry,
         sessions: SessionStore::new(database.clone(), clock.clone()),
         clock: clock.clone(),

@@ -8,6 +8,7 @@
 mod access;
 mod clients;
 mod discovery;
+pub(crate) mod document;
 mod error;
 mod exchange;
 mod flows;
@@ -16,12 +17,12 @@ mod tokens;
 mod turns;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_audit::Trail;
 use portcullis_database::{Database, DatabaseError};
-use portcullis_oauth::client::ClientDocument;
-use portcullis_oauth::{Clock, PublicUrl, ScopeSet, Timestamp};
+use portcullis_oauth::client::{ClientDocument, MetadataFault, RemoteUrl};
+use portcullis_oauth::{ClientId, Clock, PublicUrl, ScopeSet, Secret, Timestamp};
 use portcullis_outbound::Outbound;
 use portcullis_vault::Vault;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,7 @@ use self::turns::Turns;
 use crate::catalogue::Servers;
 use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
+use crate::probe::Probe;
 
 pub use error::{AuthorizationError, NoAccess};
 
@@ -70,6 +72,7 @@ struct Inner {
     flows: Flows,
     tokens: Tokens,
     turns: Turns,
+    probe: OnceLock<Arc<dyn Probe>>,
 }
 
 impl fmt::Debug for UpstreamAuthorization {
@@ -101,6 +104,7 @@ impl UpstreamAuthorization {
             flows: Flows::new(database.clone(), Arc::clone(&clock), &parts.vault),
             tokens: Tokens::new(database.clone(), Arc::clone(&clock), parts.credentials),
             turns: Turns::default(),
+            probe: OnceLock::new(),
             trail: parts.trail,
             public_url: parts.public_url,
             servers: parts.servers,
@@ -110,6 +114,12 @@ impl UpstreamAuthorization {
             clock,
             outbound,
         }))
+    }
+
+    /// From now on a connection that was authorised is tried out by `probe`, before which it counts as connecting. The
+    /// first one stays.
+    pub fn probe_with(&self, probe: Arc<dyn Probe>) {
+        let _ = self.0.probe.set(probe);
     }
 
     /// What the owner of `connection` may know of its authorization; `None` before there is one.
@@ -124,6 +134,23 @@ impl UpstreamAuthorization {
             granted: held.scopes_granted,
             obtained_at: held.obtained_at,
         }))
+    }
+
+    /// Keeps the client that an admin registered at `issuer` for the server of this name: the redirect URI that must be
+    /// registered there with it.
+    ///
+    /// # Errors
+    /// When the issuer is no plain https URL, or the store fails.
+    pub async fn give_client(
+        &self,
+        server: &str,
+        issuer: &str,
+        (client_id, secret): (ClientId, Option<Secret>),
+    ) -> Result<String, AuthorizationError> {
+        let issuer = RemoteUrl::parse(issuer, self.0.public_url.is_loopback()).map_err(|error| {
+            AuthorizationError::Metadata("the issuer", MetadataFault::Url("address", error))
+        })?;
+        Ok(self.0.clients.give(server, &issuer, client_id, secret).await?)
     }
 
     /// The document by which the issuer with this digest knows us (CIMD §4); `None` for one that nobody was sent to.

@@ -69,6 +69,8 @@ mod pipeline;
 #[cfg(feature = "gateway")]
 mod policy;
 #[cfg(feature = "gateway")]
+mod probe;
+#[cfg(feature = "gateway")]
 mod protocol;
 #[cfg(feature = "gateway")]
 mod refusal;
@@ -105,3 +107,5 @@ pub use layer::{RequireBearer, RequireBearerService};
 pub use local_proofs::LocalProofs;
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};
+#[cfg(feature = "gateway")]
+pub use probe::Probe;

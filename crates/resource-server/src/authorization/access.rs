@@ -35,7 +35,9 @@ impl UpstreamAuthorization {
     pub async fn access_token(&self, connection: &Connection) -> Result<Secret, NoAccess> {
         let _turn = self.0.turns.take(&connection.id).await;
         let token = timeout(PATIENCE, self.current(connection)).await;
-        let token = token.unwrap_or_else(|_| Err(self.later("its token is being refreshed, which takes long.", Seconds(5))));
+        let token = token.unwrap_or_else(|_| {
+            Err(self.later("its token is being refreshed, which takes long.", Seconds(5)))
+        });
         if let Some(standing) = token.as_ref().err().and_then(NoAccess::standing) {
             self.0.connections.set_status(connection, &standing).await?;
         }
@@ -46,7 +48,11 @@ impl UpstreamAuthorization {
         loop {
             let now = self.0.clock.now();
             let Some(held) = self.0.tokens.find(&connection.id).await? else {
-                return Err(self.needs_user("not_authorised", "The connection was never authorised.", connection));
+                return Err(self.needs_user(
+                    "not_authorised",
+                    "The connection was never authorised.",
+                    connection,
+                ));
             };
             if held.lives(now, EARLY) {
                 return self.stored(connection).await;
@@ -57,7 +63,10 @@ impl UpstreamAuthorization {
                     self.stored(connection).await
                 } else if held.refreshable {
                     let wait = held.retry_at.map_or(0, |at| now.seconds_until(at));
-                    Err(self.later("The server's authorization server does not answer as it should.", Seconds(wait)))
+                    Err(self.later(
+                        "The server's authorization server does not answer as it should.",
+                        Seconds(wait),
+                    ))
                 } else {
                     Err(self.needs_user("token_expired", "The server's authorization has ended.", connection))
                 };
@@ -70,7 +79,9 @@ impl UpstreamAuthorization {
 
     async fn stored(&self, connection: &Connection) -> Result<Secret, NoAccess> {
         let token = self.0.tokens.secret(&connection.id, ACCESS).await?;
-        token.ok_or_else(|| self.needs_user("not_authorised", "The connection was never authorised.", connection))
+        token.ok_or_else(|| {
+            self.needs_user("not_authorised", "The connection was never authorised.", connection)
+        })
     }
 
     /// Refreshes, unless somebody else is at it (`false`) or was (`true`). Whatever came of it is in the store.
@@ -103,7 +114,11 @@ impl UpstreamAuthorization {
             }
             Err(Setback::Permanent) => Ok(self.0.tokens.give_up(&connection.id, &held, false).await?),
             Err(Setback::Passing(cause)) => {
-                tracing::warn!(connection = connection.id.as_str(), cause, "an upstream token could not be refreshed");
+                tracing::warn!(
+                    connection = connection.id.as_str(),
+                    cause,
+                    "an upstream token could not be refreshed"
+                );
                 let doubled = FIRST_WAIT.0.saturating_mul(1 << held.failures.clamp(0, 10));
                 let wait = Seconds(doubled.min(LONGEST_WAIT));
                 let retry_at = self.0.clock.now().plus(wait);
@@ -142,14 +157,17 @@ impl UpstreamAuthorization {
         }
     }
 
-    /// What a failed refresh put aside is as it was.
+    /// What a failed refresh put aside is tried out again.
     async fn recovered(&self, connection: &Connection) -> Result<(), NoAccess> {
-        let standing = self.0.connections.get(&connection.id).await?;
+        let known = self.0.connections.get(&connection.id).await?;
         let was_put_aside = |known: &Connection| {
             known.status == ConnectionStatus::Degraded && known.status_code.as_deref() == Some(REFRESH_FAILED)
         };
-        if let Some(connection) = standing.filter(was_put_aside) {
-            self.0.connections.set_status(&connection, &Standing::active()).await?;
+        let Some(connection) = known.filter(was_put_aside) else { return Ok(()) };
+        self.0.connections.set_status(&connection, &Standing::connecting()).await?;
+        if let Some(probe) = self.0.probe.get().cloned() {
+            // Not waited for: it asks for the very token that is being kept here.
+            self.0.tasks.spawn(async move { probe.probe(&connection).await }.in_current_span());
         }
         Ok(())
     }
@@ -160,10 +178,8 @@ impl UpstreamAuthorization {
     /// As [`access_token`](Self::access_token).
     pub async fn refused(&self, connection: &Connection, token: &Secret) -> Result<(), NoAccess> {
         let turn = self.0.turns.take(&connection.id).await;
-        let (held, current) = (
-            self.0.tokens.find(&connection.id).await?,
-            self.0.tokens.secret(&connection.id, ACCESS).await?,
-        );
+        let (held, current) =
+            (self.0.tokens.find(&connection.id).await?, self.0.tokens.secret(&connection.id, ACCESS).await?);
         let is_current = current.is_some_and(|current| current.hash().matches(token));
         if let Some(held) = held.filter(|_| is_current) {
             let is_hopeless = self.0.clock.now() < held.obtained_at.plus(JUST_GIVEN) && held.revision > 1;
@@ -209,7 +225,8 @@ impl UpstreamAuthorization {
         www_authenticate: &str,
     ) -> Result<NoAccess, NoAccess> {
         let challenge = ReceivedChallenge::read([www_authenticate]).unwrap_or_default();
-        let (code, more) = (ErrorCode::InsufficientScope.as_str(), "The server wants more permissions for this.");
+        let (code, more) =
+            (ErrorCode::InsufficientScope.as_str(), "The server wants more permissions for this.");
         let Some(held) = self.0.tokens.find(&connection.id).await? else {
             return Ok(self.needs_user(code, more, connection));
         };

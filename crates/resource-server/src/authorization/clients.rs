@@ -1,13 +1,16 @@
 //! Who the gateway is at each issuer. Owns the table `upstream_client`. What one issuer gave is never shown to another
 //! (MCP-AUTH-21), and an answer comes to a path of that issuer alone (RFC 9700 §4.4.2.2).
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use portcullis_database::{Database, DatabaseError, on};
-use portcullis_oauth::client::{ClientDocument, ClientProof, Registered, RemoteServer, gateway_metadata};
-use portcullis_oauth::{
-    ClientAuthMethod, ClientId, Clock, PublicUrl, RedirectUri, Secret, Timestamp,
+use portcullis_oauth::client::{
+    ClientDocument, ClientProof, Registered, RemoteServer, RemoteUrl, gateway_metadata,
 };
+use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, RedirectUri, Secret, Timestamp};
 use portcullis_outbound::Outbound;
 use portcullis_vault::{SealingKey, Vault};
 
@@ -106,13 +109,13 @@ impl Clients {
             if given.issuer != issuer.issuer.as_str() {
                 return Err(AuthorizationError::GivenElsewhere(given.issuer.clone()));
             }
-            return self.open(given);
+            return self.as_given(server, issuer, self.open(given)?).await;
         }
         if issuer.takes_documents && self.public_url.is_https() && !self.public_url.is_loopback() {
             let client_id = ClientId::from(self.document_url(&issuer.issuer.digest()));
             let proof = ClientProof { client_id, secret: None, method: ClientAuthMethod::None };
             let named = UpstreamClient { kind: ClientKind::Document, proof, redirect_uri };
-            self.keep(server, issuer, &named, None).await?;
+            self.keep(server, &issuer.issuer, &named, None).await?;
             return Ok(named);
         }
         let now = self.clock.now();
@@ -129,6 +132,21 @@ impl Clients {
         }
     }
 
+    /// The admin knows the secret; how it is presented, the issuer's metadata say.
+    async fn as_given(
+        &self,
+        server: &str,
+        issuer: &RemoteServer,
+        mut given: UpstreamClient,
+    ) -> Result<UpstreamClient, AuthorizationError> {
+        let method = Registered::method_for(issuer);
+        if given.proof.secret.is_some() && method.is_by_secret() && method != given.proof.method {
+            given.proof.method = method;
+            self.keep(server, &issuer.issuer, &given, None).await?;
+        }
+        Ok(given)
+    }
+
     async fn register(
         &self,
         server: &str,
@@ -138,29 +156,57 @@ impl Clients {
         let Some(endpoint) = &issuer.registration_endpoint else {
             return Err(AuthorizationError::NoRegistration(issuer.issuer.to_string(), redirect_uri));
         };
-        let redirect = RedirectUri::parse(&redirect_uri)
-            .map_err(|_| AuthorizationError::NoRegistration(issuer.issuer.to_string(), redirect_uri.clone()))?;
+        let redirect = RedirectUri::parse(&redirect_uri).map_err(|_| {
+            AuthorizationError::NoRegistration(issuer.issuer.to_string(), redirect_uri.clone())
+        })?;
         let home = self.public_url.as_str();
         let metadata = gateway_metadata(NAME, home, redirect, Registered::method_for(issuer));
-        let registered = exchange::register(&self.outbound, endpoint, &metadata).await.map_err(|why| match why {
-            NotRegistered::Unreachable(unreachable) => {
-                AuthorizationError::Unreachable("the server's registration endpoint", unreachable)
-            }
-            NotRegistered::Malformed(fault) => {
-                AuthorizationError::Metadata("what the registration endpoint answered", fault)
-            }
-            NotRegistered::Refused(words) => {
-                AuthorizationError::RegistrationRefused(words.unwrap_or_else(|| "it did not say why".to_owned()))
-            }
-        })?;
+        let registered =
+            exchange::register(&self.outbound, endpoint, &metadata).await.map_err(|why| match why {
+                NotRegistered::Unreachable(unreachable) => {
+                    AuthorizationError::Unreachable("the server's registration endpoint", unreachable)
+                }
+                NotRegistered::Malformed(fault) => {
+                    AuthorizationError::Metadata("what the registration endpoint answered", fault)
+                }
+                NotRegistered::Refused(words) => AuthorizationError::RegistrationRefused(
+                    words.unwrap_or_else(|| "it did not say why".to_owned()),
+                ),
+            })?;
         let proof = ClientProof {
             client_id: registered.client_id,
             secret: registered.secret,
             method: registered.method,
         };
         let client = UpstreamClient { kind: ClientKind::Registered, proof, redirect_uri };
-        self.keep(server, issuer, &client, registered.secret_expires_at).await?;
+        self.keep(server, &issuer.issuer, &client, registered.secret_expires_at).await?;
         Ok(client)
+    }
+
+    /// Keeps what an admin was given at `issuer`, in place of what they gave before for this server: from now on the gateway
+    /// is that client there, and nobody at another issuer.
+    pub(super) async fn give(
+        &self,
+        server: &str,
+        issuer: &RemoteUrl,
+        client_id: ClientId,
+        secret: Option<Secret>,
+    ) -> Result<String, DatabaseError> {
+        on!(self.database.write(), |pool| sqlx::query(
+            "DELETE FROM upstream_client WHERE server = $1 AND kind = $2"
+        )
+        .bind(server)
+        .bind(ClientKind::Given.as_str())
+        .execute(pool)
+        .await
+        .map(drop))?;
+        let method =
+            if secret.is_some() { ClientAuthMethod::ClientSecretBasic } else { ClientAuthMethod::None };
+        let redirect_uri = self.redirect_uri(&issuer.digest());
+        let proof = ClientProof { client_id, secret, method };
+        let given = UpstreamClient { kind: ClientKind::Given, proof, redirect_uri };
+        self.keep(server, issuer, &given, None).await?;
+        Ok(given.redirect_uri)
     }
 
     /// The client of this identifier, for tokens and codes that were given to it.
@@ -232,12 +278,12 @@ impl Clients {
     async fn keep(
         &self,
         server: &str,
-        issuer: &RemoteServer,
+        issuer: &RemoteUrl,
         client: &UpstreamClient,
         secret_expires_at: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let proof = &client.proof;
-        let place = place(server, issuer.issuer.as_str(), &proof.client_id);
+        let place = place(server, issuer.as_str(), &proof.client_id);
         let secret = proof.secret.as_ref();
         let secret = secret.map(|secret| self.key.seal(secret.expose().as_bytes(), place.as_bytes()));
         on!(self.database.write(), |pool| {
@@ -248,9 +294,9 @@ impl Clients {
                  secret_expires_at = $8, redirect_uri = $9, made_at = $10",
             )
             .bind(server)
-            .bind(issuer.issuer.as_str())
+            .bind(issuer.as_str())
             .bind(&proof.client_id)
-            .bind(issuer.issuer.digest())
+            .bind(issuer.digest())
             .bind(client.kind.as_str())
             .bind(proof.method.as_str())
             .bind(&secret)

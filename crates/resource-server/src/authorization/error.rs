@@ -54,7 +54,9 @@ pub enum AuthorizationError {
     #[error("{}", refusal(*.0))]
     Refused(Option<ErrorCode>),
     /// The issuer does not know us any more.
-    #[error("the authorization server does not know this gateway any more; start again from the connection's page")]
+    #[error(
+        "the authorization server does not know this gateway any more; start again from the connection's page"
+    )]
     Unknown,
     /// There was no token in what the token endpoint answered.
     #[error("the authorization server gave no token: {0}")]
@@ -73,7 +75,9 @@ pub enum AuthorizationError {
 const fn refusal(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::AccessDenied) => "access was denied at the other side; nothing was connected",
-        Some(ErrorCode::InvalidScope) => "the authorization server does not give the permissions that the server asks for",
+        Some(ErrorCode::InvalidScope) => {
+            "the authorization server does not give the permissions that the server asks for"
+        }
         Some(ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError) => {
             "the authorization server cannot answer just now; try again later"
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use portcullis_database::{Database, DatabaseError, on};
 use portcullis_oauth::client::{RemoteServer, RemoteUrl};
 use portcullis_oauth::{
-    ClientId, Clock, CodeVerifier, ConnectionId, PrincipalId, ScopeSet, Seconds, Secret, SecretHash, SecretKind,
-    Timestamp,
+    ClientId, Clock, CodeVerifier, ConnectionId, PrincipalId, ScopeSet, Seconds, Secret, SecretHash,
+    SecretKind, Timestamp,
 };
 use portcullis_vault::{SealingKey, Vault};
 
@@ -105,7 +105,8 @@ impl Flows {
         (principal, mark): (&PrincipalId, &str),
     ) -> Result<Option<(Flow, CodeVerifier)>, AuthorizationError> {
         let hash = state.hash();
-        let flow: Option<Flow> = on!(self.database.write(), |pool| sqlx::query_as(
+        let flow: Option<Flow> = on!(self.database.write(), |pool| {
+            sqlx::query_as(
             "DELETE FROM upstream_authorization WHERE state_hash = $1 AND digest = $2 AND principal_id = $3 \
              AND browser = $4 AND expires_at > $5 RETURNING *"
         )
@@ -115,7 +116,8 @@ impl Flows {
         .bind(browser(mark))
         .bind(self.clock.now())
         .fetch_optional(pool)
-        .await)
+        .await
+        })
         .map_err(DatabaseError::from)?;
         let Some(flow) = flow else { return Ok(None) };
         let opened = self.key.open(&flow.verifier, hash.as_str().as_bytes());

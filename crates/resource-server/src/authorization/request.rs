@@ -75,7 +75,8 @@ impl UpstreamAuthorization {
 
     async fn server_url(&self, connection: &Connection) -> Result<String, AuthorizationError> {
         let server = self.0.servers.find(&connection.server).await?;
-        let server = server.filter(|server| server.disabled_at.is_none() && connection.auth == AuthKind::OAuth);
+        let server =
+            server.filter(|server| server.disabled_at.is_none() && connection.auth == AuthKind::OAuth);
         match server.map(|server| server.kind) {
             Some(ServerKind::Http { url, .. }) => Ok(url),
             _ => Err(AuthorizationError::NotOauth),
@@ -114,6 +115,9 @@ impl UpstreamAuthorization {
                 let event = asked.event(this.0.clock.now(), ConnectionEvent::Authorised, Outcome::Refused);
                 this.0.trail.note(event.because(error.code())).await;
             }
+            if let (Ok(connection), Some(probe)) = (&done, this.0.probe.get()) {
+                probe.probe(connection).await;
+            }
             done
         };
         let done = self.0.tasks.spawn(job.in_current_span()).await;
@@ -143,7 +147,8 @@ impl UpstreamAuthorization {
         let mut transaction = self.0.database.begin().await?;
         self.0.tokens.keep_in(&mut transaction, flow, &tokens).await?;
         let now = self.0.clock.now();
-        let renewed = Connections::renew_in(&mut transaction, connection, (&connection.settings, now)).await?;
+        let renewed =
+            Connections::renew_in(&mut transaction, connection, (&connection.settings, now)).await?;
         let renewed = renewed.ok_or(AuthorizationError::NotYours)?;
         self.0.connections.finish_renewal(transaction, &renewed).await?;
         Ok(renewed)

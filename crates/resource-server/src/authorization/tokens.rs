@@ -192,7 +192,8 @@ impl Tokens {
         now_dead: bool,
     ) -> Result<(), DatabaseError> {
         let end = now_dead.then(|| self.clock.now());
-        on!(self.database.write(), |pool| sqlx::query(
+        on!(self.database.write(), |pool| {
+            sqlx::query(
             "UPDATE upstream_token SET refreshable = FALSE, retry_at = NULL, expires_at = COALESCE($3, expires_at) \
              WHERE connection_id = $1 AND revision = $2"
         )
@@ -201,7 +202,8 @@ impl Tokens {
         .bind(end)
         .execute(pool)
         .await
-        .map(drop))?;
+        .map(drop)
+        })?;
         Ok(())
     }
 

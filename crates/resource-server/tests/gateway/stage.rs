@@ -140,6 +140,7 @@ impl Stage {
             trail: Trail::new(database.clone()),
             changes: changes.clone(),
             vault,
+            outbound: portcullis_outbound::Outbound::new(portcullis_outbound::Policy::default()).unwrap(),
             allowed_origins: vec!["https://inspector.example".to_owned()],
             sandbox_folder: folder.path().to_owned(),
             listen_ports: vec![8420],
