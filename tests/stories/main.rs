@@ -42,3 +42,7 @@ mod sign_in;
 mod signed_tokens;
 mod signing_keys;
 mod throttling;
+mod upstream_authorization;
+mod upstream_refresh;
+mod upstream_registration;
+mod upstream_stage;

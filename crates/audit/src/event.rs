@@ -123,7 +123,7 @@ impl ConnectionEvent {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 43] = [
         Self::SignIn,
         Self::SignOut,
         Self::LogoutNotice,
@@ -150,7 +150,22 @@ impl Action {
         Self::McpRequest,
         Self::ToolsList,
         Self::ToolCall,
-        Self::ConnectionChange,
+        Self::PromptsList,
+        Self::PromptGet,
+        Self::ResourcesList,
+        Self::ResourceRead,
+        Self::Completion,
+        Self::ServerChange,
+        Self::Connection(ConnectionEvent::Created),
+        Self::Connection(ConnectionEvent::Authorised),
+        Self::Connection(ConnectionEvent::Tested),
+        Self::Connection(ConnectionEvent::Refreshed),
+        Self::Connection(ConnectionEvent::Failed),
+        Self::Connection(ConnectionEvent::Rotated),
+        Self::Connection(ConnectionEvent::Renamed),
+        Self::Connection(ConnectionEvent::Disabled),
+        Self::Connection(ConnectionEvent::Enabled),
+        Self::Connection(ConnectionEvent::Deleted),
         Self::AuditErasure,
     ];
 

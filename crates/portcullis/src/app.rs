@@ -78,6 +78,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         Ender::new(ConnectionGrants::new(database.clone(), changes.clone(), clock.clone()), registry.clone());
     let connections =
         Connections::new(database.clone(), changes.clone(), clock.clone()).ending(Arc::new(ender));
+    let outbound = outbound(&config, &public_url)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
         clock: clock.clone(),
@@ -86,7 +87,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         registry: registry.clone(),
         settings: settings(&config),
         connections: Arc::new(Directory(connections.clone())),
-        outbound: outbound(&config, &public_url)?,
+        outbound: outbound.clone(),
         vault: vault.clone(),
     });
     let gateway = Gateway::new(GatewayParts {
@@ -100,7 +101,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         trail: trail.clone(),
         changes: changes.clone(),
         vault,
-        outbound: outbound(&config, &public_url)?,
+        outbound,
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,
@@ -114,6 +115,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let console = Console::new(ConsoleParts {
         authorization: authorization.clone(),
         connections: gateway.connections().clone(),
+        upstream: gateway.authorization().clone(),
         registry,
         sessions: SessionStore::new(database.clone(), clock.clone()),
         clock: clock.clone(),

@@ -1,7 +1,7 @@
 //! The gateway as a whole: what it is made of, and what the binary asks of it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use portcullis_audit::Trail;
@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
 use crate::bulletin::Bulletin;
 use crate::cache::BearerCache;
 use crate::catalogue::Servers;
@@ -112,6 +113,7 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
     pub(crate) credentials: Credentials,
+    pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
     pub(crate) rounds: Rounds,
     pub(crate) questions: Questions,
@@ -147,21 +149,35 @@ impl Gateway {
         let clock = Arc::clone(&parts.clock);
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
+        let authorization = UpstreamAuthorization::new(UpstreamAuthorizationParts {
+            database: database.clone(),
+            clock: Arc::clone(&clock),
+            trail: parts.trail.clone(),
+            vault: parts.vault.clone(),
+            outbound: parts.outbound.clone(),
+            public_url: parts.registry.public_url().clone(),
+            servers: servers.clone(),
+            connections: parts.connections.clone(),
+            credentials: credentials.clone(),
+            tasks: tasks.clone(),
+        });
+        let tokens = Arc::new(authorization.clone());
         let upstreams = Upstreams::new(upstream::Parts {
             sandbox,
-            reach: Reach::new(servers, credentials.clone(), None, changes.clone()),
+            reach: Reach::new(servers, credentials.clone(), Some(tokens), changes.clone()),
             pool: Pool::new(parts.outbound, clock, Settings::default()),
             connections: parts.connections.clone(),
             changes: changes.clone(),
             tasks: tasks.clone(),
             public_url: parts.registry.public_url().clone(),
         });
-        Ok(Self(Arc::new(Inner {
+        let gateway = Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
             sessions: Sessions::new(database, changes.clone()),
             credentials,
+            authorization,
             connections: parts.connections,
             upstreams,
             rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
@@ -179,7 +195,9 @@ impl Gateway {
             clock: parts.clock,
             trail: parts.trail,
             tasks,
-        })))
+        }));
+        gateway.0.authorization.probe_with(Arc::new(Trial(Arc::downgrade(&gateway.0))));
+        Ok(gateway)
     }
 
     /// Every route of the gateway.
@@ -215,6 +233,12 @@ impl Gateway {
         self.0.upstreams.hear(&self.0.bulletin).await;
     }
 
+    /// The gateway as a client of upstream authorization servers.
+    #[must_use]
+    pub fn authorization(&self) -> &UpstreamAuthorization {
+        &self.0.authorization
+    }
+
     /// Deletes a batch of what is over at `now`.
     ///
     /// # Errors
@@ -222,6 +246,7 @@ impl Gateway {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
         self.0.connections.sweep(now).await?;
         self.0.upstreams.sweep().await;
+        self.0.authorization.sweep(now).await?;
         self.0.sessions.sweep(now).await
     }
 
@@ -242,6 +267,19 @@ impl Gateway {
 impl Probe for Gateway {
     fn probe<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, ()> {
         Box::pin(self.0.upstreams.probe(connection))
+    }
+}
+
+/// Tries connections out once they are authorised. Weak: the gateway holds who holds this.
+struct Trial(Weak<Inner>);
+
+impl Probe for Trial {
+    fn probe<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(gateway) = self.0.upgrade() {
+                gateway.upstreams.probe(connection).await;
+            }
+        })
     }
 }
 

@@ -45,6 +45,8 @@ mod possession;
 mod verdicts;
 
 #[cfg(feature = "gateway")]
+mod authorization;
+#[cfg(feature = "gateway")]
 mod bulletin;
 #[cfg(feature = "gateway")]
 mod cache;
@@ -107,6 +109,8 @@ mod upstream;
 #[cfg(feature = "gateway")]
 mod words;
 
+#[cfg(feature = "gateway")]
+pub use authorization::{AuthorizationError, Authorized, NoAccess, UpstreamAuthorization};
 #[cfg(feature = "gateway")]
 pub use connections::{
     Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,

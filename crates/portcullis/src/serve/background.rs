@@ -43,6 +43,9 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
                 trail.checkpoint(now).await,
                 trail.sweep(now).await,
             ];
+            if let Err(error) = gateway.authorization().retry().await {
+                tracing::warn!(cause = ?error, "postponed refreshes could not be looked at; they will be again");
+            }
             for swept in swept {
                 if let Err(error) = swept {
                     tracing::warn!(cause = ?error, "what has expired could not be swept; it will be tried again");
