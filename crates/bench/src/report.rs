@@ -42,7 +42,7 @@ pub(crate) struct Row {
 pub(crate) struct Report {
     rounds: usize,
     seconds: f64,
-    live_tokens: u32,
+    live_tokens: Vec<u32>,
     remarks: Vec<String>,
     rows: Vec<Row>,
     starts: Vec<Start>,
@@ -115,11 +115,12 @@ impl Row {
 }
 
 impl Report {
-    pub(crate) const fn new(extent: Extent) -> Self {
+    /// `live_tokens`: how many there are, at each of the servers.
+    pub(crate) fn new(extent: Extent, live_tokens: Vec<u32>) -> Self {
         Self {
             rounds: extent.rounds,
             seconds: extent.length.as_secs_f64(),
-            live_tokens: extent.tokens,
+            live_tokens,
             remarks: Vec::new(),
             rows: Vec::new(),
             starts: Vec::new(),
@@ -145,10 +146,13 @@ impl Report {
             println!("{}", serde_json::to_string_pretty(self)?);
             return Ok(());
         }
+        let tokens: Vec<String> = self.live_tokens.iter().map(ToString::to_string).collect();
         println!(
             "{} rounds of {} s, {} live tokens. Pairs are limit / ours; times in milliseconds, processor time in \
              microseconds an operation.",
-            self.rounds, self.seconds, self.live_tokens
+            self.rounds,
+            self.seconds,
+            tokens.join(", ")
         );
         for remark in &self.remarks {
             println!("Note: {remark}.");

@@ -97,7 +97,8 @@ impl Work {
 /// Runs and prints.
 pub(crate) async fn run(options: &Options) -> Outcome<()> {
     let extent = options.extent()?;
-    let mut report = Report::new(extent);
+    let tokens = if options.sizes.is_empty() { vec![extent.tokens] } else { options.sizes.clone() };
+    let mut report = Report::new(extent, tokens);
     if crate::children::cores().is_none() {
         report.remark("one core, or no taskset: servers and load share it, and the figures show that");
     }

@@ -47,10 +47,15 @@ pub(super) async fn on(
     }
     measure(engine, &mut works, extent, report).await?;
     drop(works);
+    let mut last = None;
     for (storage, stage, start, _) in stages {
-        report.start(start.loaded(&stage));
+        last = Some(start.loaded(&stage));
         drop(stage);
         storage.close().await?;
+    }
+    // The largest one's.
+    if let Some(start) = last {
+        report.start(start);
     }
     Ok(())
 }

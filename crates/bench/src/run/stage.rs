@@ -67,7 +67,8 @@ impl Stage {
             Ok(serde_json::from_slice(&product.command(&storage.product, server, &words)?)?)
         };
         add(&format!("{ADD_SIGNED} {}", apart::RESOURCE))?;
-        let (machine, proving, resource) = (add(ADD_MACHINE)?, add(ADD_PROVING)?, add(ADD_ASKING)?);
+        let resource = add(ADD_ASKING)?;
+        let (machine, proving) = (add(ADD_MACHINE)?, add(ADD_PROVING)?);
         let apart = Child::apart(demo.mcp_url.trim_end_matches("/mcp"))?;
         let engine = storage.processes();
         let stage = Self { floor, product, site, browser, machine, proving, resource, apart, engine };

@@ -9,7 +9,7 @@ mod openid;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use portcullis_authorization_server::{Client, ClientOrigin, ClientTrust, Clients};
+use portcullis_authorization_server::{Client, ClientOrigin, ClientTrust, Clients, Resources};
 use portcullis_oauth::{ClientId, RedirectUri, ResourceUri, Secret, SystemClock};
 use serde_json::{Value, json};
 
@@ -132,8 +132,12 @@ async fn find(clients: &Clients, id: &str) -> Result<Client, Problem> {
 
 async fn add(arguments: AddArguments, config: &Config) -> Result<(), Problem> {
     let format = arguments.format;
-    let new = arguments.check(&config.assumed_public_url()?)?;
-    let clients = Clients::new(store::open(config).await?, Arc::new(SystemClock));
+    let new = arguments.check()?;
+    let (database, clock) = (store::open(config).await?, Arc::new(SystemClock));
+    let registered = Resources::new(database.clone(), clock.clone()).list().await;
+    let registered = registered.map_err(|error| Problem::caused(&error))?;
+    new::fits(&new, &config.assumed_public_url()?, &registered)?;
+    let clients = Clients::new(database, clock);
     let (client, secret) = clients.register(new).await.map_err(|error| Problem::caused(&error))?;
     show(&client, secret.as_ref(), format)
 }

@@ -41,6 +41,31 @@ fn resources_are_added_shown_rotated_and_removed_and_a_secret_is_shown_once() {
     assert_eq!(refusal(folder.path(), "resource show https://notes.example/mcp").0, 1);
 }
 
+/// A28: what a client that acts for itself may do at a registered server has that server's words, and no others
+#[test]
+fn a_client_may_be_given_the_scopes_of_a_registered_resource() {
+    let folder = folder();
+    let client = |scope: &str| {
+        let line = "client add --confidential --name Job --grant client_credentials --resource https://notes.example/mcp --scope";
+        run(folder.path(), &format!("{line} {scope} --json"))
+    };
+    let (code, _, refused) = client("notes.read");
+    assert_eq!(code, 2);
+    assert!(refused.contains("a scope that this server does not know"), "{refused}");
+    let resource = "resource add --uri https://notes.example/mcp --name Notes --scope notes.read=Read.";
+    assert_eq!(words(folder.path(), resource).0, 0);
+    let (code, added, note) = client("notes.read");
+    assert_eq!((code, note.as_str()), (0, ""));
+    let added: serde_json::Value = serde_json::from_str(&added).unwrap();
+    assert_eq!(
+        (&added["metadata"]["scope"], &added["resources"][0]),
+        (&"notes.read".into(), &"https://notes.example/mcp".into())
+    );
+    let (code, _, refused) = client("notes.write");
+    assert_eq!(code, 2);
+    assert!(refused.contains("it knows: mcp.") && refused.contains("notes.read"), "{refused}");
+}
+
 /// R9728-2-1, R8707-2-1
 #[test]
 fn what_cannot_be_a_resource_is_refused_in_one_sentence() {

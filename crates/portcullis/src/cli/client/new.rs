@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
-use portcullis_authorization_server::{ClientOrigin, NewClient};
+use portcullis_authorization_server::{ClientOrigin, NewClient, RegisteredResource};
 use portcullis_oauth::{
     ApplicationType, ClientAuthMethod, ClientMetadata, GrantType, PublicUrl, RedirectUri, ResourceRegistry,
     ResourceUri, ScopeSet, scopes,
@@ -60,8 +60,8 @@ fn grant(name: &str) -> GrantType {
 }
 
 impl AddArguments {
-    /// The client to register.
-    pub(super) fn check(self, public_url: &PublicUrl) -> Result<NewClient, Problem> {
+    /// The client to register, as far as the words alone can tell.
+    pub(super) fn check(self) -> Result<NewClient, Problem> {
         let name = self.name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return refused("--name must have 1 to 100 characters, none of them a control character");
@@ -79,19 +79,12 @@ impl AddArguments {
             self.redirect_uris.iter().map(|text| redirect_uri(text)).collect::<Result<Vec<_>, _>>()?;
         let scope = ScopeSet::parse(&self.scope.join(" "))
             .map_err(|error| Problem::configuration(error.to_string()))?;
-        let known: ScopeSet = scopes::ALL.into_iter().collect();
-        if !scope.is_subset(&known) {
-            return refused(format!(
-                "--scope {scope} holds a scope that this server does not know; it knows: {known}"
-            ));
-        }
         if scope.is_empty() && grant_types.contains(&GrantType::ClientCredentials) {
             return refused(
                 "--scope is needed with --grant client_credentials: nobody consents, so it says all that the client may do",
             );
         }
-        let resources =
-            self.resources.iter().map(|text| resource(text, public_url)).collect::<Result<Vec<_>, _>>()?;
+        let resources = self.resources.iter().map(|text| resource(text)).collect::<Result<Vec<_>, _>>()?;
         let token_endpoint_auth_method = match (&keys, confidential) {
             (Some(_), _) => ClientAuthMethod::PrivateKeyJwt,
             (None, true) => ClientAuthMethod::ClientSecretBasic,
@@ -114,6 +107,32 @@ impl AddArguments {
         };
         Ok(NewClient { metadata, origin: ClientOrigin::Admin, resources })
     }
+}
+
+/// Whether the scopes mean something at this server or at a registered one. `serve` may have been given another public URL by
+/// flag, so a resource that looks foreign from here is noted, not refused.
+pub(super) fn fits(
+    new: &NewClient,
+    public_url: &PublicUrl,
+    registered: &[RegisteredResource],
+) -> Result<(), Problem> {
+    let theirs = registered.iter().flat_map(|resource| &resource.what.scopes);
+    let known: ScopeSet = scopes::ALL.into_iter().chain(theirs.map(|scope| scope.name.as_str())).collect();
+    let scope = &new.metadata.scope;
+    if !scope.is_subset(&known) {
+        return refused(format!(
+            "--scope {scope} holds a scope that this server does not know; it knows: {known}"
+        ));
+    }
+    let own = ResourceRegistry::new(public_url.clone());
+    let is_known =
+        |uri: &&ResourceUri| own.find(uri).is_some() || registered.iter().any(|one| one.what.uri == **uri);
+    for uri in new.resources.iter().filter(|uri| !is_known(uri)) {
+        eprintln!(
+            "portcullis: note: {uri} is neither {public_url}/mcp nor below it, nor registered; check it, or set public_url"
+        );
+    }
+    Ok(())
 }
 
 /// The grants that fit each other and the client.
@@ -146,16 +165,8 @@ fn redirect_uri(text: &str) -> Result<RedirectUri, Problem> {
         .map_err(|error| Problem::configuration(format!("cannot register {text}: {error}")))
 }
 
-/// A resource of this server. `serve` may have been given another public URL by flag, so one that looks foreign from
-/// here is noted, not refused.
-fn resource(text: &str, public_url: &PublicUrl) -> Result<ResourceUri, Problem> {
-    let uri = ResourceUri::parse(text).map_err(|error| Problem::configuration(format!("{text}: {error}")))?;
-    if ResourceRegistry::new(public_url.clone()).find(&uri).is_none() {
-        eprintln!(
-            "portcullis: note: {uri} is not {public_url}/mcp nor below it; check it, or set public_url"
-        );
-    }
-    Ok(uri)
+fn resource(text: &str) -> Result<ResourceUri, Problem> {
+    ResourceUri::parse(text).map_err(|error| Problem::configuration(format!("{text}: {error}")))
 }
 
 #[cfg(test)]
@@ -181,7 +192,9 @@ mod tests {
 
     fn check(arguments: AddArguments) -> Result<NewClient, String> {
         let public_url = PublicUrl::parse("http://localhost:8420").unwrap();
-        arguments.check(&public_url).map_err(|problem| problem.to_string())
+        let new = arguments.check().map_err(|problem| problem.to_string())?;
+        fits(&new, &public_url, &[]).map_err(|problem| problem.to_string())?;
+        Ok(new)
     }
 
     #[test]
