@@ -153,7 +153,8 @@ async fn a_target_in_a_private_network_is_private() {
         let names = Box::new(Names(to, Arc::default()));
         let lane = Outbound::resolving(policy, names).unwrap().lane(url, network);
         match lane {
-            Ok(lane) => lane.send(post()).await.unwrap_err().cause.as_str(),
+            // Whoever has that address where the story is told.
+            Ok(lane) => lane.send(post()).await.map_or_else(|error| error.cause.as_str(), |_| "answered"),
             Err(error) => error.cause.as_str(),
         }
     };
