@@ -14,8 +14,10 @@ pub(crate) const DISCOVER_ID: u64 = 1;
 pub(crate) const INITIALIZE_ID: u64 = 2;
 /// The first id of any other request.
 pub(crate) const FIRST_ID: u64 = 3;
-/// -32020 `HeaderMismatch`, -32021 `MissingRequiredClientCapability`, -32022 `UnsupportedProtocolVersion`.
-const MODERN: [i64; 3] = [-32_020, -32_021, UNSUPPORTED_VERSION];
+/// Besides those two: -32021 `MissingRequiredClientCapability`.
+const MODERN: [i64; 3] = [HEADER_MISMATCH, -32_021, UNSUPPORTED_VERSION];
+/// Headers do not say what the body says, or one is missing.
+pub(crate) const HEADER_MISMATCH: i64 = -32_020;
 /// The server does not speak the revision that a request was written in.
 pub(crate) const UNSUPPORTED_VERSION: i64 = -32_022;
 

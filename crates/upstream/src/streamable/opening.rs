@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use super::headers;
 use super::wire::{Reply, Wire};
 use crate::handshake::{self, DISCOVER, DISCOVER_ID, INITIALIZE_ID, Probe};
-use crate::{Endpoint, Era, Failure, Greeting, Request, Revision};
+use crate::{Endpoint, Era, Failure, Greeting, Revision};
 
 /// A server that was greeted.
 pub(super) struct Opened {
@@ -36,7 +36,7 @@ pub(super) async fn open(wire: &Wire, endpoint: &Endpoint) -> Result<Opened, Fai
 async fn discover(wire: &Wire, endpoint: &Endpoint) -> Result<Probe, Failure> {
     let body = handshake::discover(&endpoint.capabilities)?;
     let mut named = headers::of_revision(Revision::V2026_07_28, None);
-    headers::mirror(&mut named, &Request::new(DISCOVER), None)?;
+    headers::mirror(&mut named, DISCOVER, None, &[])?;
     let reply = wire.post(wire.headers(), named, body).await?;
     handshake::discovered(plain_result(reply, DISCOVER_ID, wire).await)
 }
