@@ -18,6 +18,7 @@ use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
+use portcullis_upstream::Launcher;
 use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
 
@@ -102,6 +103,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         changes: changes.clone(),
         vault,
         outbound,
+        launcher: launcher(),
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,
@@ -156,6 +158,17 @@ fn settings(config: &Config) -> Settings {
         openid: config.openid,
         dpop: config.dpop,
         dpop_nonces: config.dpop_nonces,
+    }
+}
+
+/// Programs that are servers are started by this executable, which becomes them.
+fn launcher() -> Option<Launcher> {
+    match std::env::current_exe() {
+        Ok(executable) => Some(Launcher { executable, arguments: vec!["stdio-child".to_owned()] }),
+        Err(error) => {
+            tracing::warn!(%error, "servers over stdio cannot be started");
+            None
+        }
     }
 }
 

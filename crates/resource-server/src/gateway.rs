@@ -11,7 +11,7 @@ use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
 use portcullis_outbound::Outbound;
-use portcullis_upstream::{Pool, Settings};
+use portcullis_upstream::{Launcher, Pool, Settings};
 use portcullis_vault::Vault;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,8 @@ pub struct GatewayParts {
     pub vault: Vault,
     /// The client for addresses that strangers name.
     pub outbound: Outbound,
+    /// How programs are started that are servers; without it none is.
+    pub launcher: Option<Launcher>,
     /// Origins from which web pages may call, besides our own (DC-17).
     pub allowed_origins: Vec<String>,
     /// The folder of the sandbox server; see [`sandbox::seed`].
@@ -162,10 +164,11 @@ impl Gateway {
             tasks: tasks.clone(),
         });
         let tokens = Arc::new(authorization.clone());
+        let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
             sandbox,
             reach: Reach::new(servers, credentials.clone(), Some(tokens), changes.clone()),
-            pool: Pool::new(parts.outbound, clock, Settings::default()),
+            pool: Pool::new(parts.outbound, clock, settings),
             connections: parts.connections.clone(),
             changes: changes.clone(),
             tasks: tasks.clone(),

@@ -14,8 +14,10 @@ pub(crate) const DISCOVER_ID: u64 = 1;
 pub(crate) const INITIALIZE_ID: u64 = 2;
 /// The first id of any other request.
 pub(crate) const FIRST_ID: u64 = 3;
-/// -32020 `HeaderMismatch`, -32021 `MissingRequiredClientCapability`, -32022 `UnsupportedProtocolVersion`.
-const MODERN: [i64; 3] = [-32_020, -32_021, UNSUPPORTED_VERSION];
+/// Besides those two: -32021 `MissingRequiredClientCapability`.
+const MODERN: [i64; 3] = [HEADER_MISMATCH, -32_021, UNSUPPORTED_VERSION];
+/// Headers do not say what the body says, or one is missing.
+pub(crate) const HEADER_MISMATCH: i64 = -32_020;
 /// The server does not speak the revision that a request was written in.
 pub(crate) const UNSUPPORTED_VERSION: i64 = -32_022;
 
@@ -25,6 +27,8 @@ pub(crate) enum Probe {
     Stateless(Greeting),
     /// One of the other era, or one that speaks both and not our revision of this one.
     Other,
+    /// One that refused our revision and names it among those that it speaks.
+    Again(RpcError),
 }
 
 #[derive(Deserialize)]
@@ -89,7 +93,8 @@ fn speaks_ours(supported: &[String]) -> Result<bool, Failure> {
 fn refused(error: RpcError) -> Result<Probe, Failure> {
     let data = error.data.as_deref().filter(|_| error.code == UNSUPPORTED_VERSION);
     match data.map(|data| serde_json::from_str::<Unsupported>(data.get())) {
-        Some(Ok(unsupported)) if !speaks_ours(&unsupported.supported)? => Ok(Probe::Other),
+        Some(Ok(unsupported)) if speaks_ours(&unsupported.supported)? => Ok(Probe::Again(error)),
+        Some(Ok(_)) => Ok(Probe::Other),
         _ => Err(Failure::Rpc(error)),
     }
 }
@@ -119,6 +124,7 @@ mod tests {
         match discovered(outcome) {
             Ok(Probe::Stateless(_)) => "stateless",
             Ok(Probe::Other) => "other",
+            Ok(Probe::Again(_)) => "again",
             Err(failure) => failure.as_str(),
         }
     }
@@ -133,6 +139,7 @@ mod tests {
             (Ok(r#"{"anything":1}"#), "other"),
             (Err((-32_022, r#"{"supported":["2025-06-18"],"requested":"2026-07-28"}"#)), "other"),
             (Err((-32_022, r#"{"supported":["1900-01-01"],"requested":"2026-07-28"}"#)), "upstream_not_mcp"),
+            (Err((-32_022, r#"{"supported":["2026-07-28"],"requested":"2026-07-28"}"#)), "again"),
             (Err((-32_021, "{}")), "upstream_error"),
             (Err((-32_601, "null")), "other"),
             (Err((-32_000, "null")), "other"),

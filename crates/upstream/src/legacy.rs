@@ -88,7 +88,12 @@ impl Legacy {
         endpoint: &Endpoint,
         request: &Request,
     ) -> Result<Box<serde_json::value::RawValue>, Failure> {
-        self.channel.request(endpoint, &self.greeting, request).await
+        let outcome = self.channel.request(endpoint, &self.greeting, request).await;
+        // The credential is that of the opening; who has another one by now opens the stream anew.
+        if let Err(failure @ Failure::Unauthorized { .. }) = &outcome {
+            self.channel.close(failure);
+        }
+        outcome
     }
 
     /// Its one stream says all that it says.

@@ -1,12 +1,13 @@
 //! Which parameters of a tool are mirrored into headers (2026-07-28, "Custom Headers from Tool Parameters"): what a schema
-//! declares, whether it may, and the values of one call.
+//! declares, whether it may, and the values of one call. What was learnt from lists is remembered elsewhere.
 
 use std::collections::HashSet;
 
 use http::header::HeaderName;
 use serde_json::Value;
 
-const MARK: &str = "x-mcp-header";
+/// What a parameter is marked with.
+pub(crate) const MARK: &str = "x-mcp-header";
 /// The greatest integer that JavaScript keeps apart from its neighbours.
 const SAFE: u64 = 9_007_199_254_740_991;
 /// Deeper schemas declare nothing.
@@ -14,23 +15,23 @@ const DEPTH: usize = 32;
 
 /// One parameter of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mirrored {
+pub(crate) struct Mirrored {
     /// The name behind `Mcp-Param-`.
-    pub name: String,
+    pub(crate) name: String,
     /// The keys that lead to it from the arguments.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
 }
 
 /// Why a tool must not be offered: something in its schema is marked that cannot be mirrored (HTTP26-13).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the tool's schema marks a parameter for a header in a way that is not allowed: {0}")]
-pub struct Unmirrorable(&'static str);
+pub(crate) struct Unmirrorable(&'static str);
 
 /// What `input_schema` declares.
 ///
 /// # Errors
 /// When a mark stands where none may, or its name is none, or said twice. The tool is then left out of every list.
-pub fn declared(input_schema: &Value) -> Result<Vec<Mirrored>, Unmirrorable> {
+pub(crate) fn declared(input_schema: &Value) -> Result<Vec<Mirrored>, Unmirrorable> {
     let mut found = Vec::new();
     properties(input_schema, &mut Vec::new(), &mut found)?;
     if marks(input_schema, 0) != found.len() {
@@ -43,8 +44,8 @@ pub fn declared(input_schema: &Value) -> Result<Vec<Mirrored>, Unmirrorable> {
     Ok(found)
 }
 
-/// The values of one call, for [`Request::mirroring`](crate::Request::mirroring). What is absent or null has no header.
-pub fn values(declared: &[Mirrored], arguments: &Value) -> Vec<(String, String)> {
+/// The names and values of one call. What is absent or null has no header.
+pub(crate) fn values(declared: &[Mirrored], arguments: &Value) -> Vec<(String, String)> {
     let value = |mirrored: &Mirrored| {
         let found = mirrored.path.iter().try_fold(arguments, |value, key| value.get(key))?;
         match found {

@@ -16,8 +16,8 @@ use crate::session::{Context, Session, Trouble};
 use crate::stdio::Restarts;
 use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription, Transport};
 
-/// So long opening a session may take where no request sets the time.
-const OPENING: Duration = Duration::from_secs(30);
+/// So long a session may take to open, whatever time its request has: programs may be fetched before they start.
+const OPENING: Duration = Duration::from_mins(1);
 
 /// A session that may still have to be opened; who holds the lock opens it.
 type Slot = Arc<AsyncMutex<Option<Arc<Session>>>>;
@@ -192,7 +192,8 @@ impl Peer {
             let admitted = self.state().restarts.admit(clock.now());
             admitted.map_err(|retry_after| Failure::BreakerOpen { retry_after })?;
         }
-        let session = Arc::new(Session::open(context, endpoint).await?);
+        let opened = timeout(OPENING, Session::open(context, endpoint)).await;
+        let session = Arc::new(opened.unwrap_or(Err(Failure::Timeout))?);
         *slot = Some(session.clone());
         Ok(session)
     }

@@ -23,7 +23,6 @@ pub struct Request {
     pub(crate) method: String,
     pub(crate) params: Option<Box<RawValue>>,
     pub(crate) within: Duration,
-    pub(crate) mirrored: Vec<(String, String)>,
     pub(crate) events: Arc<dyn Events>,
 }
 
@@ -31,8 +30,7 @@ impl Request {
     /// A request without parameters, to be answered within a minute, that hears nothing and answers nothing.
     #[must_use]
     pub fn new(method: impl Into<String>) -> Self {
-        let (method, params, mirrored) = (method.into(), None, Vec::new());
-        Self { method, params, within: DEADLINE, mirrored, events: Arc::new(Silent) }
+        Self { method: method.into(), params: None, within: DEADLINE, events: Arc::new(Silent) }
     }
 
     /// With parameters: a JSON object. What the protocol itself keeps in `_meta` (revision, client, capabilities) is
@@ -46,13 +44,6 @@ impl Request {
     #[must_use]
     pub fn within(self, within: Duration) -> Self {
         Self { within, ..self }
-    }
-
-    /// With the parameters that the tool's schema wants mirrored: the name behind `Mcp-Param-` and the value as text
-    /// (2026-07-28, "Custom Headers from Tool Parameters"). Other eras and transports leave them out.
-    #[must_use]
-    pub fn mirroring(self, mirrored: Vec<(String, String)>) -> Self {
-        Self { mirrored, ..self }
     }
 
     /// Tells `events` what the server says and asks meanwhile.

@@ -2,6 +2,7 @@
 
 mod headers;
 pub(crate) mod listening;
+mod mirroring;
 mod opening;
 mod stream;
 mod wire;
@@ -18,16 +19,21 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Headers;
-use crate::handshake::{FIRST_ID, UNSUPPORTED_VERSION};
+use crate::handshake::{FIRST_ID, HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::session::{Context, Trouble};
 use crate::talk::Listener;
 use crate::{Endpoint, Era, Failure, Greeting, HttpTarget, Listening, Request, Subscription, message, meta};
 use listening::Changes;
+use mirroring::Mirrors;
 use stream::Stream;
 use wire::Reply;
 
 pub(crate) use wire::Wire;
 
+const TOOLS: &str = "tools/list";
+const CALL: &str = "tools/call";
+/// So many pages of tools are read for what they want mirrored.
+const PAGES: usize = 20;
 /// So long a server is told that a request is cancelled.
 const CANCELLING: Duration = Duration::from_secs(2);
 
@@ -38,6 +44,7 @@ pub(crate) struct HttpSession {
     /// `Mcp-Session-Id`, if the server gave one.
     id: Option<HeaderValue>,
     requests: AtomicU64,
+    mirrors: Mirrors,
     closed: CancellationToken,
 }
 
@@ -60,7 +67,8 @@ impl HttpSession {
         let wire = Arc::new(Wire::new(context, endpoint, target)?);
         let opened = opening::open(&wire, endpoint).await?;
         let (requests, closed) = (AtomicU64::new(FIRST_ID), CancellationToken::new());
-        Ok(Self { wire, greeting: opened.greeting, id: opened.session, requests, closed })
+        let (greeting, id) = (opened.greeting, opened.session);
+        Ok(Self { wire, greeting, id, requests, mirrors: Mirrors::default(), closed })
     }
 
     pub(crate) fn greeting(&self) -> &Greeting {
@@ -77,6 +85,34 @@ impl HttpSession {
         endpoint: &Endpoint,
         request: &Request,
     ) -> Result<Box<RawValue>, Trouble> {
+        if self.has_sessions() {
+            return self.once(endpoint, request).await;
+        }
+        match self.once(endpoint, request).await {
+            Ok(result) if request.method == TOOLS => Ok(self.mirrors.learn(request, result)?),
+            // "Client Behavior": the tool wants a parameter mirrored that was not, and nothing was done.
+            Err(Trouble::Failed(Failure::Rpc(error)))
+                if error.code == HEADER_MISMATCH && request.method == CALL =>
+            {
+                self.relist(endpoint, request.within).await?;
+                self.once(endpoint, request).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Reads the tools anew, for what they want mirrored.
+    async fn relist(&self, endpoint: &Endpoint, within: Duration) -> Result<(), Trouble> {
+        let mut request = Request::new(TOOLS).within(within);
+        for _ in 0..PAGES {
+            let result = self.mirrors.learn(&request, self.once(endpoint, &request).await?)?;
+            let Some(next) = mirroring::next_page(&result)? else { break };
+            request = request.with(next);
+        }
+        Ok(())
+    }
+
+    async fn once(&self, endpoint: &Endpoint, request: &Request) -> Result<Box<RawValue>, Trouble> {
         let Outgoing { id, named, token, reply, cancelling } = self.send(endpoint, request).await?;
         let status = reply.status;
         let outcome = if !reply.is_success() {
@@ -110,7 +146,8 @@ impl HttpSession {
         let cancelling = if self.has_sessions() {
             Cancelling::armed(id, &self.wire, &endpoint.headers, &named)
         } else {
-            headers::mirror(&mut all, request, params)?;
+            let mirrored = if request.method == CALL { self.mirrors.values(params) } else { Vec::new() };
+            headers::mirror(&mut all, &request.method, params, &mirrored)?;
             Cancelling::unneeded()
         };
         let sent = self.wire.post(&endpoint.headers, all, body).await;

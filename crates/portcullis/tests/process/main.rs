@@ -8,3 +8,4 @@ mod keys;
 mod resources;
 mod serving;
 mod shell;
+mod stdio;

@@ -147,6 +147,7 @@ impl Stage {
             trail: Trail::new(database.clone()),
             changes: changes.clone(),
             outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
+            launcher: None,
             vault,
             allowed_origins: vec!["https://inspector.example".to_owned()],
             sandbox_folder: folder.path().to_owned(),

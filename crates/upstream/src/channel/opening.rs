@@ -43,11 +43,12 @@ async fn greet(channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Greeting, 
         probed = &mut probing => match probed? {
             Probe::Stateless(greeting) => Ok(greeting),
             Probe::Other => initializing.await,
+            Probe::Again(error) => Err(Failure::Rpc(error)),
         },
         initialized = &mut initializing => match initialized {
             Err(Failure::Rpc(_)) => match probing.await? {
                 Probe::Stateless(greeting) => Ok(greeting),
-                Probe::Other => Err(Failure::not_mcp("the server takes neither greeting")),
+                _ => Err(Failure::not_mcp("the server takes neither greeting")),
             },
             outcome => outcome,
         },
@@ -72,5 +73,6 @@ async fn decide(probe: Probe, channel: &Arc<Channel>, endpoint: &Endpoint) -> Re
     match probe {
         Probe::Stateless(greeting) => Ok(greeting),
         Probe::Other => initialize(channel, endpoint).await,
+        Probe::Again(error) => Err(Failure::Rpc(error)),
     }
 }

@@ -7,7 +7,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Failure, Request, Revision};
+use crate::{Failure, Revision};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -36,12 +36,13 @@ struct Named {
 /// (HTTP26-4, -5, -10).
 pub(super) fn mirror(
     headers: &mut HeaderMap,
-    request: &Request,
+    method: &str,
     params: Option<&RawValue>,
+    mirrored: &[(String, String)],
 ) -> Result<(), Failure> {
-    headers.insert(METHOD, encoded(&request.method)?);
+    headers.insert(METHOD, encoded(method)?);
     let named = || -> Option<Named> { serde_json::from_str(params?.get()).ok() };
-    let name = match request.method.as_str() {
+    let name = match method {
         "tools/call" | "prompts/get" => named().and_then(|named| named.name),
         "resources/read" => named().and_then(|named| named.uri),
         _ => None,
@@ -49,7 +50,7 @@ pub(super) fn mirror(
     if let Some(name) = name {
         headers.insert(NAME, encoded(&name)?);
     }
-    for (name, value) in &request.mirrored {
+    for (name, value) in mirrored {
         let name = HeaderName::from_bytes(format!("{PARAM}{name}").as_bytes())
             .map_err(|_| Failure::not_mcp("a tool wants a parameter mirrored under no header's name"))?;
         headers.insert(name, encoded(value)?);

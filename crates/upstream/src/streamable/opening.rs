@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use super::headers;
 use super::wire::{Reply, Wire};
 use crate::handshake::{self, DISCOVER, DISCOVER_ID, INITIALIZE_ID, Probe};
-use crate::{Endpoint, Era, Failure, Greeting, Request, Revision};
+use crate::{Endpoint, Era, Failure, Greeting, Revision};
 
 /// A server that was greeted.
 pub(super) struct Opened {
@@ -19,6 +19,7 @@ pub(super) async fn open(wire: &Wire, endpoint: &Endpoint) -> Result<Opened, Fai
         return match discover(wire, endpoint).await? {
             Probe::Stateless(greeting) => Ok(Opened { greeting, session: None }),
             Probe::Other => initialize(wire, endpoint).await,
+            Probe::Again(error) => Err(Failure::Rpc(error)),
         };
     }
     // A server may have been replaced by one that has no sessions any more.
@@ -33,10 +34,18 @@ pub(super) async fn open(wire: &Wire, endpoint: &Endpoint) -> Result<Opened, Fai
     }
 }
 
+/// Asks; a second time where the server refuses what it says that it takes.
 async fn discover(wire: &Wire, endpoint: &Endpoint) -> Result<Probe, Failure> {
+    match probe(wire, endpoint).await? {
+        Probe::Again(_) => probe(wire, endpoint).await,
+        probed => Ok(probed),
+    }
+}
+
+async fn probe(wire: &Wire, endpoint: &Endpoint) -> Result<Probe, Failure> {
     let body = handshake::discover(&endpoint.capabilities)?;
     let mut named = headers::of_revision(Revision::V2026_07_28, None);
-    headers::mirror(&mut named, &Request::new(DISCOVER), None)?;
+    headers::mirror(&mut named, DISCOVER, None, &[])?;
     let reply = wire.post(wire.headers(), named, body).await?;
     handshake::discovered(plain_result(reply, DISCOVER_ID, wire).await)
 }

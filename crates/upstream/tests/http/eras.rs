@@ -79,9 +79,9 @@ async fn a_stream_cannot_send_the_credential_elsewhere() {
 #[tokio::test]
 async fn the_stateless_era_repeats_the_body_in_headers() {
     let stage = Stage::new().await;
-    let request = call("test_mirrored", &json!({"region": "Zürich", "query": "q"}));
-    let mirrored = vec![("Region".to_owned(), "Zürich".to_owned())];
-    stage.send(&stage.at("/stateless"), request.mirroring(mirrored)).await.unwrap();
+    stage.send(&stage.at("/stateless"), Request::new("tools/list")).await.unwrap();
+    let arguments = json!({"region": "Zürich", "query": "q"});
+    stage.call("/stateless", "test_mirrored", &arguments).await.unwrap();
     let seen = stage.upstream.seen_of("tools/call").remove(0);
     for (name, value) in [
         ("mcp-protocol-version", "2026-07-28"),
@@ -101,13 +101,40 @@ async fn the_stateless_era_repeats_the_body_in_headers() {
     assert_eq!(stage.upstream.seen_of("resources/read")[0].headers["mcp-name"], "test://static-text");
 }
 
+/// HTTP26-10: a tool whose list nobody has read yet refuses for want of a header, is looked at, and called again
+#[tokio::test]
+async fn what_is_to_be_mirrored_is_looked_up_when_it_is_missed() {
+    let stage = Stage::new().await;
+    for region in [json!("eu"), json!("us"), json!(null)] {
+        stage.call("/stateless", "test_mirrored", &json!({"region": region})).await.unwrap();
+    }
+    assert_eq!(stage.upstream.seen_of("tools/list").len(), 1);
+    let calls = stage.upstream.seen_of("tools/call");
+    let regions: Vec<_> = calls.iter().map(|seen| seen.headers.get("mcp-param-region").cloned()).collect();
+    assert_eq!(regions, [None, Some("eu".to_owned()), Some("us".to_owned()), None]);
+}
+
+/// HTTP26-13: a tool that marks what must not be marked is not offered, and the others are
+#[tokio::test]
+async fn a_tool_with_a_wrong_mark_is_left_out() {
+    let names = async |path: &str| {
+        let stage = Stage::new().await;
+        let result = stage.send(&stage.at(path), Request::new("tools/list")).await.unwrap();
+        let tools = result["tools"].as_array().unwrap().clone();
+        tools.into_iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (stateless, sessions) = (names("/stateless").await, names("/sessions").await);
+    assert!(!stateless.contains(&"wrongly_marked".to_owned()));
+    assert!(stateless.contains(&"test_mirrored".to_owned()));
+    assert!(sessions.contains(&"wrongly_marked".to_owned()), "which mean nothing there");
+}
+
 /// HTTP26-12: what only the stateless era validates is not sent to others
 #[tokio::test]
 async fn sessions_get_their_own_headers_and_no_others() {
     let stage = Stage::new().await;
-    let request = call("test_mirrored", &json!({"region": "r"}));
-    let request = request.mirroring(vec![("Region".to_owned(), "r".to_owned())]);
-    stage.send(&stage.at("/sessions"), request).await.unwrap();
+    stage.send(&stage.at("/sessions"), Request::new("tools/list")).await.unwrap();
+    stage.call("/sessions", "test_mirrored", &json!({"region": "r"})).await.unwrap();
     let headers = stage.upstream.seen_of("tools/call").remove(0).headers;
     assert_eq!(headers["mcp-protocol-version"], "2025-11-25");
     assert!(headers.contains_key("mcp-session-id"));

@@ -26,6 +26,10 @@ pub(super) fn list() -> Vec<Value> {
     ]
     .map(plain)
     .into();
+    // Marks a parameter for a header where no mark may be.
+    let items = json!({"type": "string", "x-mcp-header": "Item"});
+    let wrong = json!({"type": "object", "properties": {"all": {"type": "array", "items": items}}});
+    all.push(tool("wrongly_marked", &wrong));
     all.extend(["big", "stderr"].map(|name| tool(name, &count)));
     all
 }
