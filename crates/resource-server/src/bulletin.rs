@@ -1,4 +1,4 @@
-//! What open streams are told: that a connection's lists or a resource changed, or that somebody's rights did. What is
+//! What open streams are told: that a connection's lists changed, or that somebody's rights did. What is
 //! missed is never lost: a list is asked for again, and rights are looked at every few seconds.
 
 use std::sync::Arc;
@@ -17,8 +17,6 @@ const WAITING: usize = 256;
 pub(crate) enum News {
     /// A connection offers something else; its owner, unless it is gone, and which lists, if that is known.
     Lists(ConnectionId, Option<PrincipalId>, Option<Kind>),
-    /// A resource changed, under the upstream's own address.
-    Resource(ConnectionId, String),
     /// Somebody may do more or less than before.
     Rights,
 }

@@ -128,6 +128,9 @@ pub(crate) struct Extras {
     pub(crate) responses: Option<Params>,
     /// What the server wants to see again with that.
     pub(crate) state: Option<String>,
+    /// Arguments that stand in headers too: as the client sent them, and once they were held against the body as the
+    /// server is sent them.
+    pub(crate) mirrored: Vec<(String, String)>,
 }
 
 impl Extras {

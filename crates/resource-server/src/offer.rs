@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use jsonschema::Validator;
 use portcullis_oauth::Alias;
+use portcullis_upstream::mirror::{self, Mirrored};
 use serde_json::{Map, Value};
 
 use crate::names;
@@ -74,8 +75,11 @@ pub(crate) struct Offer {
     pub(crate) key: String,
     /// How the upstream describes it. Its annotations are a hint to clients and never allow anything here (TOOL-8).
     pub(crate) description: Map<String, Value>,
-    /// The compiled schema, made when it is first needed: most tools are listed often and never called.
+    /// Which arguments are mirrored into headers.
+    pub(crate) mirrored: Vec<Mirrored>,
+    /// The compiled schemas, made when they are first needed: most tools are listed often and never called.
     schema: OnceLock<Result<Validator, SchemaError>>,
+    output: OnceLock<Result<Validator, SchemaError>>,
 }
 
 impl Offer {
@@ -91,7 +95,22 @@ impl Offer {
             Kind::Prompts => names::is_usable(&key),
             Kind::Resources | Kind::Templates => is_address(&key),
         };
-        usable.then_some(Self { key, description, schema: OnceLock::new() })
+        let mirrored = match description.get("inputSchema").filter(|_| kind == Kind::Tools) {
+            // HTTP26-13: what cannot be mirrored as it says is no tool
+            Some(schema) => mirror::declared(schema)
+                .inspect_err(|why| tracing::warn!(tool = key, %why, "a tool is left out of its list"))
+                .ok()?,
+            None => vec![],
+        };
+        let (schema, output) = (OnceLock::new(), OnceLock::new());
+        usable.then_some(Self { key, description, mirrored, schema, output })
+    }
+
+    /// What a result must obey, if the tool says so (TOOL-5).
+    pub(crate) fn output_schema(&self) -> Option<Result<&Validator, SchemaError>> {
+        let described = self.description.get("outputSchema")?;
+        let compiled = self.output.get_or_init(|| schema::compile(described));
+        Some(compiled.as_ref().map_err(|why| *why))
     }
 
     /// What arguments must obey.

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use portcullis_oauth::Timestamp;
+use portcullis_upstream::mirror;
+use serde_json::Value;
 
 use super::answer::Answer;
 use super::case::Case;
 use super::target::Target;
 use super::{Caller, arguments, limit, target};
-use crate::errand::{Dispatch, Errand, Extras};
+use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::Line;
+use crate::offer::Offer;
 use crate::policy;
-use crate::protocol::code;
+use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
 use crate::relay::Origin;
 use crate::round::{self, Binding};
@@ -28,16 +31,18 @@ pub(super) async fn run(
 ) -> Result<Answer, Refusal> {
     case.names(errand.name());
     let target = target::locate(caller, case, &errand).await?;
-    let errand = match (errand.named(&target.own), &target.offer) {
+    let (errand, extras) = match (errand.named(&target.own), &target.offer) {
         (Errand::Tool { name, arguments }, Some(tool)) => {
-            Errand::Tool { name, arguments: arguments::obey(tool, arguments)? }
+            let extras = mirrored(caller, tool, &arguments, extras)?;
+            (Errand::Tool { name, arguments: arguments::obey(tool, arguments)? }, extras)
         }
-        (other, _) => other,
+        (other, _) => (other, extras),
     };
     let form = Form::of(&errand);
     let Target { connection, trust, offer, own } = target;
     let tool = offer.as_deref().filter(|_| form == Form::Tool);
     let origin = Origin { alias: connection.alias.clone(), own: caller.resource.alias.is_some() };
+    let extras = levelled(caller, extras);
     let mut wanted = Dispatch { connection: connection.clone(), errand, extras };
     let binding = Binding::of(&caller.bearer, &wanted);
     wanted.extras = opened(caller, &binding, wanted.extras, case.now)?;
@@ -46,7 +51,9 @@ pub(super) async fn run(
     if form == Form::Tool {
         limit::tool(caller, &connection, &own, case.now)?;
     }
+    let tool = offer.filter(|_| form == Form::Tool);
     let job = Job {
+        tool,
         gateway: Arc::clone(&caller.gateway),
         case: case.clone(),
         line: line.clone(),
@@ -55,6 +62,25 @@ pub(super) async fn run(
         binding,
     };
     job.run(caller, permitted).await
+}
+
+/// Arguments that the schema wants in headers too: the same in both (HTTP26-10), and from here on the body's.
+fn mirrored(caller: &Caller, tool: &Offer, arguments: &Params, extras: Extras) -> Result<Extras, Refusal> {
+    let wanted = mirror::values(&tool.mirrored, &Value::Object(arguments.clone()));
+    if caller.era == Era::Stateless {
+        let declared = tool.mirrored.iter().map(|mirrored| mirrored.name.clone());
+        headers::mirrored(&wanted, declared, &extras.mirrored)?;
+    }
+    Ok(Extras { mirrored: wanted, ..extras })
+}
+
+/// From which level on a session wants log messages, for servers that want to be told with each request.
+fn levelled(caller: &Caller, mut extras: Extras) -> Extras {
+    if let Some(session) = &caller.session {
+        let level = session.level().unwrap_or(Level::Info);
+        extras.meta.insert(meta::LOG_LEVEL.to_owned(), Value::from(level.as_str()));
+    }
+    extras
 }
 
 /// The upstream's own state in place of ours, which is good for this very request of this caller alone (T18, T19).

@@ -19,7 +19,6 @@ use super::list::reached;
 use super::{Caller, session};
 use crate::bulletin::News;
 use crate::envelope::Id;
-use crate::names;
 use crate::refusal::Refusal;
 
 /// So often a stream looks whether it may go on, and says that it is alive.
@@ -28,20 +27,17 @@ const BEAT: Duration = Duration::from_secs(3);
 const WAITING: usize = 64;
 /// What tells notifications of one stream from those of another (2026-07-28, "Subscriptions").
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-/// More resources are not watched by one stream.
-const RESOURCES: usize = 100;
 
-/// What a stream tells of.
+/// What a stream tells of: lists, by their capability. Single resources are not watched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Wanted {
     kinds: Vec<&'static str>,
-    uris: Vec<String>,
 }
 
 impl Wanted {
     /// Every list.
     pub(super) fn lists() -> Self {
-        Self { kinds: LISTS.iter().map(|(capability, _)| *capability).collect(), uris: vec![] }
+        Self { kinds: LISTS.iter().map(|(capability, _)| *capability).collect() }
     }
 
     /// What a filter asks for.
@@ -49,14 +45,12 @@ impl Wanted {
         let wants = |member: &str| filter.get(member) == Some(&Value::Bool(true));
         let kinds =
             LISTS.iter().filter(|(_, member)| wants(member)).map(|(capability, _)| *capability).collect();
-        let uris = filter.get("resourceSubscriptions").and_then(Value::as_array);
-        let uris = uris.into_iter().flatten().filter_map(Value::as_str).take(RESOURCES).map(str::to_owned);
-        Self { kinds, uris: uris.collect() }
+        Self { kinds }
     }
 
     /// Every scope that is needed to hear of it.
     pub(crate) fn scope(&self) -> ScopeSet {
-        let resources = self.kinds.contains(&"resources") || !self.uris.is_empty();
+        let resources = self.kinds.contains(&"resources");
         let tools = self.kinds.iter().any(|kind| *kind != "resources");
         let needed = [(tools, TOOLS_READ), (resources, RESOURCES_READ)];
         needed.into_iter().filter(|(needed, _)| *needed).map(|(_, scope)| scope).collect()
@@ -76,9 +70,6 @@ impl Wanted {
             if self.kinds.contains(&capability) {
                 filter.insert(member.to_owned(), Value::Bool(true));
             }
-        }
-        if !self.uris.is_empty() {
-            filter.insert("resourceSubscriptions".to_owned(), json!(self.uris));
         }
         Value::Object(filter)
     }
@@ -168,15 +159,6 @@ impl Teller {
                     Some(kind) => self.changed(kind.capability()).await,
                     None => self.everything().await,
                 }
-            }
-            News::Resource(connection, uri) => {
-                let Some(alias) = self.known.get(&connection) else { return Ok(()) };
-                let own = self.caller.resource.alias.is_some();
-                let uri = if own { uri } else { names::wrap_uri(alias, &uri) };
-                if self.wanted.uris.contains(&uri) {
-                    return self.say("notifications/resources/updated", json!({"uri": uri})).await;
-                }
-                Ok(())
             }
         }
     }

@@ -13,7 +13,7 @@ use super::{Caller, body, session, token};
 use crate::envelope::{Call, Id, Message};
 use crate::gateway::Inner;
 use crate::line::Ability;
-use crate::protocol::{Level, Operation, headers, meta};
+use crate::protocol::{Era, Level, Operation, headers, meta};
 use crate::reach::Asking;
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -61,7 +61,10 @@ pub(super) async fn message(
         Message::Request(id, call) => {
             let streams = body::accepts_stream(&parts.headers);
             let ability = ability(&call, caller.session.as_ref(), streams);
-            let operation = Operation::read(caller.era, call)?;
+            let mut operation = Operation::read(caller.era, call)?;
+            if let (Operation::Errand(_, extras), Era::Stateless) = (&mut operation, caller.era) {
+                extras.mirrored = headers::parameters(&parts.headers)?;
+            }
             let token = presented.token().clone();
             Ok(Received::Request(Box::new(Asked { caller, id, operation, ability, streams, token })))
         }

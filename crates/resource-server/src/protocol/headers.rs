@@ -15,6 +15,7 @@ pub(crate) const VERSION: &str = "mcp-protocol-version";
 pub(crate) const SESSION: &str = "mcp-session-id";
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
+const PARAMETER: &str = "mcp-param-";
 
 const META: &str = "_meta";
 
@@ -145,6 +146,48 @@ fn named(headers: &HeaderMap, call: &Call) -> Result<(), Refusal> {
             None => Err(mismatch(NAME, "cannot be decoded")),
         },
     }
+}
+
+/// The parameters of a tool that stand in headers, by their names in lower case (HTTP26-10, HTTP26-11).
+pub(crate) fn parameters(headers: &HeaderMap) -> Result<Vec<(String, String)>, Refusal> {
+    let mut found: Vec<(String, String)> = vec![];
+    for (header, value) in headers {
+        let Some(parameter) = header.as_str().strip_prefix(PARAMETER) else { continue };
+        if found.iter().any(|(known, _)| known == parameter) {
+            return Err(mismatch(header.as_str(), "was sent more than once"));
+        }
+        let value = value.to_str().ok().and_then(name::decode);
+        let value = value.ok_or_else(|| mismatch(header.as_str(), "cannot be read"))?;
+        found.push((parameter.to_owned(), value));
+    }
+    Ok(found)
+}
+
+/// Refuses unless what stands in headers is what stands in the arguments: `wanted` by the names of the tool's schema.
+pub(crate) fn mirrored(
+    wanted: &[(String, String)],
+    declared: impl Iterator<Item = String>,
+    sent: &[(String, String)],
+) -> Result<(), Refusal> {
+    for parameter in declared {
+        let parameter = parameter.to_ascii_lowercase();
+        let in_body = wanted.iter().find(|(known, _)| known.eq_ignore_ascii_case(&parameter));
+        let in_header = sent.iter().find(|(known, _)| *known == parameter);
+        let header = || format!("{PARAMETER}{parameter}");
+        match (in_body, in_header) {
+            (None, None) => {}
+            (Some((_, body)), Some((_, header))) if same(body, header) => {}
+            (Some(_), None) => return Err(mismatch(&header(), "is missing")),
+            (Some(_), Some(_)) | (None, Some(_)) => return Err(mismatch(&header(), "differs from the body")),
+        }
+    }
+    Ok(())
+}
+
+/// Integers are the same however they are written.
+fn same(body: &str, header: &str) -> bool {
+    body == header
+        || matches!((body.parse::<i64>(), header.parse::<f64>()), (Ok(_), Ok(number)) if body.parse() == Ok(number))
 }
 
 /// Whether a request without body belongs to the stateless era, in which GET and DELETE mean nothing (HTTP26-1).

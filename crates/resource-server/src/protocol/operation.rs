@@ -108,7 +108,7 @@ fn extras(era: Era, params: &mut Params) -> Result<Extras, Refusal> {
         Some(Value::Object(responses)) if era == Era::Stateless => Some(responses),
         _ => None,
     };
-    Ok(Extras { meta, responses, state })
+    Ok(Extras { meta, responses, state, mirrored: vec![] })
 }
 
 fn errand(method: &str, params: &mut Params) -> Result<Errand, Refusal> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_oauth::Timestamp;
+use portcullis_oauth::{Seconds, Timestamp};
 use portcullis_upstream::{Endpoint, Failure as Wire, Pool, Request};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ use crate::sandbox::{SERVER, Sandbox};
 
 /// A list waits no longer for one connection; what it asked for goes on and serves the next.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So long nobody asks for a list again because of a name that is not on it.
+const SETTLED: Seconds = Seconds(10);
 /// A server gets so long for one page.
 const PAGE: Duration = Duration::from_secs(20);
 /// More pages, or more entries, of one list are not read.
@@ -56,7 +58,15 @@ impl Discovery<'_> {
         (kind, own, name): (Kind, bool, &str),
         now: Timestamp,
     ) -> Result<Option<Arc<Offer>>, Missing> {
-        Ok(self.listing(connection, kind, now).await?.find(own, name))
+        if let Some(found) = self.listing(connection, kind, now).await?.find(own, name) {
+            return Ok(Some(found));
+        }
+        // It may be new: the list is asked for once more, but not because of every name that does not exist.
+        if self.0.lists.read_before(connection, kind, now.minus(SETTLED)) {
+            self.0.lists.forget(&connection.id);
+            return Ok(self.listing(connection, kind, now).await?.find(own, name));
+        }
+        Ok(None)
     }
 }
 

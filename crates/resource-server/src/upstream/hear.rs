@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_oauth::{ConnectionId, PrincipalId};
 use portcullis_upstream::Heard;
-use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Upstreams;
@@ -70,11 +69,6 @@ impl Upstreams {
         if let Some(kind) = list(method) {
             self.lists.forget(&connection);
             bulletin.tell(News::Lists(connection, owner, Some(kind)));
-        } else if method == "notifications/resources/updated" {
-            let params = said.notification.params.as_ref();
-            if let Some(Updated { uri }) = params.and_then(|params| serde_json::from_str(params.get()).ok()) {
-                bulletin.tell(News::Resource(connection, uri));
-            }
         }
     }
 
@@ -105,11 +99,6 @@ impl Upstreams {
             self.end(&connection).await;
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Updated {
-    uri: String,
 }
 
 /// The list that a notification speaks of.

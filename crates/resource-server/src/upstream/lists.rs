@@ -98,6 +98,11 @@ impl Lists {
         outcome
     }
 
+    /// Whether a listing was read before `then`.
+    pub(super) fn read_before(&self, connection: &Connection, kind: Kind, then: Timestamp) -> bool {
+        self.shelf(connection).slots[kind as usize].last().is_some_and(|(at, _)| at < then)
+    }
+
     /// Forgets the listings of a connection.
     pub(super) fn forget(&self, connection: &ConnectionId) {
         self.known.invalidate(connection);

@@ -175,6 +175,18 @@ impl Stage {
         &self,
         alias: &str,
         url: &str,
+        trust_and_secret: (NewTools, Option<&str>),
+    ) -> Connection {
+        let connection = self.add(alias, url, trust_and_secret).await;
+        self.gateway.probe(&connection).await;
+        self.now(&connection).await
+    }
+
+    /// The same, not tried out.
+    pub(crate) async fn add(
+        &self,
+        alias: &str,
+        url: &str,
         (new_tools, secret): (NewTools, Option<&str>),
     ) -> Connection {
         let servers = Servers::new(self.database.clone(), self.changes.clone(), Arc::new(self.clock.clone()));
@@ -207,8 +219,7 @@ impl Stage {
             let secret = Secret::presented(secret);
             self.gateway.credentials().put(&connection.id, field::HEADER, &secret).await.unwrap();
         }
-        self.gateway.probe(&connection).await;
-        self.now(&connection).await
+        connection
     }
 
     /// A connection as it stands now.

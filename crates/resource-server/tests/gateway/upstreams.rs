@@ -8,7 +8,7 @@ use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
 use portcullis_resource_server::catalogue::NewTools;
 use portcullis_resource_server::oauth::Clock;
-use portcullis_resource_server::{Connection, ConnectionStatus, Connections};
+use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Standing};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
@@ -202,4 +202,71 @@ async fn a_server_that_misbehaves_harms_no_other() {
         assert_eq!(connection.status, ConnectionStatus::Degraded, "{how}");
         assert!(connection.status_reason.is_some() && missing[&how].is_string(), "{how}: {missing}");
     }
+}
+
+/// TOOL-5: what a tool promises of its results is kept, or the result is not passed on
+#[tokio::test]
+async fn a_result_that_breaks_the_tools_promise_is_not_passed_on() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("demo", &upstream.url("/mcp")).await;
+    let token = stage.token(ALL);
+    let kept = call(&stage, &token, "demo__promise", json!({"count": 2})).await;
+    assert_eq!(kept.body["result"]["structuredContent"], json!({"count": 2}));
+    let broken = call(&stage, &token, "demo__promise", json!({"count": 0})).await;
+    assert_eq!(broken.tool(), ("demo: the result is not what the tool promises: /count does not fit.", true));
+    assert!(stage.reasons().await.contains(&"result_schema".to_owned()));
+}
+
+/// HTTP26-10, HTTP26-11: an argument that stands in a header too is the same in both, and the upstream is told the body's
+#[tokio::test]
+async fn arguments_in_headers_agree_with_the_body() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("demo", &upstream.url("/stateless")).await;
+    let token = stage.token(ALL);
+    let draft = |arguments: Value| {
+        let params = json!({"name": "demo__test_mirrored", "arguments": arguments});
+        Draft::modern("/mcp", "tools/call", params).bearing(&token)
+    };
+    let (there, absent) = (json!({"region": "north", "query": "x"}), json!({"query": "x"}));
+    for (arguments, header, status) in [
+        (&there, Some("north"), 200),
+        (&there, Some("=?base64?bm9ydGg=?="), 200),
+        (&absent, None, 200),
+        (&there, None, 400),
+        (&there, Some("south"), 400),
+        (&there, Some("=?base64?#?="), 400),
+        (&absent, Some("north"), 400),
+    ] {
+        let mut draft = draft(arguments.clone());
+        if let Some(value) = header {
+            draft = draft.header("mcp-param-region", value);
+        }
+        let answer = draft.at(&stage).await;
+        assert_eq!(answer.status.as_u16(), status, "{arguments} {header:?} {}", answer.body);
+        assert_eq!(answer.code(), if status == 400 { -32_020 } else { 0 });
+    }
+    let told: Vec<_> = upstream
+        .seen_of("tools/call")
+        .iter()
+        .map(|seen| seen.headers.get("mcp-param-region").cloned())
+        .collect();
+    assert_eq!(told, [Some("north".to_owned()), Some("north".to_owned()), None]);
+}
+
+/// T24: a server that never answers makes a list wait five seconds, and harms no other
+#[tokio::test]
+async fn a_silent_server_is_named_and_not_waited_for() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("good", &upstream.url("/mcp")).await;
+    let silent = stage.add("silent", &upstream.url("/bad/silent"), (NewTools::Allow, None)).await;
+    stage.gateway.connections().set_status(&silent, &Standing::active()).await.unwrap();
+    let token = stage.token(ALL);
+    let begun = std::time::Instant::now();
+    let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
+    assert!(listed.tool_names().contains(&"good__echo"));
+    assert_eq!(listed.body["result"]["_meta"]["portcullis/missingConnections"], json!({"silent": "slow"}));
 }

@@ -14,6 +14,7 @@ use super::Form;
 use crate::errand::Dispatch;
 use crate::gateway::Inner;
 use crate::line::Line;
+use crate::offer::Offer;
 use crate::pipeline::Caller;
 use crate::pipeline::answer::Answer;
 use crate::pipeline::case::Case;
@@ -33,6 +34,8 @@ pub(super) struct Job {
     pub(super) gateway: Arc<Inner>,
     pub(super) case: Case,
     pub(super) line: Line,
+    /// What a list says of the tool, where it is one.
+    pub(super) tool: Option<Arc<Offer>>,
     pub(super) form: Form,
     pub(super) origin: Origin,
     pub(super) binding: Binding,
@@ -103,11 +106,32 @@ impl Job {
             })?;
             return Ok(result::complete(self.case.era, reply));
         }
+        self.conforms(&reply)?;
         Ok(if self.case.action == Action::ResourceRead {
             result::private(self.case.era, reply)
         } else {
             result::complete(self.case.era, reply)
         })
+    }
+
+    /// TOOL-5: a structured result is as the tool's own schema says, or it is not passed on.
+    fn conforms(&self, reply: &Reply) -> Result<(), Refusal> {
+        let Some(schema) = self.tool.as_ref().and_then(|tool| tool.output_schema()) else { return Ok(()) };
+        if reply.is_error() {
+            return Ok(());
+        }
+        let broken = |why: String| {
+            let text = format!("{}: the result is not what the tool promises: {why}", self.origin.alias);
+            Err(self.form.fail("result_schema", text))
+        };
+        match (schema, reply.get("structuredContent")) {
+            (Err(why), _) => broken(format!("{why}.")),
+            (Ok(_), None) => broken("it has no structured content.".to_owned()),
+            (Ok(schema), Some(structured)) => match schema.validate(&structured) {
+                Ok(()) => Ok(()),
+                Err(error) => broken(format!("{} does not fit.", error.instance_path())),
+            },
+        }
     }
 
     fn failed(&self, failure: Failure) -> Refusal {
