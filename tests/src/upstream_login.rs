@@ -30,10 +30,11 @@ pub struct Mood {
 }
 
 /// A request to the token endpoint: its parameters, and who proved to have sent it.
-pub type Asked = BTreeMap<String, String>;
+type Asked = BTreeMap<String, String>;
 
 #[derive(Debug, Default)]
 struct Desk {
+    port: u16,
     mood: Mood,
     clients: BTreeMap<String, String>,
     registrations: Vec<Value>,
@@ -76,8 +77,9 @@ impl UpstreamLogin {
     /// A server that is in order.
     pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let origin = format!("http://{}", listener.local_addr().expect("an address"));
-        let site = Site { origin, desk: Arc::default() };
+        let address = listener.local_addr().expect("an address");
+        let desk = Desk { port: address.port(), ..Desk::default() };
+        let site = Site { origin: format!("http://{address}"), desk: Arc::new(Mutex::new(desk)) };
         let router = Router::new()
             .route("/mcp", post(endpoint))
             .route("/.well-known/oauth-protected-resource/mcp", get(resource))
@@ -121,8 +123,13 @@ impl UpstreamLogin {
 
     /// Every token request so far.
     #[must_use]
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<BTreeMap<String, String>> {
         self.site.desk().asked.clone()
+    }
+
+    /// No access token that was given so far opens anything any more.
+    pub fn end_access(&self) {
+        self.site.desk().access.clear();
     }
 
     /// Whose account an access token opens.
@@ -178,7 +185,7 @@ impl Site {
 impl Desk {
     fn next(&mut self, kind: &str) -> String {
         self.count += 1;
-        format!("upstream-{kind}-of-the-story-{}", self.count)
+        format!("upstream-{kind}-of-the-story-{}-{}", self.port, self.count)
     }
 
     fn tokens(&mut self, account: &str) -> Value {
@@ -198,14 +205,36 @@ fn query(url: &str) -> BTreeMap<String, String> {
     url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-async fn endpoint(State(site): State<Site>, headers: HeaderMap) -> Response {
+/// An MCP server of the stateless era with one tool, which tells whose account the token opens.
+async fn endpoint(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> Response {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if bearer.is_some_and(|token| site.desk().access.contains_key(token)) {
-        return json_answer(200, &json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}));
-    }
-    let place = format!("{}/.well-known/oauth-protected-resource/mcp", site.origin);
-    let challenge = format!(r#"Bearer resource_metadata="{place}", scope="notes.read""#);
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response()
+    let account = bearer.and_then(|token| site.desk().access.get(token).cloned());
+    let Some(account) = account else {
+        let place = format!("{}/.well-known/oauth-protected-resource/mcp", site.origin);
+        let challenge = format!(r#"Bearer resource_metadata="{place}", scope="notes.read""#);
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)]).into_response();
+    };
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let result = match asked["method"].as_str().unwrap_or_default() {
+        "server/discover" => json!({
+            "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},
+            "serverInfo": {"name": "notes", "version": "1"},
+        }),
+        "tools/list" => json!({
+            "tools": [{"name": "read_account", "inputSchema": {"type": "object"}}],
+            "ttlMs": 0, "cacheScope": "private",
+        }),
+        "tools/call" => json!({"content": [{"type": "text", "text": account}]}),
+        _ => {
+            return json_answer(
+                200,
+                &json!({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32_601, "message": "no"}}),
+            );
+        }
+    };
+    let mut result = result;
+    result["resultType"] = json!("complete");
+    json_answer(200, &json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}))
 }
 
 async fn resource(State(site): State<Site>) -> Response {

@@ -29,7 +29,7 @@ both_engines! {
 
         let back = upstream.allow(&url, "alice over there");
         assert_eq!(browser.get(&back).await.see_other(), "/connections/notes");
-        assert_eq!(standing(&world.app, &connection).await, "connecting", "nobody has tried it yet");
+        assert_eq!(standing(&world.app, &connection).await, "active", "its tools were listed with the new token");
         let token = world.app.gateway.authorization().access_token(&connection).await.unwrap();
         assert_eq!(upstream.account_of(token.expose()).as_deref(), Some("alice over there"));
         let asked = upstream.asked();

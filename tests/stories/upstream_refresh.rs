@@ -4,7 +4,8 @@
 use portcullis::app::App;
 use portcullis_database::both_engines;
 use portcullis_resource_server::{Connection, NoAccess};
-use portcullis_tests::{Browser, Mood, PASSWORD, UpstreamLogin, World};
+use portcullis_tests::{Browser, Client, Mood, PASSWORD, UpstreamLogin, World};
+use serde_json::json;
 
 use crate::upstream_stage::{again, authorise, authorised, connect, press, standing};
 
@@ -109,7 +110,9 @@ both_engines! {
         upstream.behave(Mood::default());
         world.advance(900);
         world.app.gateway.authorization().retry().await.unwrap();
-        assert_eq!(standing(&world.app, &connection).await, "connecting", "to be tried out");
+        while standing(&world.app, &connection).await != "active" {
+            tokio::task::yield_now().await;
+        }
         assert_ne!(token(&world.app, &connection).await.unwrap(), first);
     }
 
@@ -127,7 +130,7 @@ both_engines! {
         upstream.behave(Mood::default());
         authorise(&mut browser, "notes", &upstream, "alice over there").await;
         let renewed = again(&world.app, &connection).await;
-        assert_eq!(renewed.status.as_str(), "connecting");
+        assert_eq!(renewed.status.as_str(), "active");
         assert_eq!(renewed.credential_version, connection.credential_version + 1, "sessions of the old one end");
         assert!(token(&world.app, &connection).await.is_ok());
     }
@@ -158,12 +161,29 @@ both_engines! {
         let told = ours.insufficient_scope(&connection, challenge).await.unwrap().to_string();
         assert!(told.contains("more permissions") && told.ends_with("/connections/notes"), "{told}");
         assert_eq!(ours.of(&connection).await.unwrap().unwrap().wanted.to_string(), "notes.write");
-        assert_eq!(standing(&world.app, &connection).await, "connecting", "it stands as it stood");
+        assert_eq!(standing(&world.app, &connection).await, "active", "it stands as it stood");
         let away = press(&mut browser, "notes").await;
         assert!(away.see_other().contains("scope=notes.read+notes.write"), "{}", away.see_other());
-        browser.get(&upstream.allow(away.see_other(), "alice over there")).await.see_other();
+        let back = browser.get(&upstream.allow(away.see_other(), "alice over there")).await;
+        assert_eq!(back.see_other(), "/connections/notes");
         let told = ours.insufficient_scope(&connection, challenge).await.unwrap().to_string();
         assert!(told.contains("although it has every permission"), "{told}");
+    }
+
+    /// T04, SBP-5: a call goes out with the upstream's own token, and a token that the upstream ended is renewed on the way
+    async fn a_call_carries_the_upstreams_own_token(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        let (_browser, connection) = authorised(&world, &upstream).await;
+        let client = Client::public(&world).await;
+        let tokens = client.connect(&world).await;
+        let call = json!({"name": "notes__read_account", "arguments": {}});
+        let first = world.mcp(&tokens.access, "tools/call", call.clone()).await;
+        assert!(first.body.contains("alice over there"), "{}", first.body);
+        upstream.end_access();
+        let second = world.mcp(&tokens.access, "tools/call", call).await;
+        assert!(second.body.contains("alice over there"), "{}", second.body);
+        assert_eq!(refreshes(&upstream), 1);
+        assert_eq!(standing(&world.app, &connection).await, "active");
     }
 
     /// Without a refresh token the authorization ends with its token, and it says so

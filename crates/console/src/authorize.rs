@@ -60,9 +60,8 @@ async fn finish(
         let Some(user) = console.signed_in(&browser).await? else {
             return not_authorised(&headers, AuthorizationError::NotYours, None);
         };
-        let answer = match Form::parse(query.unwrap_or_default().as_bytes()) {
-            Ok(answer) => answer,
-            Err(_) => return not_authorised(&headers, AuthorizationError::NotYours, None),
+        let Ok(answer) = Form::parse(query.unwrap_or_default().as_bytes()) else {
+            return not_authorised(&headers, AuthorizationError::NotYours, None);
         };
         match console.upstream().finish(&issuer, answer, (&user.id, &browser.mark().await?)).await {
             // Away from the address with the code in it.

@@ -21,6 +21,7 @@ mod setup;
 mod span;
 mod store;
 mod token;
+mod upstream_client;
 mod user;
 
 use std::ffi::OsString;
@@ -40,6 +41,7 @@ pub(crate) use self::output::say;
 use self::resource::ResourceCommand;
 use self::settings::ConfigCommand;
 use self::token::TokenCommand;
+use self::upstream_client::UpstreamClientCommand;
 use self::user::UserCommand;
 use crate::config::{Config, Flags, Sources, describe};
 use crate::{Problem, serve};
@@ -107,6 +109,9 @@ enum Command {
     /// Say which identity providers may vouch for users
     #[command(subcommand)]
     Issuer(IssuerCommand),
+    /// Say which clients of yours the gateway is at upstream authorization servers
+    #[command(subcommand)]
+    UpstreamClient(UpstreamClientCommand),
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
@@ -208,6 +213,7 @@ impl Cli {
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Issuer(command) => issuer::run(command, &config).await,
+            Command::UpstreamClient(command) => upstream_client::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
             Command::Attempts(command) => attempts::run(command, &config).await,

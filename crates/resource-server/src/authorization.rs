@@ -22,8 +22,8 @@ use std::sync::{Arc, OnceLock};
 
 use portcullis_audit::Trail;
 use portcullis_database::{Database, DatabaseError};
-use portcullis_oauth::client::{ClientDocument, MetadataFault, RemoteUrl};
-use portcullis_oauth::{ClientId, Clock, PublicUrl, ScopeSet, Secret, Timestamp};
+use portcullis_oauth::client::ClientDocument;
+use portcullis_oauth::{Clock, PublicUrl, ScopeSet, Timestamp};
 use portcullis_outbound::Outbound;
 use portcullis_vault::Vault;
 use tokio_util::task::TaskTracker;
@@ -38,6 +38,7 @@ use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
 use crate::probe::Probe;
 
+pub use clients::{GivenClient, GivenClientError, GivenClients};
 pub use error::{AuthorizationError, NoAccess};
 
 /// What it is made of.
@@ -135,23 +136,6 @@ impl UpstreamAuthorization {
             granted: held.scopes_granted,
             obtained_at: held.obtained_at,
         }))
-    }
-
-    /// Keeps the client that an admin registered at `issuer` for the server of this name: the redirect URI that must be
-    /// registered there with it.
-    ///
-    /// # Errors
-    /// When the issuer is no plain https URL, or the store fails.
-    pub async fn give_client(
-        &self,
-        server: &str,
-        issuer: &str,
-        (client_id, secret): (ClientId, Option<Secret>),
-    ) -> Result<String, AuthorizationError> {
-        let issuer = RemoteUrl::parse(issuer, self.0.public_url.is_loopback()).map_err(|error| {
-            AuthorizationError::Metadata("the issuer", MetadataFault::Url("address", error))
-        })?;
-        Ok(self.0.clients.give(server, &issuer, client_id, secret).await?)
     }
 
     /// The document by which the issuer with this digest knows us (CIMD §4); `None` for one that nobody was sent to.

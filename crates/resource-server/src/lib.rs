@@ -110,7 +110,10 @@ mod upstream;
 mod words;
 
 #[cfg(feature = "gateway")]
-pub use authorization::{AuthorizationError, Authorized, NoAccess, UpstreamAuthorization};
+pub use authorization::{
+    AuthorizationError, Authorized, GivenClient, GivenClientError, GivenClients, NoAccess,
+    UpstreamAuthorization,
+};
 #[cfg(feature = "gateway")]
 pub use connections::{
     Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,

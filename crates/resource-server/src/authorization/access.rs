@@ -26,6 +26,7 @@ const LONGEST_WAIT: i64 = 900;
 
 /// What kept a refresh from coming about.
 const REFRESH_FAILED: &str = "refresh_failed";
+const SLOW: &str = "Its token is being refreshed, which takes long.";
 
 impl UpstreamAuthorization {
     /// The access token for a call through `connection`, refreshed if it ends soon.
@@ -35,9 +36,7 @@ impl UpstreamAuthorization {
     pub async fn access_token(&self, connection: &Connection) -> Result<Secret, NoAccess> {
         let _turn = self.0.turns.take(&connection.id).await;
         let token = timeout(PATIENCE, self.current(connection)).await;
-        let token = token.unwrap_or_else(|_| {
-            Err(self.later("its token is being refreshed, which takes long.", Seconds(5)))
-        });
+        let token = token.unwrap_or_else(|_| Err(later(SLOW, Seconds(5))));
         if let Some(standing) = token.as_ref().err().and_then(NoAccess::standing) {
             self.0.connections.set_status(connection, &standing).await?;
         }
@@ -63,7 +62,7 @@ impl UpstreamAuthorization {
                     self.stored(connection).await
                 } else if held.refreshable {
                     let wait = held.retry_at.map_or(0, |at| now.seconds_until(at));
-                    Err(self.later(
+                    Err(later(
                         "The server's authorization server does not answer as it should.",
                         Seconds(wait),
                     ))
@@ -209,7 +208,7 @@ impl UpstreamAuthorization {
             }
             Ok(())
         };
-        let late = || Err(self.later("its token is being refreshed, which takes long.", Seconds(5)));
+        let late = || Err(later(SLOW, Seconds(5)));
         timeout(PATIENCE, refresh).await.unwrap_or_else(|_| late())
     }
 
@@ -261,10 +260,11 @@ impl UpstreamAuthorization {
     fn needs_user(&self, code: &'static str, words: &'static str, connection: &Connection) -> NoAccess {
         NoAccess::NeedsUser { code, words, page: self.page(connection) }
     }
+}
 
-    fn later(&self, words: &'static str, seconds: Seconds) -> NoAccess {
-        NoAccess::Later { code: REFRESH_FAILED, words, seconds }
-    }
+/// It may be found better later.
+const fn later(words: &'static str, seconds: Seconds) -> NoAccess {
+    NoAccess::Later { code: REFRESH_FAILED, words, seconds }
 }
 
 /// Why a refresh gave nothing.

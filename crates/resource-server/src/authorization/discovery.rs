@@ -75,12 +75,11 @@ impl Discovery {
                 Ok(ReceivedChallenge::read(values.filter_map(|value| value.to_str().ok()))
                     .unwrap_or_default())
             }
-            Ok(_) => Ok(ReceivedChallenge::default()),
             Err(unreachable) if is_refused(&unreachable) => {
                 Err(AuthorizationError::Unreachable("the server", unreachable))
             }
             // One that streams without end, or speaks another transport, may have metadata all the same.
-            Err(_) => Ok(ReceivedChallenge::default()),
+            Ok(_) | Err(_) => Ok(ReceivedChallenge::default()),
         }
     }
 

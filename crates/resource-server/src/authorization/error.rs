@@ -29,7 +29,7 @@ pub enum AuthorizationError {
     /// The issuer takes no client that it does not know.
     #[error(
         "{0} lets no client register by itself; an administrator has to register this gateway there, with the redirect \
-         URI {1}, and to give the client identifier to the command `server client`"
+         URI {1}, and to give the client to the command `portcullis upstream-client set`"
     )]
     NoRegistration(String, String),
     /// The issuer did not want us.

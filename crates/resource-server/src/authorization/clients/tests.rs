@@ -2,8 +2,7 @@
 
 use portcullis_database::both_engines;
 use portcullis_database::testing::TestDatabase;
-use portcullis_oauth::TestClock;
-use portcullis_oauth::client::RemoteUrl;
+use portcullis_oauth::{Secret, TestClock, Timestamp};
 use portcullis_outbound::Policy;
 use portcullis_vault::MasterKeySource;
 
@@ -47,15 +46,21 @@ both_engines! {
         assert!(clients.document(&other.issuer.digest()).await.unwrap().is_none(), "nobody was sent there");
 
         let secret = Some(Secret::presented("s3cret"));
-        clients.give("sandbox", &one.issuer, ClientId::from("gate".to_owned()), secret).await.unwrap();
-        let given = clients.obtain("sandbox", &one, None).await.unwrap();
-        assert_eq!((given.kind, given.proof.client_id.as_str()), (ClientKind::Given, "gate"));
-        assert_eq!(given.proof.secret.unwrap().expose(), "s3cret");
+        let given = GivenClients::of(clients.store.clone());
+        let gate = || ClientId::from("gate".to_owned());
+        assert!(given.give("nothing", "https://as.example", (gate(), None)).await.is_err());
+        assert!(given.give("sandbox", "javascript:x", (gate(), None)).await.is_err());
+        let kept = given.give("sandbox", "https://as.example", (gate(), secret)).await.unwrap();
+        assert_eq!(given.list().await.unwrap(), [kept]);
+        let used = clients.obtain("sandbox", &one, None).await.unwrap();
+        assert_eq!((used.kind, used.proof.client_id.as_str()), (ClientKind::Given, "gate"));
+        assert_eq!(used.proof.secret.unwrap().expose(), "s3cret");
         let refused = clients.obtain("sandbox", &other, None).await.unwrap_err();
         assert_eq!(refused.code(), "issuer_changed");
-        let id = ClientId::from("gate".to_owned());
-        clients.forget("sandbox", one.issuer.as_str(), &id).await.unwrap();
+        clients.forget("sandbox", one.issuer.as_str(), &gate()).await.unwrap();
         assert!(clients.find("sandbox", one.issuer.as_str(), "gate").await.unwrap().is_some(), "the admin's to change");
+        assert!(given.remove("sandbox").await.unwrap() && !given.remove("sandbox").await.unwrap());
+        assert_eq!(clients.obtain("sandbox", &one, None).await.unwrap().kind, ClientKind::Document);
     }
 
     /// On this computer no issuer can read a document of ours; without registration an admin has to help
@@ -64,6 +69,6 @@ both_engines! {
         let error = clients.obtain("sandbox", &issuer("https://as.example", true), None).await.unwrap_err();
         assert_eq!(error.code(), "registration_missing");
         let told = error.to_string();
-        assert!(told.contains("http://localhost:8420/oauth/callback/") && told.contains("server client"), "{told}");
+        assert!(told.contains("http://localhost:8420/oauth/callback/") && told.contains("upstream-client set"), "{told}");
     }
 }

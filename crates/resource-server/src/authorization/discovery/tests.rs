@@ -13,10 +13,13 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+/// Status, the one header that matters with it, and the body.
+type Said = (u16, String, String);
+
 /// Somebody's web server: what it answers at each path, and where it was asked.
 struct Site {
     origin: String,
-    answers: Arc<Mutex<HashMap<String, (u16, String, String)>>>,
+    answers: Arc<Mutex<HashMap<String, Said>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -69,7 +72,7 @@ impl Site {
     }
 }
 
-fn answer(known: Option<(u16, String, String)>) -> Response {
+fn answer(known: Option<Said>) -> Response {
     let Some((status, header, body)) = known else { return StatusCode::NOT_FOUND.into_response() };
     let status = StatusCode::from_u16(status).unwrap();
     match status {
