@@ -11,7 +11,7 @@ use portcullis::config::{Config, Flags, Sources};
 use portcullis_authorization_server::{NewUser, User};
 use portcullis_database::testing::TestDatabase;
 use portcullis_oauth::{Alias, PublicUrl, Seconds, Secret, TestClock, Timestamp};
-use portcullis_vault::MasterKey;
+use portcullis_vault::Vault;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -209,12 +209,13 @@ async fn start(
     let environment = settings.chain([("PORTCULLIS_DATA_DIR".to_owned(), data_dir)]).collect();
     let config = Config::load(&Sources { environment, flags: Flags::default() }).expect("a configuration");
     portcullis_resource_server::sandbox::seed(&config.sandbox_folder()).expect("the sandbox's files");
+    let vault = Vault::unlock(&config.master_key, &database.database, clock.now()).await.expect("a vault");
     let parts = AppParts {
         database: database.database.clone(),
         clock: Arc::new(clock.clone()),
         config,
         public_url: PublicUrl::parse("http://localhost:8420").expect("a public URL"),
-        master_key: Arc::new(MasterKey::open_or_create(&folder.path().join("master.key")).expect("a key")),
+        vault,
         listen_ports: vec![8420],
     };
     let app = assemble(parts).await.expect("the server");

@@ -60,6 +60,16 @@ pub enum Action {
     ToolsList,
     /// A tool was called.
     ToolCall,
+    /// Prompts were listed.
+    PromptsList,
+    /// A prompt was got.
+    PromptGet,
+    /// Resources, or templates of them, were listed.
+    ResourcesList,
+    /// A resource was read.
+    ResourceRead,
+    /// An argument was completed.
+    Completion,
     /// An upstream server was added to the catalogue or changed by an admin.
     ServerChange,
     /// Something happened to a connection.
@@ -139,6 +149,11 @@ impl Action {
             Self::McpRequest => "mcp.request",
             Self::ToolsList => "tools.list",
             Self::ToolCall => "tools.call",
+            Self::PromptsList => "prompts.list",
+            Self::PromptGet => "prompts.get",
+            Self::ResourcesList => "resources.list",
+            Self::ResourceRead => "resources.read",
+            Self::Completion => "completion",
             Self::ServerChange => "server.change",
             Self::Connection(event) => event.as_str(),
         }

@@ -7,7 +7,7 @@ use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseErro
 use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::{Clock, GrantId, PublicUrl, ResourceRegistry, Seconds, Timestamp};
 use portcullis_outbound::Outbound;
-use portcullis_vault::MasterKey;
+use portcullis_vault::Vault;
 
 use crate::attempt::Journal;
 use crate::directory::ConnectionDirectory;
@@ -46,7 +46,7 @@ pub struct AuthorizationServerParts {
     /// How addresses are read that strangers name.
     pub outbound: Outbound,
     /// What seals private keys at rest.
-    pub master_key: Arc<MasterKey>,
+    pub vault: Vault,
 }
 
 impl std::fmt::Debug for AuthorizationServerParts {
@@ -114,7 +114,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(parts: AuthorizationServerParts) -> Self {
         let (database, clock) = (parts.database, parts.clock);
-        let signing_keys = SigningKeys::new(database.clone(), clock.clone(), &parts.master_key);
+        let signing_keys = SigningKeys::new(database.clone(), clock.clone(), &parts.vault);
         let resources = Resources::new(database.clone(), clock.clone());
         let journal = Journal::new(database.clone());
         Self {
@@ -143,7 +143,7 @@ impl Core {
             signing: Signing::new(signing_keys, parts.changes.clone()),
             identities: Identities::new(database.clone()),
             logout_notices: LogoutNotices::new(database.clone()),
-            dpop: Dpop::new(&parts.settings, database.clone(), &parts.master_key),
+            dpop: Dpop::new(&parts.settings, database.clone(), &parts.vault),
             passwords: PasswordCheck::default(),
             sign_in_source_guard: Guard::new(Quota::per_minute(parts.settings.sign_ins_per_minute)),
             secret_guard: Guard::new(Quota::per_minute(20)),

@@ -11,8 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::exchange::{self, Incoming};
-use crate::target::{Resolver, SystemResolver, Target};
+use crate::exchange::{self, Incoming, Wire};
+use crate::lane::Lane;
+use crate::target::{Network, Resolver, SystemResolver, Target};
 use crate::{Failure, Unreachable};
 
 /// CIMD §6.6 recommends 5 KB.
@@ -118,6 +119,24 @@ impl Outbound {
             .with_no_client_auth();
         let (tls, places) = (TlsConnector::from(Arc::new(tls)), Semaphore::new(AT_ONCE));
         Ok(Self(Arc::new(Inner { policy, resolver, tls, places })))
+    }
+
+    /// Connections to the origin of `url` that are kept between requests, for a target of that `network`.
+    ///
+    /// # Errors
+    /// When the URL is not one that may be called.
+    pub fn lane(&self, url: &str, network: Network) -> Result<Lane, Unreachable> {
+        Ok(Lane::new(self.clone(), Target::on(url, &self.0.policy, network)?))
+    }
+
+    /// Looks the target's name up, judges what is found and connects, within the time of the policy.
+    pub(crate) async fn connect(&self, target: &Target) -> Result<Wire, Failure> {
+        let inner = &*self.0;
+        let work = async {
+            let addresses = target.addresses(&*inner.resolver).await?;
+            exchange::connect(&inner.tls, target, &addresses).await
+        };
+        timeout(inner.policy.time, work).await.map_err(|_| Failure::Timeout)?
     }
 
     /// Sends one request and reads its answer whole, whatever its status is.

@@ -15,11 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::target::Target;
 use crate::{Failure, Outgoing};
 
-const AGENT: &str = concat!("Portcullis/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("Portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// An answer, read whole.
 #[derive(Clone, Debug)]
@@ -38,12 +39,32 @@ pub(crate) async fn run(
     (target, addresses): (&Target, &[SocketAddr]),
     outgoing: Outgoing<'_>,
 ) -> Result<Incoming, Failure> {
+    match connect(tls, target, addresses).await? {
+        Wire::Plain(stream) => ask(stream, target, outgoing).await,
+        Wire::Tls(stream) => ask(stream, target, outgoing).await,
+    }
+}
+
+/// An open connection to an address that was judged.
+pub(crate) enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects to the first of the addresses that takes it.
+pub(crate) async fn connect(
+    tls: &TlsConnector,
+    target: &Target,
+    addresses: &[SocketAddr],
+) -> Result<Wire, Failure> {
     let stream = TcpStream::connect(addresses).await.map_err(Failure::Connection)?;
+    // Requests are small and each is waited for.
+    stream.set_nodelay(true).map_err(Failure::Connection)?;
     if !target.is_tls() {
-        return ask(stream, target, outgoing).await;
+        return Ok(Wire::Plain(stream));
     }
     let name = ServerName::try_from(target.host()).map_err(|_| Failure::Url)?;
-    ask(tls.connect(name, stream).await.map_err(Failure::Tls)?, target, outgoing).await
+    Ok(Wire::Tls(Box::new(tls.connect(name, stream).await.map_err(Failure::Tls)?)))
 }
 
 async fn ask<S>(stream: S, target: &Target, outgoing: Outgoing<'_>) -> Result<Incoming, Failure>
@@ -58,10 +79,7 @@ where
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     let (head, mut body) = sender.send_request(request).await.map_err(Failure::Http)?.into_parts();
-    // A compressed answer was not asked for; what it would unfold to is never found out (A29).
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Err(Failure::Encoded);
-    }
+    refuse_encoded(&head.headers)?;
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(Failure::Http)?.into_data() else { continue };
@@ -71,6 +89,14 @@ where
         read.extend_from_slice(&data);
     }
     Ok(Incoming { status: head.status, headers: head.headers, body: read.freeze() })
+}
+
+/// A compressed answer was not asked for; what it would unfold to is never found out (A29).
+pub(crate) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Failure> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => Err(Failure::Encoded),
+        _ => Ok(()),
+    }
 }
 
 fn request(target: &Target, outgoing: Outgoing<'_>) -> Result<Request<Full<Bytes>>, http::Error> {

@@ -31,6 +31,9 @@ pub enum Failure {
     /// The certificate is not believed, or there is no TLS.
     #[error("no trusted TLS: {0}")]
     Tls(std::io::Error),
+    /// The request went out and its answer broke off: what was asked for may have happened.
+    #[error("the answer broke off: {0}")]
+    Lost(hyper::Error),
     /// What answers does not speak HTTP.
     #[error("not HTTP: {0}")]
     Http(hyper::Error),
@@ -56,6 +59,7 @@ impl Failure {
             Self::Address(_) => "address_refused",
             Self::Connection(_) => "connection_failed",
             Self::Tls(_) => "tls_failed",
+            Self::Lost(_) => "answer_lost",
             Self::Http(_) => "answer_not_http",
             Self::Encoded => "answer_encoded",
             Self::TooLarge => "answer_too_large",

@@ -44,13 +44,30 @@ pub(crate) struct Target {
 enum Opened {
     Nothing,
     Private,
+    PrivateOnly,
     Loopback,
+}
+
+/// Of which network a target may be, as the operator said who named it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// The internet alone.
+    #[default]
+    Public,
+    /// A network of the operator's own too, and there by http as well.
+    Private,
 }
 
 impl Target {
     /// Reads a URL in its one plain spelling: a host that a parser would rewrite (decimal, octal, hexadecimal, encoded) is
     /// refused, so that what was shown or compared elsewhere is what is called.
     pub(crate) fn parse(text: &str, policy: &Policy) -> Result<Self, Failure> {
+        Self::on(text, policy, Network::Public)
+    }
+
+    /// The same, where an operator said of which network this one target is. In a private one http counts too: what is
+    /// reached by it is never a public address.
+    pub(crate) fn on(text: &str, policy: &Policy, network: Network) -> Result<Self, Failure> {
         let url = Url::parse(text).map_err(|_| Failure::Url)?;
         let host = url.host().ok_or(Failure::Url)?.to_owned();
         let shown = host.to_string();
@@ -63,14 +80,18 @@ impl Target {
         }
         let opened = if policy.loopback && is_this_computer(&host) {
             Opened::Loopback
-        } else if policy.private_hosts.iter().any(|opened| opened.eq_ignore_ascii_case(&shown)) {
+        } else if network == Network::Private && url.scheme() == "http" {
+            Opened::PrivateOnly
+        } else if network == Network::Private
+            || policy.private_hosts.iter().any(|opened| opened.eq_ignore_ascii_case(&shown))
+        {
             Opened::Private
         } else {
             Opened::Nothing
         };
         match url.scheme() {
             "https" => {}
-            "http" if opened == Opened::Loopback => {}
+            "http" if matches!(opened, Opened::Loopback | Opened::PrivateOnly) => {}
             _ => return Err(Failure::Scheme),
         }
         let port = url.port_or_known_default().ok_or(Failure::Url)?;
@@ -99,9 +120,16 @@ impl Target {
         match (self.opened, reach) {
             // A name of this computer that leads elsewhere was not meant.
             (Opened::Loopback, reach) => reach == Reach::Loopback,
+            (Opened::PrivateOnly, reach) => reach == Reach::Private,
             (_, Reach::Public) | (Opened::Private, Reach::Private) => true,
             _ => false,
         }
+    }
+
+    /// The address that `reference` names as seen from here, if scheme, host and port are the same.
+    pub(crate) fn beside(&self, reference: &str) -> Option<String> {
+        let other = self.url.join(reference).ok()?;
+        (other.origin() == self.url.origin()).then(|| other.into())
     }
 
     pub(crate) fn is_tls(&self) -> bool {

@@ -17,7 +17,7 @@ use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
-use portcullis_vault::MasterKey;
+use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
 
 use self::directory::{Directory, Ender};
@@ -38,7 +38,7 @@ pub struct AppParts {
     /// The origin under which everything is published.
     pub public_url: PublicUrl,
     /// What seals secrets at rest.
-    pub master_key: Arc<MasterKey>,
+    pub vault: Vault,
     /// The ports that are bound, for the check of `Host`.
     pub listen_ports: Vec<u16>,
 }
@@ -68,7 +68,7 @@ pub struct App {
 /// # Errors
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
-    let AppParts { database, clock, config, public_url, master_key, listen_ports } = parts;
+    let AppParts { database, clock, config, public_url, vault, listen_ports } = parts;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
     let trail = Trail::new(database.clone());
@@ -85,7 +85,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         settings: settings(&config),
         connections: Arc::new(Directory(connections.clone())),
         outbound: outbound(&config, &public_url)?,
-        master_key,
+        vault: vault.clone(),
     });
     let gateway = Gateway::new(GatewayParts {
         registry: registry.clone(),
@@ -97,6 +97,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         clock: clock.clone(),
         trail: trail.clone(),
         changes: changes.clone(),
+        vault,
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,

@@ -20,6 +20,7 @@ use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
+use portcullis_vault::MasterKeySource;
 
 pub use keys::describe;
 pub use limits::Limits;
@@ -90,6 +91,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the database is.
     pub database_url: DatabaseUrl,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
     /// Where to listen; never empty.
     pub listen: Vec<ListenAddress>,
     /// The origin under which everything is published, if one was named; see [`public_url_on`](Self::public_url_on).
@@ -167,12 +170,6 @@ impl Config {
     /// As [`public_url_on`](Self::public_url_on).
     pub fn assumed_public_url(&self) -> Result<PublicUrl, Problem> {
         self.public_url_on(self.listen.first().map_or(listen::DEFAULT_PORT, |listen| listen.address.port()))
-    }
-
-    /// The master key's file.
-    #[must_use]
-    pub fn master_key_file(&self) -> PathBuf {
-        self.data_dir.join("master.key")
     }
 
     /// The folder of the built-in sandbox server.

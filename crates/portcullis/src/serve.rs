@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use portcullis_database::Database;
 use portcullis_oauth::{Clock, PublicUrl, Secret, SystemClock};
+use portcullis_vault::Vault;
 use tokio_rustls::TlsAcceptor;
 
 use self::announce::{Announcement, Next};
@@ -46,9 +47,8 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     let listeners = listeners::bind(&config.listen).await?;
     folder::prepare(&config.data_dir)?;
     let database = Database::open(config.database_url.expose()).await.map_err(Problem::failed)?;
-    let master_key = portcullis_vault::open(&config.master_key_file(), &database)
-        .await
-        .map_err(|error| Problem::caused(&error))?;
+    let vault = Vault::unlock(&config.master_key, &database, SystemClock.now()).await;
+    let vault = vault.map_err(|error| Problem::caused(&error))?;
     let ports = listeners::ports(&listeners)?;
     let public_url = config.public_url_on(ports[0])?;
     let app = assemble(AppParts {
@@ -56,7 +56,7 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
         clock: Arc::new(SystemClock),
         config: config.clone(),
         public_url: public_url.clone(),
-        master_key: Arc::new(master_key),
+        vault,
         listen_ports: ports,
     })
     .await?;

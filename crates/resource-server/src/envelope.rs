@@ -1,7 +1,10 @@
 //! The JSON-RPC envelope: one request, notification or response a body. Batches are refused in every revision (ruling
 //! on DC-27). Parameters stay values, so that members which this release does not know pass unharmed.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::reply::Reply;
 
 /// A request's id, echoed with its own type. Only [`Message::read`] makes one, so it is text or an integer.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,9 +94,17 @@ impl Message {
     }
 }
 
+/// The envelope of a result, whose members stay as they were written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answered<'a> {
+    jsonrpc: &'static str,
+    id: &'a Value,
+    result: &'a Reply,
+}
+
 /// The envelope of a result.
-pub(crate) fn result(id: &Id, result: &Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": id.0, "result": result})
+pub(crate) fn result<'a>(id: &'a Id, result: &'a Reply) -> Answered<'a> {
+    Answered { jsonrpc: "2.0", id: &id.0, result }
 }
 
 /// The envelope of an error. Without an id it has none: clients' schemas refuse `null`.
@@ -133,7 +144,8 @@ mod tests {
     fn an_id_is_echoed_with_its_own_type() {
         for id in [json!("server-discover-probe-1"), json!(0), json!(-7)] {
             let message = Message::read(json!({"jsonrpc": "2.0", "id": id, "method": "ping"})).unwrap();
-            assert_eq!(result(message.id().unwrap(), &json!({}))["id"], id);
+            let answer = serde_json::to_value(result(message.id().unwrap(), &Reply::default())).unwrap();
+            assert_eq!(answer, json!({"jsonrpc": "2.0", "id": id, "result": {}}));
         }
     }
 

@@ -10,10 +10,12 @@ use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_vault::Vault;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::BearerCache;
 use crate::connections::Connections;
+use crate::credentials::Credentials;
 use crate::endpoint;
 use crate::origin::Guard;
 use crate::possession::Possession;
@@ -44,6 +46,8 @@ pub struct GatewayParts {
     pub trail: Trail,
     /// Who tells the caches what changed.
     pub changes: ChangeFeed,
+    /// What seals credentials.
+    pub vault: Vault,
     /// Origins from which web pages may call, besides our own (DC-17).
     pub allowed_origins: Vec<String>,
     /// The folder of the sandbox server; see [`sandbox::seed`].
@@ -90,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) guard: Guard,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
+    pub(crate) credentials: Credentials,
     pub(crate) upstreams: Upstreams,
     pub(crate) limits: Limits,
     /// Calls that must finish and be noted although their client has gone.
@@ -113,14 +118,15 @@ impl Gateway {
     /// When the sandbox server cannot be started.
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
-        let (database, changes) = (parts.database, parts.changes);
+        let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
         Ok(Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
-            sessions: Sessions::new(database, changes),
+            sessions: Sessions::new(database.clone(), changes.clone()),
+            credentials: Credentials::new(database, parts.vault, Arc::clone(&parts.clock)),
             connections: parts.connections,
-            upstreams: Upstreams::new(sandbox),
+            upstreams: Upstreams::new(sandbox, changes.clone(), tasks.clone()),
             limits: Limits {
                 calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
                 lists: Limiter::new(Quota::per_minute(parts.rates.lists), BUCKETS),
@@ -129,7 +135,7 @@ impl Gateway {
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,
-            tasks: TaskTracker::new(),
+            tasks,
         })))
     }
 
@@ -142,6 +148,12 @@ impl Gateway {
     #[must_use]
     pub fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    /// The store of what connections show their upstream servers.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
     }
 
     /// Deletes a batch of what is over at `now`.

@@ -51,13 +51,21 @@ pub mod catalogue;
 #[cfg(feature = "gateway")]
 mod connections;
 #[cfg(feature = "gateway")]
+mod credentials;
+#[cfg(feature = "gateway")]
 mod endpoint;
 #[cfg(feature = "gateway")]
 mod envelope;
 #[cfg(feature = "gateway")]
+mod errand;
+#[cfg(feature = "gateway")]
 mod gateway;
 #[cfg(feature = "gateway")]
 mod json;
+#[cfg(feature = "gateway")]
+mod names;
+#[cfg(feature = "gateway")]
+mod offer;
 #[cfg(feature = "gateway")]
 mod origin;
 #[cfg(feature = "gateway")]
@@ -69,7 +77,13 @@ mod protocol;
 #[cfg(feature = "gateway")]
 mod refusal;
 #[cfg(feature = "gateway")]
+mod relay;
+#[cfg(feature = "gateway")]
+mod reply;
+#[cfg(feature = "gateway")]
 pub mod sandbox;
+#[cfg(feature = "gateway")]
+mod schema;
 #[cfg(feature = "gateway")]
 mod session;
 #[cfg(feature = "gateway")]
@@ -78,12 +92,16 @@ mod tool;
 mod trace;
 #[cfg(feature = "gateway")]
 mod upstream;
+#[cfg(feature = "gateway")]
+mod words;
 
 #[cfg(feature = "gateway")]
 pub use connections::{
     Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
     Tombstone, Who,
 };
+#[cfg(feature = "gateway")]
+pub use credentials::{CredentialError, Credentials};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]

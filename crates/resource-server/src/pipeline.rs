@@ -12,6 +12,7 @@
 //! 9. for a call: connection, its status, the tool's name ([`target`]), arguments ([`arguments`]), the policy, the
 //!    tool's bucket, dispatch, and the cap on what comes back ([`call`])
 
+mod answer;
 mod arguments;
 mod body;
 mod call;
@@ -33,17 +34,21 @@ use axum::response::{IntoResponse, Response};
 use portcullis_audit::Action;
 use portcullis_oauth::{Resource, Secret, VerifiedBearer};
 
-use crate::envelope::{self, Message};
+use crate::envelope::{self, Id, Message};
+use crate::errand::Errand;
 use crate::gateway::Inner;
+use crate::offer::Kind;
 use crate::possession::renewing;
 use crate::protocol::{Era, Operation, headers, result};
 use crate::refusal::Refusal;
+use answer::Answer;
 use case::Case;
 
-/// What every step after the token needs.
-pub(crate) struct Caller<'a> {
-    gateway: &'a Arc<Inner>,
-    resource: &'a Resource,
+/// What every step after the token needs. Cheap enough to clone for work that goes on by itself.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    gateway: Arc<Inner>,
+    resource: Arc<Resource>,
     bearer: VerifiedBearer,
     era: Era,
 }
@@ -83,6 +88,7 @@ async fn pass(
     case.id = message.id().cloned();
     case.era = headers::agree(&parts.headers, &message)?;
     let bearer = token::verify(gateway, resource, &presented, case).await?;
+    let (gateway, resource) = (Arc::clone(gateway), Arc::new(resource.clone()));
     let caller = Caller { gateway, resource, bearer, era: case.era };
     if session::needed(caller.era, &message) {
         session::find(&caller, &parts.headers, case.now).await?;
@@ -90,8 +96,8 @@ async fn pass(
     match message {
         Message::Request(id, request) => {
             let operation = Operation::read(caller.era, request)?;
-            let (result, session) = operate(&caller, operation, case).await?;
-            let mut response = Json(envelope::result(&id, &result)).into_response();
+            let (answer, session) = operate(&caller, operation, case).await?;
+            let mut response = respond(&caller, &id, &answer);
             if let Some(value) = session.and_then(|id| HeaderValue::from_str(id.expose()).ok()) {
                 response.headers_mut().insert(headers::SESSION, value);
             }
@@ -104,28 +110,48 @@ async fn pass(
 
 /// Steps 7 to 9. `initialize` alone gives a session's id beside its result.
 async fn operate(
-    caller: &Caller<'_>,
+    caller: &Caller,
     operation: Operation,
     case: &mut Case,
-) -> Result<(serde_json::Value, Option<Secret>), Refusal> {
-    case.action = match operation {
-        Operation::ListTools => Action::ToolsList,
-        Operation::CallTool { .. } => Action::ToolCall,
-        Operation::Initialize(_) | Operation::Ping | Operation::Discover => Action::McpRequest,
-    };
+) -> Result<(Answer, Option<Secret>), Refusal> {
+    case.action = action(&operation);
     limit::user(caller, &operation, case.now)?;
     scope::suffices(caller, &operation)?;
-    let result = match operation {
+    let answer = match operation {
         Operation::Initialize(revision) => {
             let id = session::begin(caller, revision, case.now).await?;
-            return Ok((result::initialize(revision), Some(id)));
+            return Ok((Answer::Result(result::initialize(revision)), Some(id)));
         }
-        Operation::Ping => result::empty(caller.era),
-        Operation::Discover => result::discover(),
-        Operation::ListTools => list::tools(caller, case).await?,
-        Operation::CallTool { name, arguments } => call::run(caller, case, &name, arguments).await?,
+        Operation::Ping => Answer::empty(),
+        Operation::Discover => Answer::Result(result::discover()),
+        Operation::List(kind, cursor) => list::of(caller, case, kind, cursor.as_deref()).await?,
+        Operation::Errand(errand) => call::run(caller, case, errand).await?,
     };
-    Ok((result, None))
+    Ok((answer, None))
+}
+
+/// What the paper trail calls an operation.
+fn action(operation: &Operation) -> Action {
+    match operation {
+        Operation::Initialize(_) | Operation::Ping | Operation::Discover => Action::McpRequest,
+        Operation::List(Kind::Tools, _) => Action::ToolsList,
+        Operation::List(Kind::Prompts, _) => Action::PromptsList,
+        Operation::List(Kind::Resources | Kind::Templates, _) => Action::ResourcesList,
+        Operation::Errand(Errand::Tool { .. }) => Action::ToolCall,
+        Operation::Errand(Errand::Prompt { .. }) => Action::PromptGet,
+        Operation::Errand(Errand::Resource { .. }) => Action::ResourceRead,
+        Operation::Errand(_) => Action::Completion,
+    }
+}
+
+/// The answer to the request `id`.
+fn respond(caller: &Caller, id: &Id, answer: &Answer) -> Response {
+    match answer {
+        Answer::Result(reply) => Json(envelope::result(id, reply)).into_response(),
+        Answer::Failed(failure) => {
+            failure.respond((&caller.resource, caller.gateway.possession.used()), caller.era, Some(id))
+        }
+    }
 }
 
 /// `GET`: there is no stream to open, but only a bearer learns so (HTTP25-7, DC-21).
@@ -156,12 +182,13 @@ async fn without_body(
     let headers = &parts.headers;
     let presented = token::presented(parts)?;
     let bearer = token::verify(gateway, resource, &presented, case).await?;
+    let (gateway, resource) = (Arc::clone(gateway), Arc::new(resource.clone()));
     let caller = Caller { gateway, resource, bearer, era: Era::Session };
     let named = headers::session(headers)?.is_some() && !headers::bodyless_is_stateless(headers);
     if named {
         let session = session::find(&caller, headers, case.now).await?;
         if ends {
-            let ended = gateway.sessions.end(&session, case.now).await;
+            let ended = caller.gateway.sessions.end(&session, case.now).await;
             ended.map_err(|error| Refusal::unavailable(&error))?;
             return Ok(StatusCode::NO_CONTENT.into_response());
         }

@@ -128,7 +128,7 @@ impl Refusal {
             Answer::Rpc { status, code, message, data } => body(*status, *code, message, data.as_ref()),
             Answer::Tool(text) => match id {
                 Some(id) => {
-                    let refused = result::tool(era, &ToolResult::error(text.clone()));
+                    let refused = result::complete(era, ToolResult::error(text.clone()).into());
                     Json(envelope::result(id, &refused)).into_response()
                 }
                 None => StatusCode::ACCEPTED.into_response(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use portcullis_oauth::PrincipalId;
 use serde_json::{Map, Value};
 
-use crate::tool::{Tool, ToolResult};
+use crate::tool::ToolResult;
 use crate::upstream::Failure;
 use database::DemoDatabase;
 use notes::Notes;
@@ -35,7 +35,6 @@ pub fn tool_names() -> Vec<String> {
 /// The running sandbox.
 pub(crate) struct Sandbox {
     folder: PathBuf,
-    tools: Vec<Tool>,
     database: DemoDatabase,
     notes: Notes,
 }
@@ -43,17 +42,12 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Opens the sandbox over `folder`.
     pub(crate) async fn open(folder: &Path) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self {
-            folder: folder.to_owned(),
-            tools: catalogue::tools()?,
-            database: DemoDatabase::open().await?,
-            notes: Notes::default(),
-        })
+        Ok(Self { folder: folder.to_owned(), database: DemoDatabase::open().await?, notes: Notes::default() })
     }
 
-    /// Its tools, in a stable order.
-    pub(crate) fn tools(&self) -> &[Tool] {
-        &self.tools
+    /// Its tools as a list shows them, in a stable order.
+    pub(crate) fn tools() -> Vec<Value> {
+        catalogue::descriptions().into_iter().map(Value::Object).collect()
     }
 
     /// Runs a tool whose arguments obey its schema.

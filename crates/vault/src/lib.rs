@@ -1,15 +1,23 @@
-//! Sealing of secrets at rest and the master key.
+//! Sealing of secrets at rest, and the keys for it.
 //!
-//! Owns: [`SealingKey`] (XChaCha20-Poly1305 under a key derived by HKDF), the master key's file, and the check that a
-//! master key and a database belong together. Leaves what is sealed, and where it is stored, to the crates whose tables
-//! hold it. No secret is drawn here: randomness comes through `portcullis_oauth::Secret::generate`.
+//! Owns: the master key and where it comes from ([`MasterKeySource`]), the tables `encryption_key`, `encryption_key_seal`
+//! and `data_key`, and the [`Vault`], which seals a value for one [`Place`] so that a row that was moved or changed does not
+//! open. Leaves what is sealed, and where it is stored, to the crates whose tables hold it. No secret is drawn here:
+//! randomness comes through `portcullis_oauth::Secret::generate`.
 
-mod check;
 mod error;
+mod keys;
 mod master;
+mod place;
 mod sealing;
+mod source;
+mod unlock;
+mod vault;
 
-pub use check::open;
-pub use error::VaultError;
+pub use error::{KeyError, VaultError};
+pub use keys::DataKey;
 pub use master::MasterKey;
+pub use place::{Place, Sealed};
 pub use sealing::{SealError, SealingKey};
+pub use source::MasterKeySource;
+pub use vault::Vault;

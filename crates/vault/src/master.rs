@@ -1,4 +1,5 @@
-//! The master key: 32 random bytes in a file of its own, from which every other key at rest is derived.
+//! The master key: 32 random bytes from which the keys are derived that seal every other key at rest. Owns the key and its
+//! file. Where else one may come from is in [`crate::source`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -6,14 +7,19 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use portcullis_oauth::{Secret, SecretKind, random_handle};
 use zeroize::Zeroizing;
 
+use crate::sealing::expand;
 use crate::{SealingKey, VaultError};
 
-/// A key file is 44 bytes; whatever is much longer is something else.
-const LONGEST_FILE: u64 = 1_000;
+/// A key is 44 bytes, with its line feed; whatever is much longer is something else.
+pub(crate) const LONGEST: u64 = 1_000;
+/// Under this label a master key becomes its own public name.
+const NAME_LABEL: &[u8] = b"portcullis master key name v1";
 
 /// The root of every key at rest. Wiped when dropped; `Debug` prints nothing of it.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
@@ -31,14 +37,28 @@ impl MasterKey {
         Self::read(path)?.ok_or_else(|| VaultError::Missing(path.to_owned()))
     }
 
+    /// The key that this text holds: 32 bytes in base64, of either alphabet, with padding or without.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let either = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        let text: Zeroizing<Vec<u8>> = Zeroizing::new(text.trim_ascii().iter().map(url_safe).collect());
+        let bytes = GeneralPurpose::new(&URL_SAFE, either).decode(&text).map(Zeroizing::new).ok()?;
+        Some(Self(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?)))
+    }
+
     /// The key for one use, told apart by its label.
     #[must_use]
     pub fn sealing_key(&self, label: &[u8]) -> SealingKey {
         SealingKey::derive(self.0.as_slice(), label)
     }
 
+    /// Its name, which tells nothing of it: what rows are found by that it sealed.
+    #[must_use]
+    pub fn name(&self) -> String {
+        URL_SAFE_NO_PAD.encode(expand::<12>(self.0.as_slice(), NAME_LABEL).as_slice())
+    }
+
     /// The key at `path`; `None` when there is no file.
-    fn read(path: &Path) -> Result<Option<Self>, VaultError> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, VaultError> {
         let failed = |reason| VaultError::Read { path: path.to_owned(), reason };
         let file = match File::open(path) {
             Ok(file) => file,
@@ -50,8 +70,9 @@ impl MasterKey {
             return Err(VaultError::Exposed(path.to_owned()));
         }
         let mut text = Zeroizing::new(Vec::new());
-        file.take(LONGEST_FILE).read_to_end(&mut text).map_err(failed)?;
-        decode(&text).map(Self).map(Some).ok_or_else(|| VaultError::Damaged(path.to_owned()))
+        file.take(LONGEST).read_to_end(&mut text).map_err(failed)?;
+        let damaged = || VaultError::Damaged(format!("the master key {}", path.display()));
+        Self::parse(&text).map(Some).ok_or_else(damaged)
     }
 }
 
@@ -61,9 +82,13 @@ impl std::fmt::Debug for MasterKey {
     }
 }
 
-fn decode(text: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim_ascii()).ok()?);
-    Some(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?))
+/// What `openssl rand -base64 32` prints is as good as what we write.
+fn url_safe(byte: &u8) -> u8 {
+    match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => *other,
+    }
 }
 
 /// Writes a new key beside `path` and links it into place: `path` holds a whole key or does not exist, whenever the

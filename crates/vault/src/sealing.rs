@@ -69,8 +69,8 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
-#[expect(clippy::expect_used, reason = "HKDF-SHA256 gives up to 8160 bytes; we ask for 24 or 32")]
-fn expand<const N: usize>(material: &[u8], label: &[u8]) -> Zeroizing<[u8; N]> {
+#[expect(clippy::expect_used, reason = "HKDF-SHA256 gives up to 8160 bytes; we ask for 12 to 32")]
+pub(crate) fn expand<const N: usize>(material: &[u8], label: &[u8]) -> Zeroizing<[u8; N]> {
     let mut bytes = Zeroizing::new([0; N]);
     Hkdf::<Sha256>::new(None, material).expand(label, bytes.as_mut_slice()).expect("a short output");
     bytes

@@ -13,7 +13,7 @@ use portcullis_oauth::dpop::{
     ProofKeeper, ProvenRequest, UsedProof, prove_holder,
 };
 use portcullis_oauth::{BoxFuture, ErrorCode, Secret, Timestamp, TokenScheme, VerifiedBearer};
-use portcullis_vault::MasterKey;
+use portcullis_vault::Vault;
 
 use self::nonces::Nonces;
 use crate::Core;
@@ -33,8 +33,8 @@ pub(crate) struct Dpop {
 }
 
 impl Dpop {
-    pub(crate) fn new(settings: &Settings, database: Database, master: &MasterKey) -> Arc<Self> {
-        let nonces = settings.dpop_nonces.then(|| Nonces::new(master));
+    pub(crate) fn new(settings: &Settings, database: Database, vault: &Vault) -> Arc<Self> {
+        let nonces = settings.dpop_nonces.then(|| Nonces::new(vault));
         Arc::new(Self { used: settings.dpop, nonces, proofs: DpopProofs::new(database) })
     }
 

@@ -1,11 +1,11 @@
-//! The nonces of proofs (RFC 9449 §8): each is its own time of issue, sealed under a key that all nodes derive from the
-//! master key. Nobody else can make or foretell one, and nothing of them is stored.
+//! The nonces of proofs (RFC 9449 §8): each is its own time of issue, sealed under a key that all nodes have of the
+//! vault. Nobody else can make or foretell one, and nothing of them is stored.
 
 use portcullis_oauth::dpop::NonceStanding;
 use portcullis_oauth::{Seconds, Timestamp};
-use portcullis_vault::{MasterKey, SealingKey};
+use portcullis_vault::{SealingKey, Vault};
 
-/// Under this label the master key becomes the one that seals nonces.
+/// Under this label the vault gives the key that seals nonces.
 const SEAL_LABEL: &[u8] = b"portcullis dpop nonce v1";
 /// A nonce is good for so long.
 const LIFE: Seconds = Seconds::minutes(5);
@@ -18,8 +18,8 @@ const SKEW: Seconds = Seconds(60);
 pub(super) struct Nonces(SealingKey);
 
 impl Nonces {
-    pub(super) fn new(master: &MasterKey) -> Self {
-        Self(master.sealing_key(SEAL_LABEL))
+    pub(super) fn new(vault: &Vault) -> Self {
+        Self(vault.server_key(SEAL_LABEL))
     }
 
     pub(super) fn judge(&self, given: Option<&str>, now: Timestamp) -> NonceStanding {

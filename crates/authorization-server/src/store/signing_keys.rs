@@ -1,4 +1,4 @@
-//! `signing_key`: the keys that sign tokens, their private halves sealed by the master key, each for its own row.
+//! `signing_key`: the keys that sign tokens, their private halves sealed by the vault, each for its own row.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::jose::{Algorithm, SigningError, SigningKey};
 use portcullis_oauth::{Clock, Seconds, Timestamp};
-use portcullis_vault::{MasterKey, SealError, SealingKey};
+use portcullis_vault::{SealError, SealingKey, Vault};
 
-/// Under this label the master key becomes the one that seals private keys.
+/// Under this label the vault gives the key that seals private keys.
 const SEAL_LABEL: &[u8] = b"portcullis signing key v1";
 /// A new key is published for so long before it signs: longer than anybody keeps our set of keys (KEYS-7517-2).
 const PUBLISHED_AHEAD: Seconds = Seconds::minutes(15);
@@ -19,7 +19,7 @@ pub enum SigningKeyError {
     /// The mathematics failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// The row does not belong to this master key.
+    /// The row does not belong to this vault.
     #[error("the private key {kid} did not open: {reason}")]
     Sealed {
         /// Which.
@@ -59,6 +59,8 @@ pub struct SigningKeys {
     database: Database,
     clock: Arc<dyn Clock>,
     seal: Arc<SealingKey>,
+    /// Opens what was sealed before the vault had keys in the database.
+    former: Arc<SealingKey>,
 }
 
 impl std::fmt::Debug for SigningKeys {
@@ -68,10 +70,11 @@ impl std::fmt::Debug for SigningKeys {
 }
 
 impl SigningKeys {
-    /// The keys kept in `database`, sealed by `master`.
+    /// The keys kept in `database`, sealed by `vault`.
     #[must_use]
-    pub fn new(database: Database, clock: Arc<dyn Clock>, master: &MasterKey) -> Self {
-        Self { database, clock, seal: Arc::new(master.sealing_key(SEAL_LABEL)) }
+    pub fn new(database: Database, clock: Arc<dyn Clock>, vault: &Vault) -> Self {
+        let seal = Arc::new(vault.server_key(SEAL_LABEL));
+        Self { database, clock, seal, former: Arc::new(vault.former_server_key(SEAL_LABEL)) }
     }
 
     /// Every key that was not retired, newest first.
@@ -179,7 +182,8 @@ impl SigningKeys {
 
     fn open(&self, row: &Row) -> Result<KeptKey, SigningKeyError> {
         let sealed = |reason| SigningKeyError::Sealed { kid: row.kid.clone(), reason };
-        let der = self.seal.open(&row.private, row.kid.as_bytes()).map_err(sealed)?;
+        let opened = self.seal.open(&row.private, row.kid.as_bytes());
+        let der = opened.or_else(|_| self.former.open(&row.private, row.kid.as_bytes())).map_err(sealed)?;
         let algorithm = Algorithm::parse(&row.algorithm).ok_or(SigningError)?;
         let key = Arc::new(SigningKey::from_pkcs8(algorithm, &der)?);
         Ok(KeptKey { key, created_at: row.created_at, activates_at: row.activates_at })

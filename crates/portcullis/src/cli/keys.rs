@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use portcullis_authorization_server::{KeptKey, KeyUse, SigningKeyError, SigningKeys};
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{Clock, SystemClock, Timestamp};
+use portcullis_vault::Vault;
 use serde_json::{Value, json};
 
 use super::confirm::Confirmation;
@@ -68,9 +69,9 @@ pub(super) async fn run(command: KeysCommand, config: &Config) -> Result<(), Pro
 
 async fn open(config: &Config) -> Result<SigningKeys, Problem> {
     let database = store::open_existing(config).await?;
-    let master = portcullis_vault::open(&config.master_key_file(), &database).await;
-    let master = master.map_err(|error| Problem::caused(&error))?;
-    Ok(SigningKeys::new(database, Arc::new(SystemClock), &master))
+    let vault = Vault::unlock(&config.master_key, &database, SystemClock.now()).await;
+    let vault = vault.map_err(|error| Problem::caused(&error))?;
+    Ok(SigningKeys::new(database, Arc::new(SystemClock), &vault))
 }
 
 async fn all(keys: &SigningKeys) -> Result<Vec<KeptKey>, Problem> {

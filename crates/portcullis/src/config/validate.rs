@@ -1,12 +1,14 @@
 //! What the settings' values may be, and the sentence about each that may not.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
+use portcullis_vault::MasterKeySource;
 use tracing_subscriber::EnvFilter;
 use url::Host;
 
@@ -45,8 +47,10 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
     let documents = documents.map(|documents| (documents.as_str(), documents));
     let outbound_seconds = number("outbound_seconds", draft.outbound_seconds, 5, 1..=60)?;
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let data_dir = PathBuf::from(data_dir);
     Ok(Config {
-        data_dir: data_dir.into(),
+        master_key: MasterKeySource::File(data_dir.join("master.key")),
+        data_dir,
         database_url: DatabaseUrl(database_url),
         listen: listen(draft.listen)?,
         public_url,

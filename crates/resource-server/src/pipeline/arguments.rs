@@ -2,19 +2,22 @@
 
 use serde_json::{Map, Value};
 
+use crate::offer::Offer;
 use crate::refusal::Refusal;
-use crate::tool::Tool;
 
 /// So many violations are named.
 const NAMED: usize = 3;
 /// Longer descriptions are cut.
 const LONGEST: usize = 200;
 
-/// Checks arguments.
-pub(super) fn obey(tool: &Tool, arguments: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+/// Checks arguments. A tool whose schema cannot be used cannot be called (TOOL-3, TOOL-6).
+pub(super) fn obey(tool: &Offer, arguments: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+    let schema = tool.schema().map_err(|why| {
+        let text = format!("This tool cannot be called: {why}. The people who run its server can mend that.");
+        Refusal::tool("schema_unusable", text)
+    })?;
     let value = Value::Object(arguments);
-    let violations: Vec<String> = tool
-        .schema
+    let violations: Vec<String> = schema
         .iter_errors(&value)
         .take(NAMED)
         .map(|error| {

@@ -1,87 +1,128 @@
-//! `tools/call`: from a name in the body to a result, through the one gate.
+//! What goes to one upstream: from a name in the body, through the one gate, to a result.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_audit::Outcome;
-use serde_json::{Map, Value, json};
+use portcullis_audit::{Action, Outcome};
+use serde_json::json;
 use tracing::Instrument;
 
+use super::answer::Answer;
 use super::case::Case;
+use super::target::Target;
 use super::{Caller, arguments, limit, target};
+use crate::errand::{Dispatch, Errand};
 use crate::gateway::Inner;
 use crate::policy::{self, Permitted};
-use crate::protocol::{Era, result};
+use crate::protocol::{code, result};
 use crate::refusal::Refusal;
-use crate::tool::{ToolCall, ToolResult};
+use crate::relay::{self, Origin};
 use crate::upstream::Failure;
 
-/// A tool that takes longer is given up.
+/// What takes longer is given up.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Larger results are not passed on.
-const LARGEST: usize = 1024 * 1024;
 
-/// Answers `tools/call`.
-pub(super) async fn run(
-    caller: &Caller<'_>,
-    case: &mut Case,
-    name: &str,
-    given: Map<String, Value>,
-) -> Result<Value, Refusal> {
-    case.tool(name);
-    let (connection, tool) = target::locate(caller, case, name).await?;
-    let arguments = arguments::obey(tool, given)?;
-    let call = ToolCall { connection: connection.clone(), tool: tool.name.clone(), arguments };
-    let permitted =
-        policy::decide(&caller.bearer, call).map_err(|denial| Refusal::tool(denial.reason, denial.text))?;
-    limit::tool(caller, &connection, &tool.name, case.now)?;
-    dispatch(caller, case, permitted).await
+/// Answers an errand.
+pub(super) async fn run(caller: &Caller, case: &mut Case, errand: Errand) -> Result<Answer, Refusal> {
+    case.names(errand.name());
+    let target = target::locate(caller, case, &errand).await?;
+    let errand = match (errand.named(&target.own), &target.offer) {
+        (Errand::Tool { name, arguments }, Some(tool)) => {
+            Errand::Tool { name, arguments: arguments::obey(tool, arguments)? }
+        }
+        (other, _) => other,
+    };
+    let form = Form::of(&errand);
+    let Target { connection, trust, offer, own } = target;
+    let tool = offer.as_deref().filter(|_| form == Form::Tool);
+    let origin = Origin { alias: connection.alias.clone(), own: caller.resource.alias.is_some() };
+    let wanted = Dispatch { connection: connection.clone(), errand };
+    let permitted = policy::decide(&caller.bearer, trust, tool, wanted)
+        .map_err(|denial| form.refuse(denial.reason, denial.text))?;
+    if form == Form::Tool {
+        limit::tool(caller, &connection, &own, case.now)?;
+    }
+    dispatch(caller, case, permitted, (form, origin)).await
+}
+
+/// How failures of an operation are told: a model reads what tools say, a program reads errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Tool,
+    Other,
+}
+
+impl Form {
+    fn of(errand: &Errand) -> Self {
+        if matches!(errand, Errand::Tool { .. }) { Self::Tool } else { Self::Other }
+    }
+
+    fn refuse(self, reason: &'static str, text: impl Into<String>) -> Refusal {
+        match self {
+            Self::Tool => Refusal::tool(reason, text),
+            Self::Other => Refusal::error(reason, code::INVALID_PARAMS, text),
+        }
+    }
+
+    fn fail(self, reason: &'static str, text: impl Into<String>) -> Refusal {
+        match self {
+            Self::Tool => Refusal::tool(reason, text),
+            Self::Other => Refusal::error(reason, code::INTERNAL_ERROR, text),
+        }
+    }
 }
 
 /// Runs what was permitted in a task that the server owns: a client that goes away stops neither the work nor its note.
-async fn dispatch(caller: &Caller<'_>, case: &Case, call: Permitted<ToolCall>) -> Result<Value, Refusal> {
-    let (gateway, case, era) = (Arc::clone(caller.gateway), case.clone(), caller.era);
+async fn dispatch(
+    caller: &Caller,
+    case: &Case,
+    permitted: Permitted<Dispatch>,
+    (form, origin): (Form, Origin),
+) -> Result<Answer, Refusal> {
+    let (gateway, case) = (Arc::clone(&caller.gateway), case.clone());
     let job = async move {
         // No call without its line in the audit: what cannot be noted does not happen.
-        let started = gateway.trail.record(case.event(case.now, Outcome::Started)).await;
-        started.map_err(|error| Refusal::unavailable(&error))?;
-        Ok(execute(&gateway, &case, era, call).await)
+        if case.action == Action::ToolCall {
+            let started = gateway.trail.record(case.event(case.now, Outcome::Started)).await;
+            started.map_err(|error| Refusal::unavailable(&error))?;
+        }
+        Ok(execute(&gateway, &case, permitted, (form, origin)).await)
     };
     caller.gateway.tasks.spawn(job.in_current_span()).await.map_err(|error| Refusal::unavailable(&error))?
 }
 
-async fn execute(gateway: &Inner, case: &Case, era: Era, call: Permitted<ToolCall>) -> Value {
-    let outcome = tokio::time::timeout(DEADLINE, gateway.upstreams.execute(call)).await;
-    let (answer, reason) = match outcome {
-        Ok(Ok(answer)) => capped(answer),
-        Ok(Err(Failure::Told(text))) => (ToolResult::error(text), Some("tool_error")),
+async fn execute(
+    gateway: &Inner,
+    case: &Case,
+    permitted: Permitted<Dispatch>,
+    (form, origin): (Form, Origin),
+) -> Answer {
+    let outcome = tokio::time::timeout(DEADLINE, gateway.upstreams.execute(permitted)).await;
+    let answer = match outcome {
+        Ok(Ok(answer)) => relay::result(answer.reply, &origin, &answer.secrets)
+            .map(|reply| result::complete(case.era, reply))
+            .map_err(|relay::TooLarge| form.fail("result_size", "The result is larger than 1 MiB.")),
+        Ok(Err(Failure::Told(text))) => Err(form.fail("tool_error", text)),
         // ASVS-16.5.1: a generic message and a trace id; the cause goes to the log
         Ok(Err(Failure::Inside(cause))) => {
             tracing::warn!(?cause, trace_id = case.trace.as_str(), "a tool failed inside");
-            let text = format!("The tool failed inside. Trace id: {}", case.trace.as_str());
-            (ToolResult::error(text), Some("tool_failed"))
+            Err(form
+                .fail("tool_failed", format!("The tool failed inside. Trace id: {}", case.trace.as_str())))
         }
         Err(_) => {
-            let text = format!("The tool took longer than {} seconds.", DEADLINE.as_secs());
-            (ToolResult::error(text), Some("tool_deadline"))
+            Err(form
+                .fail("tool_deadline", format!("The tool took longer than {} seconds.", DEADLINE.as_secs())))
         }
     };
     // Asked again: the request waited.
     let now = gateway.clock.now();
-    let finished = match reason {
-        None => case.event(now, Outcome::Done),
-        Some(reason) => case.event(now, Outcome::Failed).because(reason),
+    let (event, answer) = match answer {
+        Ok(answer) if answer.is_error() => {
+            (case.event(now, Outcome::Failed).because("tool_error"), Answer::Result(answer))
+        }
+        Ok(answer) => (case.event(now, Outcome::Done), Answer::Result(answer)),
+        Err(failure) => (case.event(now, Outcome::Failed).because(failure.reason()), Answer::Failed(failure)),
     };
-    gateway.trail.note(finished.with(json!({"is_error": answer.is_error}))).await;
-    result::tool(era, &answer)
-}
-
-fn capped(answer: ToolResult) -> (ToolResult, Option<&'static str>) {
-    let content: usize = answer.content.iter().map(|block| block.to_string().len()).sum();
-    let structured = answer.structured.as_ref().map_or(0, |value| value.to_string().len());
-    match (content + structured > LARGEST, answer.is_error) {
-        (true, _) => (ToolResult::error("The result is larger than 1 MiB."), Some("result_size")),
-        (false, true) => (answer, Some("tool_error")),
-        (false, false) => (answer, None),
-    }
+    gateway.trail.note(event.with(json!({"is_error": answer.is_error()}))).await;
+    answer
 }

@@ -56,8 +56,8 @@ impl Case {
         self.client = Some(bearer.client_id().clone());
     }
 
-    /// Notes which tool is meant.
-    pub(super) fn tool(&mut self, name: &str) {
+    /// Notes which tool, prompt or resource is meant.
+    pub(super) fn names(&mut self, name: &str) {
         self.tool = Some(name.to_owned());
     }
 

@@ -9,15 +9,15 @@ use crate::protocol::Operation;
 use crate::refusal::Refusal;
 
 /// The user's bucket: 429 when it is empty.
-pub(super) fn user(caller: &Caller<'_>, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn user(caller: &Caller, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
     let limits = &caller.gateway.limits;
-    let bucket = if matches!(operation, Operation::CallTool { .. }) { &limits.calls } else { &limits.lists };
+    let bucket = if matches!(operation, Operation::Errand(_)) { &limits.calls } else { &limits.lists };
     Refusal::unless_allowed(bucket.check(caller.bearer.principal().id.as_str(), now))
 }
 
 /// The tool's bucket: an `isError` with the seconds, so that the model can wait.
 pub(super) fn tool(
-    caller: &Caller<'_>,
+    caller: &Caller,
     connection: &Connection,
     tool: &str,
     now: Timestamp,

@@ -1,33 +1,79 @@
-//! `tools/list`: the tools of every connection that the grant reaches, in a stable order. Depends on token, policy and
-//! stored configuration alone (TOOL-1).
+//! Lists: what every connection that the grant reaches offers of one kind, in a stable order and in pages. Depends on
+//! token, policy and what is stored alone (TOOL-1): a dead or slow upstream is named and harms no other.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_audit::Outcome;
+use portcullis_oauth::VerifiedBearer;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
 
+use super::answer::Answer;
 use super::case::Case;
 use super::{Caller, target};
 use crate::connections::{Connection, ConnectionStatus};
+use crate::offer::Kind;
 use crate::policy;
 use crate::protocol::{code, result};
 use crate::refusal::Refusal;
 
-/// Answers `tools/list`.
-pub(super) async fn tools(caller: &Caller<'_>, case: &Case) -> Result<Value, Refusal> {
-    let mut tools = Vec::new();
+/// Entries of one page.
+const PAGE: usize = 500;
+
+/// Answers a list from a cursor on.
+pub(super) async fn of(
+    caller: &Caller,
+    case: &Case,
+    kind: Kind,
+    cursor: Option<&str>,
+) -> Result<Answer, Refusal> {
+    let mut asked = JoinSet::new();
     let mut missing = Map::new();
-    for connection in reached(caller).await? {
-        if connection.status == ConnectionStatus::Active {
-            tools.extend(of(caller, &connection));
+    for (place, connection) in reached(caller).await?.into_iter().enumerate() {
+        if matches!(connection.status, ConnectionStatus::Active | ConnectionStatus::Degraded) {
+            asked.spawn(shown(caller.clone(), connection, (place, kind), case.now));
         } else {
             missing.insert(connection.alias.to_string(), Value::from(connection.status.as_str()));
         }
     }
+    let mut all = Vec::with_capacity(asked.len());
+    while let Some(answer) = asked.join_next().await {
+        let (place, alias, shown) = answer.map_err(|error| Refusal::unavailable(&error))?;
+        match shown {
+            Ok(shown) => all.push((place, shown)),
+            Err(why) => {
+                missing.insert(alias, Value::from(why));
+            }
+        }
+    }
+    all.sort_by_key(|(place, _)| *place);
+    let all: Vec<(String, Value)> = all.into_iter().flat_map(|(_, shown)| shown).collect();
+    let page = page(caller, kind, all, cursor)?;
     caller.gateway.trail.note(case.event(case.now, Outcome::Done)).await;
-    Ok(result::tools(caller.era, &tools, missing))
+    Ok(Answer::Result(result::list(caller.era, kind, page, missing)))
+}
+
+/// What one connection offers to this caller.
+async fn shown(
+    caller: Caller,
+    connection: Connection,
+    (place, kind): (usize, Kind),
+    now: portcullis_oauth::Timestamp,
+) -> (usize, String, Result<Vec<(String, Value)>, &'static str>) {
+    let upstreams = &caller.gateway.upstreams;
+    let shown = async {
+        let trust = upstreams.trust(&connection).await.map_err(|_| "unavailable")?;
+        let listing = upstreams.discovery().listing(&connection, kind, now).await?;
+        let visible = |offer: &_| policy::could_pass(&caller.bearer, &connection, trust, (kind, offer));
+        Ok(listing.shown(caller.resource.alias.is_some(), visible))
+    };
+    let shown = shown.await;
+    (place, connection.alias.to_string(), shown)
 }
 
 /// The connections behind this resource, by alias.
-async fn reached(caller: &Caller<'_>) -> Result<Vec<Connection>, Refusal> {
+async fn reached(caller: &Caller) -> Result<Vec<Connection>, Refusal> {
     if let Some(alias) = &caller.resource.alias {
         let unknown = || {
             let message = format!("There is no connection {alias} that this client may use.");
@@ -41,12 +87,38 @@ async fn reached(caller: &Caller<'_>) -> Result<Vec<Connection>, Refusal> {
     Ok(all)
 }
 
-fn of(caller: &Caller<'_>, connection: &Connection) -> Vec<Value> {
-    let tools = caller.gateway.upstreams.discovery().tools(connection).iter();
-    let visible = tools.filter(|tool| policy::could_pass(&caller.bearer, connection, &tool.name));
-    let named = visible.map(|tool| match caller.resource.alias {
-        Some(_) => tool.listed_as(&tool.name),
-        None => tool.listed_as(&format!("{}__{}", connection.alias, tool.name)),
-    });
-    named.collect()
+/// One page, and the cursor of the next.
+fn page(
+    caller: &Caller,
+    kind: Kind,
+    mut all: Vec<(String, Value)>,
+    cursor: Option<&str>,
+) -> Result<(Vec<Value>, Option<String>), Refusal> {
+    if let Some(cursor) = cursor {
+        let last = all.iter().position(|(name, _)| mark(&caller.bearer, kind, name) == cursor);
+        let unknown = || Refusal::error("cursor_unknown", code::INVALID_PARAMS, "there is no such cursor");
+        all.drain(..=last.ok_or_else(unknown)?);
+    }
+    let more = all.len() > PAGE;
+    all.truncate(PAGE);
+    let next = all.last().filter(|_| more).map(|(name, _)| mark(&caller.bearer, kind, name));
+    Ok((all.into_iter().map(|(_, entry)| entry).collect(), next))
+}
+
+/// The cursor after an entry: it means something to this caller at this resource alone, and an unknown one to anybody else
+/// (T18).
+fn mark(bearer: &VerifiedBearer, kind: Kind, name: &str) -> String {
+    let parts = [
+        bearer.principal().id.as_str(),
+        bearer.client_id().as_str(),
+        bearer.resource().as_str(),
+        kind.method(),
+        name,
+    ];
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
 }

@@ -9,7 +9,7 @@ use crate::protocol::{Era, Operation};
 use crate::refusal::Refusal;
 
 /// Refuses with 403 when the token was not given what the operation needs.
-pub(super) fn suffices(caller: &Caller<'_>, operation: &Operation) -> Result<(), Refusal> {
+pub(super) fn suffices(caller: &Caller, operation: &Operation) -> Result<(), Refusal> {
     let needed = operation.scope();
     let held = caller.bearer.scope();
     if needed.is_subset(held) {

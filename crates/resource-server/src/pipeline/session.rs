@@ -16,11 +16,7 @@ pub(super) fn needed(era: Era, message: &Message) -> bool {
 }
 
 /// The session that the request names. Somebody else's is an unknown one (T17).
-pub(super) async fn find(
-    caller: &Caller<'_>,
-    headers: &HeaderMap,
-    now: Timestamp,
-) -> Result<Session, Refusal> {
+pub(super) async fn find(caller: &Caller, headers: &HeaderMap, now: Timestamp) -> Result<Session, Refusal> {
     let missing = || {
         Refusal::transport(
             "session_missing",
@@ -41,11 +37,7 @@ pub(super) async fn find(
 }
 
 /// Opens one.
-pub(super) async fn begin(
-    caller: &Caller<'_>,
-    revision: Revision,
-    now: Timestamp,
-) -> Result<Secret, Refusal> {
+pub(super) async fn begin(caller: &Caller, revision: Revision, now: Timestamp) -> Result<Secret, Refusal> {
     let begun = caller.gateway.sessions.begin(&caller.bearer, revision.as_str(), now).await;
     begun.map_err(|error| Refusal::unavailable(&error))
 }

@@ -1,62 +1,103 @@
-//! Which connection and which tool a call means. Somebody else's connection, one that the grant does not reach, a hidden
-//! tool and one that does not exist are all the same unknown tool (TOOL-2, T18).
+//! Which connection and which tool, prompt or resource is meant. Somebody else's connection, one that the grant does not
+//! reach, a hidden tool and one that does not exist are all the same unknown tool (TOOL-2, T18).
+
+use std::sync::Arc;
 
 use portcullis_oauth::Alias;
 
 use super::Caller;
 use super::case::Case;
 use crate::connections::{Connection, ConnectionStatus};
-use crate::policy;
+use crate::errand::Errand;
+use crate::names;
+use crate::offer::{Kind, Offer};
+use crate::policy::{self, Trust};
 use crate::protocol::code;
 use crate::refusal::Refusal;
-use crate::tool::Tool;
 
-/// The connection and the tool behind a name from a list.
-pub(super) async fn locate<'a>(
-    caller: &Caller<'a>,
-    case: &mut Case,
-    name: &str,
-) -> Result<(Connection, &'a Tool), Refusal> {
+/// What an errand means.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Where it goes.
+    pub(super) connection: Connection,
+    /// How far its server is trusted.
+    pub(super) trust: Trust,
+    /// What a list says of it, where lists are complete: templates stand for resources that no list names.
+    pub(super) offer: Option<Arc<Offer>>,
+    /// The upstream's own name for it.
+    pub(super) own: String,
+}
+
+/// The target of an errand, whose name is one from a list.
+pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) -> Result<Target, Refusal> {
+    let name = errand.name();
+    let (what, kind) = match errand {
+        Errand::Tool { .. } => ("tool", Some(Kind::Tools)),
+        Errand::Prompt { .. } | Errand::PromptCompletion { .. } => ("prompt", Some(Kind::Prompts)),
+        Errand::Resource { .. } | Errand::ResourceCompletion { .. } => ("resource", None),
+    };
     let unknown = |reason| {
         let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-        Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown tool: {shown}"))
+        Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {shown}"))
     };
-    let (alias, tool) = split(caller, name).ok_or_else(|| unknown("tool_unknown"))?;
+    let (alias, rest) = split(caller, errand).ok_or_else(|| unknown("tool_unknown"))?;
     let connection = find(caller, &alias).await?.ok_or_else(|| unknown("connection_unknown"))?;
     case.connection(&connection.id);
-    ready(caller, &connection)?;
-    let found = caller.gateway.upstreams.discovery().tool(&connection, tool);
-    let visible = found.filter(|tool| policy::could_pass(&caller.bearer, &connection, &tool.name));
-    visible.map(|tool| (connection, tool)).ok_or_else(|| unknown("tool_unknown"))
+    ready(caller, errand, &connection)?;
+    let trust = caller.gateway.upstreams.trust(&connection).await;
+    let trust = trust.map_err(|error| Refusal::unavailable(&error))?;
+    let Some(kind) = kind else {
+        return Ok(Target { own: rest.to_owned(), offer: None, connection, trust });
+    };
+    let discovery = caller.gateway.upstreams.discovery();
+    let sought = (kind, caller.resource.alias.is_some(), name);
+    let found = discovery.find(&connection, sought, case.now).await;
+    let found = found.map_err(|why| out_of_reach(caller, errand, &connection, why))?;
+    let visible = |offer: &Arc<Offer>| policy::could_pass(&caller.bearer, &connection, trust, (kind, offer));
+    let offer = found.filter(visible).ok_or_else(|| unknown("tool_unknown"))?;
+    Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })
 }
 
 /// The connection of this alias, if it is the caller's and the grant reaches it.
-pub(super) async fn find(caller: &Caller<'_>, alias: &Alias) -> Result<Option<Connection>, Refusal> {
+pub(super) async fn find(caller: &Caller, alias: &Alias) -> Result<Option<Connection>, Refusal> {
     let found = caller.gateway.connections.find(&caller.bearer.principal().id, alias).await;
     let found = found.map_err(|error| Refusal::unavailable(&error))?;
     Ok(found.filter(|connection| caller.bearer.connections().reach(&connection.id)))
 }
 
-/// `alias__tool` at the aggregate, the upstream's own name at one connection.
-fn split<'n>(caller: &Caller<'_>, name: &'n str) -> Option<(Alias, &'n str)> {
+/// Alias and name at the aggregate, the upstream's own name at one connection.
+fn split<'n>(caller: &Caller, errand: &'n Errand) -> Option<(Alias, &'n str)> {
     match &caller.resource.alias {
-        Some(alias) => Some((alias.clone(), name)),
-        None => {
-            let (alias, tool) = name.split_once("__")?;
-            Some((Alias::parse(alias).ok()?, tool))
-        }
+        Some(alias) => Some((alias.clone(), errand.name())),
+        None if errand.is_addressed() => names::unwrap_uri(errand.name()),
+        None => names::split(errand.name()),
     }
 }
 
 /// A connection that is not active answers with what its owner can do about it.
-fn ready(caller: &Caller<'_>, connection: &Connection) -> Result<(), Refusal> {
-    if connection.status == ConnectionStatus::Active {
+fn ready(caller: &Caller, errand: &Errand, connection: &Connection) -> Result<(), Refusal> {
+    // One that failed is tried again: only its answers tell that it is well.
+    if matches!(connection.status, ConnectionStatus::Active | ConnectionStatus::Degraded) {
         return Ok(());
     }
     let what = connection.status.in_words();
     let page = caller.gateway.registry.public_url();
-    Err(Refusal::tool(
-        "connection_not_active",
-        format!("The connection {} {what}. Its owner can see to it at {page}/.", connection.alias),
-    ))
+    let text = format!("The connection {} {what}. Its owner can see to it at {page}/.", connection.alias);
+    Err(told(errand, "connection_not_active", text))
+}
+
+/// The upstream did not say what it offers.
+fn out_of_reach(caller: &Caller, errand: &Errand, connection: &Connection, why: &str) -> Refusal {
+    let page = caller.gateway.registry.public_url();
+    let alias = &connection.alias;
+    let text =
+        format!("The server behind the connection {alias} did not answer ({why}). Its state is at {page}/.");
+    told(errand, "connection_unreachable", text)
+}
+
+fn told(errand: &Errand, reason: &'static str, text: String) -> Refusal {
+    match errand {
+        Errand::Tool { .. } => Refusal::tool(reason, text),
+        _ => Refusal::error(reason, code::INVALID_PARAMS, text),
+    }
 }

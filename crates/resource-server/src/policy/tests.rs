@@ -7,11 +7,13 @@ use portcullis_oauth::{
     Alias, ClientId, ConnectionId, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
     ResourceUri, Secret, Timestamp,
 };
-use serde_json::Map;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::catalogue::AuthKind;
 use crate::connections::ConnectionStatus;
+use crate::errand::{Errand, Params};
+use crate::offer::Listing;
 
 const NOW: Timestamp = Timestamp::from_micros(0);
 
@@ -57,9 +59,22 @@ fn bearer(
     )
 }
 
-fn reason(bearer: &VerifiedBearer, connection: Connection, tool: &str) -> &'static str {
-    let call = ToolCall { connection, tool: tool.to_owned(), arguments: Map::new() };
-    decide(bearer, call).map_or_else(|denial| denial.reason, |_| "permitted")
+/// A tool as a list describes it.
+fn tool(name: &str, annotations: &Value) -> std::sync::Arc<Offer> {
+    let described = json!({"name": name, "inputSchema": {"type": "object"}, "annotations": annotations});
+    let listing = Listing::read(Kind::Tools, &Alias::parse("x").unwrap(), vec![described]);
+    listing.find(true, name).unwrap()
+}
+
+fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: &Offer) -> &'static str {
+    let errand = Errand::Tool { name: tool.key.clone(), arguments: Params::new() };
+    let dispatch = Dispatch { connection, errand };
+    decide(bearer, trust, Some(tool), dispatch).map_or_else(|denial| denial.reason, |_| "permitted")
+}
+
+fn reason(bearer: &VerifiedBearer, connection: Connection, name: &str) -> &'static str {
+    let trust = if connection.server == "sandbox" { Trust::Sandbox } else { Trust::None };
+    decided(bearer, connection, trust, &tool(name, &json!({})))
 }
 
 /// Every rule by itself, and the default
@@ -91,9 +106,45 @@ fn a_tool_exists_for_whom_any_call_of_it_could_pass() {
     let sandbox = connection(&alice, "sandbox");
     let all = [TOOLS_READ, TOOLS_EXECUTE];
     let reader = bearer(&alice, &all, &[TOOLS_READ], GrantedConnections::All);
-    assert!(could_pass(&reader, &sandbox, "echo"));
-    assert!(could_pass(&reader, &sandbox, "send_message"));
-    assert!(!could_pass(&reader, &sandbox, "format_disk"));
+    let exists = |bearer: &VerifiedBearer, name: &str| {
+        could_pass(bearer, &sandbox, Trust::Sandbox, (Kind::Tools, &tool(name, &json!({}))))
+    };
+    assert!(exists(&reader, "echo"));
+    assert!(exists(&reader, "send_message"));
+    assert!(!exists(&reader, "format_disk"));
     let demoted = bearer(&alice, &[TOOLS_READ], &all, GrantedConnections::All);
-    assert!(!could_pass(&demoted, &sandbox, "echo"));
+    assert!(!exists(&demoted, "echo"));
+}
+
+/// TOOL-8, T30: what an admin said of the server and the words of the name decide; hints raise and never lower
+#[test]
+fn hints_of_an_upstream_allow_nothing() {
+    let alice = PrincipalId::generate(PrincipalKind::User);
+    let all = [TOOLS_READ, TOOLS_EXECUTE];
+    let full = bearer(&alice, &all, &all, GrantedConnections::All);
+    let harmless = json!({"readOnlyHint": true, "destructiveHint": false});
+    let harmful = json!({"destructiveHint": true});
+    for (name, hints, reading, everything) in [
+        ("get_user", json!({}), "permitted", "permitted"),
+        ("get_user", json!({"title": "Get"}), "permitted", "permitted"),
+        ("get_user", harmless.clone(), "permitted", "permitted"),
+        ("get_user", harmful.clone(), "approval_unavailable", "approval_unavailable"),
+        (
+            "get_user",
+            json!({"readOnlyHint": false, "destructiveHint": false}),
+            "approval_unavailable",
+            "permitted",
+        ),
+        ("frobnicate", harmless.clone(), "approval_unavailable", "permitted"),
+        ("frobnicate", json!({"readOnlyHint": false}), "approval_unavailable", "approval_unavailable"),
+        ("delete_repo", harmless, "approval_unavailable", "approval_unavailable"),
+    ] {
+        let (tool, there) = (tool(name, &hints), connection(&alice, "elsewhere"));
+        assert_eq!(decided(&full, there.clone(), Trust::Reading, &tool), reading, "{name} {hints}");
+        assert_eq!(decided(&full, there.clone(), Trust::All, &tool), everything, "{name} {hints}");
+        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &tool), "no_policy");
+        assert_eq!(decided(&full, there.clone(), Trust::None, &tool), "no_policy");
+        assert!(!could_pass(&full, &there, Trust::Quarantine, (Kind::Tools, &tool)));
+        assert!(could_pass(&full, &there, Trust::Reading, (Kind::Tools, &tool)));
+    }
 }

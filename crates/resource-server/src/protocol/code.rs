@@ -8,6 +8,8 @@ pub(crate) const INVALID_REQUEST: i64 = -32_600;
 pub(crate) const METHOD_NOT_FOUND: i64 = -32_601;
 /// Unusable parameters, an unknown tool among them.
 pub(crate) const INVALID_PARAMS: i64 = -32_602;
+/// Something failed that is not the caller's fault.
+pub(crate) const INTERNAL_ERROR: i64 = -32_603;
 /// Refused by the transport, before JSON-RPC came into it.
 pub(crate) const TRANSPORT: i64 = -32_000;
 /// A header is missing or says something else than the body (HTTP26-2, -4, -5).

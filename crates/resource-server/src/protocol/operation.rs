@@ -2,11 +2,13 @@
 
 use axum::http::StatusCode;
 use portcullis_oauth::ScopeSet;
-use portcullis_oauth::scopes::{TOOLS_EXECUTE, TOOLS_READ};
+use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
 use serde_json::Value;
 
 use super::{Era, Revision, code};
-use crate::envelope::{Call, Params};
+use crate::envelope::Call;
+use crate::errand::{Errand, Params};
+use crate::offer::Kind;
 use crate::refusal::Refusal;
 
 /// An operation, with its parameters read.
@@ -18,21 +20,19 @@ pub(crate) enum Operation {
     Ping,
     /// What the server is and speaks (HTTP26-17).
     Discover,
-    /// Which tools there are.
-    ListTools,
-    /// Run one.
-    CallTool {
-        /// As the list names it.
-        name: String,
-        /// With what.
-        arguments: Params,
-    },
+    /// What there is of one kind, from a cursor on.
+    List(Kind, Option<String>),
+    /// Something to be done at one upstream, under the names that lists show.
+    Errand(Errand),
 }
 
 impl Operation {
     /// Reads a request of `era`.
     pub(crate) fn read(era: Era, call: Call) -> Result<Self, Refusal> {
         let Call { method, mut params } = call;
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.method() == method) {
+            return Ok(Self::List(kind, cursor(&mut params)?));
+        }
         match (era, method.as_str()) {
             (Era::Session, "initialize") => match params.get("protocolVersion") {
                 Some(Value::String(requested)) => Ok(Self::Initialize(Revision::negotiate(requested))),
@@ -40,27 +40,12 @@ impl Operation {
             },
             (Era::Session, "ping") => Ok(Self::Ping),
             (Era::Stateless, "server/discover") => Ok(Self::Discover),
-            (_, "tools/list") if params.contains_key("cursor") => Err(invalid("there is no such cursor")),
-            (_, "tools/list") => Ok(Self::ListTools),
-            (_, "tools/call") => Self::read_call(&mut params),
+            (_, "tools/call" | "prompts/get" | "resources/read" | "completion/complete") => {
+                errand(&method, &mut params).map(Self::Errand)
+            }
             // HTTP26-7: the body tells it from a bare 404; sessions know no other status than 200
             (Era::Stateless, _) => Err(unknown(StatusCode::NOT_FOUND)),
             (Era::Session, _) => Err(unknown(StatusCode::OK)),
-        }
-    }
-
-    fn read_call(params: &mut Params) -> Result<Self, Refusal> {
-        // MRTR-4: we hand out no state, so every state is forged
-        if params.contains_key("requestState") {
-            return Err(invalid("there is no such requestState"));
-        }
-        let Some(Value::String(name)) = params.remove("name") else {
-            return Err(invalid("name is missing"));
-        };
-        match params.remove("arguments") {
-            None => Ok(Self::CallTool { name, arguments: Params::new() }),
-            Some(Value::Object(arguments)) => Ok(Self::CallTool { name, arguments }),
-            Some(_) => Err(invalid("arguments is not an object")),
         }
     }
 
@@ -68,9 +53,73 @@ impl Operation {
     pub(crate) fn scope(&self) -> ScopeSet {
         match self {
             Self::Initialize(_) | Self::Ping | Self::Discover => ScopeSet::default(),
-            Self::ListTools => ScopeSet::from_iter([TOOLS_READ]),
-            Self::CallTool { .. } => ScopeSet::from_iter([TOOLS_EXECUTE]),
+            Self::List(Kind::Tools | Kind::Prompts, _) => ScopeSet::from_iter([TOOLS_READ]),
+            Self::List(Kind::Resources | Kind::Templates, _) => ScopeSet::from_iter([RESOURCES_READ]),
+            Self::Errand(errand) => errand.scope(),
         }
+    }
+}
+
+fn cursor(params: &mut Params) -> Result<Option<String>, Refusal> {
+    match params.remove("cursor") {
+        None => Ok(None),
+        Some(Value::String(cursor)) => Ok(Some(cursor)),
+        Some(_) => Err(invalid("cursor is not a string")),
+    }
+}
+
+fn errand(method: &str, params: &mut Params) -> Result<Errand, Refusal> {
+    // MRTR-4: we hand out no state, so every state is forged
+    if params.contains_key("requestState") {
+        return Err(invalid("there is no such requestState"));
+    }
+    match method {
+        "resources/read" => Ok(Errand::Resource { uri: text(params, "uri", "uri is missing")? }),
+        "completion/complete" => completion(params),
+        _ => {
+            let name = text(params, "name", "name is missing")?;
+            let arguments = match params.remove("arguments") {
+                None => Params::new(),
+                Some(Value::Object(arguments)) => arguments,
+                Some(_) => return Err(invalid("arguments is not an object")),
+            };
+            if method == "tools/call" {
+                Ok(Errand::Tool { name, arguments })
+            } else {
+                Ok(Errand::Prompt { name, arguments })
+            }
+        }
+    }
+}
+
+fn completion(params: &mut Params) -> Result<Errand, Refusal> {
+    let Some(Value::Object(mut reference)) = params.remove("ref") else {
+        return Err(invalid("ref is missing"));
+    };
+    let mut rest = Params::new();
+    for member in ["argument", "context"] {
+        if let Some(value) = params.remove(member) {
+            rest.insert(member.to_owned(), value);
+        }
+    }
+    if !rest.get("argument").is_some_and(Value::is_object) {
+        return Err(invalid("argument is missing"));
+    }
+    match reference.get("type").and_then(Value::as_str) {
+        Some("ref/prompt") => {
+            Ok(Errand::PromptCompletion { name: text(&mut reference, "name", "ref.name is missing")?, rest })
+        }
+        Some("ref/resource") => {
+            Ok(Errand::ResourceCompletion { uri: text(&mut reference, "uri", "ref.uri is missing")?, rest })
+        }
+        _ => Err(invalid("ref.type is neither ref/prompt nor ref/resource")),
+    }
+}
+
+fn text(params: &mut Params, member: &str, missing: &'static str) -> Result<String, Refusal> {
+    match params.remove(member) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(invalid(missing)),
     }
 }
 

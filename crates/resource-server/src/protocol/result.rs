@@ -3,77 +3,77 @@
 use serde_json::{Map, Value, json};
 
 use super::{Era, Revision};
-use crate::tool::ToolResult;
+use crate::offer::Kind;
+use crate::reply::Reply;
 
-const INSTRUCTIONS: &str =
-    "Tools are named connection__tool. A call that is refused says why and what to do.";
+const INSTRUCTIONS: &str = "Tools and prompts are named connection__name, resources connection+address. A call that is \
+                            refused says why and what to do.";
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-/// Connections whose tools a list could not show, and why.
+/// Connections whose entries a list could not show, and why.
 const MISSING: &str = "portcullis/missingConnections";
 
 fn server_info() -> Value {
     json!({"name": "portcullis", "title": "Portcullis", "version": env!("CARGO_PKG_VERSION")})
 }
 
+fn capabilities() -> Value {
+    json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+}
+
 /// `resultType` is required of every stateless result (HTTP26-17), and each may name the server.
-fn complete(era: Era, mut result: Value) -> Value {
+pub(crate) fn complete(era: Era, mut result: Reply) -> Reply {
     if era == Era::Stateless {
-        result["resultType"] = json!("complete");
-        result["_meta"][SERVER_INFO] = server_info();
+        if result.raw("resultType").is_none() {
+            result.set("resultType", &json!("complete"));
+        }
+        result.note(SERVER_INFO, server_info());
     }
     result
 }
 
-/// A list depends on who asks, and must not outlive a revocation (HTTP26-20).
-fn private(era: Era, mut result: Value) -> Value {
+/// What depends on who asks must not outlive a revocation (HTTP26-20).
+pub(crate) fn private(era: Era, mut result: Reply) -> Reply {
     if era == Era::Stateless {
-        result["ttlMs"] = json!(0);
-        result["cacheScope"] = json!("private");
+        result.set("ttlMs", &json!(0));
+        result.set("cacheScope", &json!("private"));
     }
     complete(era, result)
 }
 
 /// Answers `initialize`.
-pub(crate) fn initialize(revision: Revision) -> Value {
+pub(crate) fn initialize(revision: Revision) -> Reply {
     json!({
         "protocolVersion": revision.as_str(),
-        "capabilities": {"tools": {}},
+        "capabilities": capabilities(),
         "serverInfo": server_info(),
         "instructions": INSTRUCTIONS,
     })
+    .into()
 }
 
 /// Answers `server/discover`.
-pub(crate) fn discover() -> Value {
-    private(
-        Era::Stateless,
-        json!({
-            "supportedVersions": Revision::names(),
-            "capabilities": {"tools": {}},
-            "instructions": INSTRUCTIONS,
-        }),
-    )
+pub(crate) fn discover() -> Reply {
+    let result = json!({
+        "supportedVersions": Revision::names(),
+        "capabilities": capabilities(),
+        "instructions": INSTRUCTIONS,
+    });
+    private(Era::Stateless, result.into())
 }
 
-/// Answers with nothing to say.
-pub(crate) fn empty(era: Era) -> Value {
-    complete(era, json!({}))
-}
-
-/// Answers `tools/list`; `missing` are connections that are not ready, with their state.
-pub(crate) fn tools(era: Era, tools: &[Value], missing: Map<String, Value>) -> Value {
-    let mut result = json!({"tools": tools});
+/// Answers a list with a page and the cursor of the next; `missing` are connections that could not be asked, and why.
+pub(crate) fn list(
+    era: Era,
+    kind: Kind,
+    (entries, next): (Vec<Value>, Option<String>),
+    missing: Map<String, Value>,
+) -> Reply {
+    let mut result = Reply::default().with(kind.member(), &Value::Array(entries));
+    if let Some(next) = next {
+        result.set("nextCursor", &Value::from(next));
+    }
     if !missing.is_empty() {
-        result["_meta"][MISSING] = Value::Object(missing);
+        result.note(MISSING, Value::Object(missing));
     }
     private(era, result)
-}
-
-/// Answers `tools/call`.
-pub(crate) fn tool(era: Era, outcome: &ToolResult) -> Value {
-    let mut result = json!({"content": outcome.content, "isError": outcome.is_error});
-    if let Some(structured) = &outcome.structured {
-        result["structuredContent"] = structured.clone();
-    }
-    complete(era, result)
 }

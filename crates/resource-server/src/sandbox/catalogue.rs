@@ -3,19 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::tool::{Tool, compile};
-
-/// Every tool, with its schema compiled.
-pub(super) fn tools() -> Result<Vec<Tool>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut tools = Vec::new();
-    for description in descriptions() {
-        let name = description.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let schema = compile(description.get("inputSchema").unwrap_or(&Value::Null))?;
-        tools.push(Tool { name, description, schema });
-    }
-    Ok(tools)
-}
-
 /// Every tool, in the order of lists.
 pub(super) fn descriptions() -> Vec<Map<String, Value>> {
     let all = [plain(), data(), notes()].concat();

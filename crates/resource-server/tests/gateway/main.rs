@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on falls over")]
 
 mod bearer;
+mod credentials;
 mod sessions;
 mod stage;
 mod stateless;

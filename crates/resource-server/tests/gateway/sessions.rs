@@ -30,7 +30,7 @@ both_engines! {
         assert_eq!(begun.status, 200);
         assert_eq!(begun.header("content-type"), "application/json");
         assert_eq!(begun.body["result"]["protocolVersion"], "2025-11-25");
-        assert_eq!(begun.body["result"]["capabilities"], json!({"tools": {}}));
+        assert_eq!(begun.body["result"]["capabilities"], json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}}));
         assert_eq!(begun.body["result"]["serverInfo"]["name"], "portcullis");
         assert_eq!(begun.body["result"].get("resultType"), None);
         let session = begun.header("mcp-session-id").to_owned();

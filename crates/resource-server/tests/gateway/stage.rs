@@ -17,6 +17,7 @@ use portcullis_resource_server::{
     Connection, Connections, Gateway, GatewayParts, LocalProofs, VerifiedBearer, Verifier, VerifyError,
     sandbox,
 };
+use portcullis_vault::{MasterKeySource, Vault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -93,6 +94,12 @@ impl Verifier for FakeVerifier {
     }
 }
 
+/// A vault whose master key is the same in every story.
+pub(crate) async fn vault(database: &Database, clock: &TestClock) -> Vault {
+    let key = MasterKeySource::Environment(Secret::presented("A".repeat(43)));
+    Vault::unlock(&key, database, clock.now()).await.unwrap()
+}
+
 /// The stage.
 pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
@@ -121,6 +128,7 @@ impl Stage {
         let verifier = FakeVerifier::default();
         let database = held.database.clone();
         let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
+        let vault = vault(&database, &clock).await;
         let gateway = Gateway::new(GatewayParts {
             registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
             verifier: Arc::new(verifier.clone()),
@@ -131,6 +139,7 @@ impl Stage {
             clock: Arc::new(clock.clone()),
             trail: Trail::new(database.clone()),
             changes: changes.clone(),
+            vault,
             allowed_origins: vec!["https://inspector.example".to_owned()],
             sandbox_folder: folder.path().to_owned(),
             listen_ports: vec![8420],

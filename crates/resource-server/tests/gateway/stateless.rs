@@ -38,7 +38,10 @@ async fn the_server_is_discovered_before_anything_else() {
         answer.body["result"]["supportedVersions"],
         json!(["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"])
     );
-    assert_eq!(answer.body["result"]["capabilities"], json!({"tools": {}}));
+    assert_eq!(
+        answer.body["result"]["capabilities"],
+        json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+    );
     assert_eq!(answer.body["result"]["resultType"], "complete");
     assert_eq!(answer.body["result"]["cacheScope"], "private");
     assert_eq!(answer.body["result"]["ttlMs"], 0);
@@ -152,7 +155,7 @@ async fn an_envelope_is_complete_and_of_a_known_revision() {
 async fn what_this_era_does_not_know_is_named() {
     let stage = Stage::set(sqlite().await).await;
     let token = stage.token(ALL);
-    for method in ["initialize", "ping", "tasks/list", "resources/list"] {
+    for method in ["initialize", "ping", "tasks/list", "logging/setLevel"] {
         let answer = Draft::modern("/mcp", method, json!({})).bearing(&token).at(&stage).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (404, -32601), "{method}");
     }

@@ -5,7 +5,9 @@ use portcullis_database::both_engines;
 use portcullis_database::on;
 use portcullis_database::testing::sqlite;
 use portcullis_resource_server::ConnectionError;
-use portcullis_resource_server::oauth::{Alias, GrantedConnections, PrincipalId, PrincipalKind, Seconds};
+use portcullis_resource_server::oauth::{
+    Alias, ClientId, GrantedConnections, PrincipalId, PrincipalKind, Seconds,
+};
 use serde_json::json;
 
 fn list(path: &str) -> Draft {
@@ -35,6 +37,30 @@ both_engines! {
         );
         let none = stage.token_of(&stage.alice.clone(), "/mcp/nothing", ALL);
         assert_eq!(list("/mcp/nothing").bearing(&none).at(&stage).await.code(), -32602);
+    }
+
+    /// T18: a long list comes in pages, and a cursor is its caller's alone
+    async fn a_long_list_comes_in_pages_whose_cursors_mean_nothing_to_others(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        for number in 0..50 {
+            let alias = Alias::parse(&format!("more{number:02}")).unwrap();
+            stage.gateway.connections().create(&stage.alice, &alias, "sandbox", "More").await.unwrap();
+        }
+        let alice = stage.token(ALL);
+        let first = list("/mcp").bearing(&alice).at(&stage).await;
+        assert_eq!((first.tool_names().len(), first.tool_names()[499]), (500, "more49__send_message"));
+        let cursor = first.body["result"]["nextCursor"].clone();
+        let next = || Draft::modern("/mcp", "tools/list", json!({"cursor": cursor}));
+        let second = next().bearing(&alice).at(&stage).await;
+        assert_eq!((second.tool_names().len(), second.tool_names()[0]), (10, "sandbox__echo"));
+        assert_eq!(second.body["result"].get("nextCursor"), None);
+        let other_client = stage.token(ALL);
+        stage.change(&other_client, |token| token.client = ClientId::from("client_b".to_owned()));
+        let bob = stage.token_of(&PrincipalId::generate(PrincipalKind::User), "/mcp", ALL);
+        for token in [&other_client, &bob] {
+            let answer = next().bearing(token).at(&stage).await;
+            assert_eq!((answer.code(), &answer.body["error"]["message"]), (-32602, &json!("there is no such cursor")));
+        }
     }
 
     /// TOOL-1, TOOL-2, TOOL-4, SBP-10, T18: a foreign, an unreached, a hidden and an unknown tool are the same

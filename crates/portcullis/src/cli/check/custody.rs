@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use portcullis_vault::MasterKey;
+use portcullis_vault::{MasterKey, MasterKeySource};
 
 use super::Finding;
 use crate::config::Config;
@@ -21,7 +21,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
 
 fn master_key(config: &Config) -> Finding {
     const CHECK: &str = "master key";
-    let path = config.master_key_file();
+    let MasterKeySource::File(path) = &config.master_key else {
+        return Finding::ok(CHECK, format!("{} is no file here", config.master_key));
+    };
     let shown = path.display();
     if !path.exists() {
         return Finding::warn(
@@ -31,7 +33,7 @@ fn master_key(config: &Config) -> Finding {
         );
     }
     // It is there, so this reads and creates nothing.
-    if let Err(error) = MasterKey::open_or_create(&path) {
+    if let Err(error) = MasterKey::open_or_create(path) {
         return Finding::fail(
             CHECK,
             error.to_string(),

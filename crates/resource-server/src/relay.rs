@@ -1,0 +1,142 @@
+//! What an upstream says, made fit to be passed on: bounded, without the connection's own secrets, without links that lead
+//! the client where it must not go, and with the addresses that the client knows (T34). Everything else stays as it was.
+
+mod links;
+mod secrets;
+
+use portcullis_oauth::Alias;
+use serde_json::Value;
+
+use crate::names;
+use crate::reply::Reply;
+
+pub(crate) use secrets::Secrets;
+
+/// Larger results are not passed on, in bytes of JSON.
+const LARGEST: usize = 1024 * 1024;
+
+/// Where something comes from and goes to.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// What its owner calls the connection.
+    pub(crate) alias: Alias,
+    /// Whether the client speaks with this connection alone, and so knows the upstream's own addresses.
+    pub(crate) own: bool,
+}
+
+/// The result is larger than may be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+/// Makes a result fit.
+pub(crate) fn result(reply: Reply, origin: &Origin, secrets: &Secrets) -> Result<Reply, TooLarge> {
+    if reply.size() > LARGEST {
+        return Err(TooLarge);
+    }
+    let mut reply = secrets.removed_from(reply);
+    for (member, each) in
+        [("content", block as fn(Value, &Origin) -> Value), ("messages", message), ("contents", contents)]
+    {
+        let touched = reply.raw(member).is_some_and(|raw| speaks_of_addresses(raw.get()));
+        if touched && let Some(Value::Array(items)) = reply.get(member) {
+            let items: Vec<Value> = items.into_iter().map(|item| each(item, origin)).collect();
+            reply.set(member, &Value::Array(items));
+        }
+    }
+    Ok(reply)
+}
+
+/// Most results hold no address, and need not be read.
+fn speaks_of_addresses(raw: &str) -> bool {
+    raw.contains("uri") || raw.contains("\\u")
+}
+
+/// A block of content.
+fn block(mut block: Value, origin: &Origin) -> Value {
+    let is = |block: &Value, kind: &str| block.get("type").and_then(Value::as_str) == Some(kind);
+    if is(&block, "resource_link") {
+        let uri = block.get("uri").and_then(Value::as_str).unwrap_or_default();
+        if links::leads_astray(uri) {
+            return serde_json::json!({"type": "text", "text": "[a link that leads to a private place was removed]"});
+        }
+        if !links::is_web(uri) {
+            rename(&mut block, origin);
+        }
+    } else if is(&block, "resource")
+        && let Some(embedded) = block.get_mut("resource")
+    {
+        rename(embedded, origin);
+    }
+    block
+}
+
+/// A message of a prompt: its content is a block, or several.
+fn message(mut message: Value, origin: &Origin) -> Value {
+    if let Some(content) = message.get_mut("content") {
+        *content = match content.take() {
+            Value::Array(blocks) => blocks.into_iter().map(|one| block(one, origin)).collect(),
+            one => block(one, origin),
+        };
+    }
+    message
+}
+
+/// The contents of a resource.
+fn contents(mut contents: Value, origin: &Origin) -> Value {
+    rename(&mut contents, origin);
+    contents
+}
+
+fn rename(holder: &mut Value, origin: &Origin) {
+    if !origin.own
+        && let Some(uri) = holder.get_mut("uri")
+        && let Some(text) = uri.as_str()
+    {
+        *uri = Value::from(names::wrap_uri(&origin.alias, text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn origin(own: bool) -> Origin {
+        Origin { alias: Alias::parse("demo").unwrap(), own }
+    }
+
+    fn passed(result_of: Value, own: bool) -> Value {
+        let reply = result(result_of.into(), &origin(own), &Secrets::default()).unwrap();
+        serde_json::from_str(&reply.text()).unwrap()
+    }
+
+    /// T34
+    #[test]
+    fn links_to_private_places_are_removed_and_others_renamed() {
+        let link = |uri: &str| json!({"type": "resource_link", "uri": uri, "name": "x", "later": 1});
+        let said = json!({"content": [link("file:///etc/passwd"), link("http://127.0.0.1/"), link("test://a"), link("https://example.com/")]});
+        let at_aggregate = passed(said.clone(), false);
+        assert_eq!(at_aggregate["content"][0]["type"], "text");
+        assert_eq!(at_aggregate["content"][1]["type"], "text");
+        assert_eq!(at_aggregate["content"][2], link("demo+test://a"));
+        assert_eq!(at_aggregate["content"][3], link("https://example.com/"));
+        assert_eq!(passed(said, true)["content"][2], link("test://a"));
+    }
+
+    #[test]
+    fn addresses_of_contents_and_of_prompts_are_those_of_the_lists() {
+        let embedded = |uri: &str| json!({"type": "resource", "resource": {"uri": uri, "text": "x"}});
+        let prompt = json!({"messages": [{"role": "user", "content": embedded("test://a")}]});
+        assert_eq!(passed(prompt, false)["messages"][0]["content"], embedded("demo+test://a"));
+        let read = json!({"contents": [{"uri": "test://a", "text": "x"}]});
+        assert_eq!(passed(read, false)["contents"][0]["uri"], "demo+test://a");
+    }
+
+    /// T34, T24
+    #[test]
+    fn what_is_too_large_is_not_passed_on() {
+        let huge = json!({"content": [{"type": "text", "text": "x".repeat(LARGEST)}]});
+        assert_eq!(result(huge.into(), &origin(true), &Secrets::default()).unwrap_err(), TooLarge);
+    }
+}

@@ -1,0 +1,195 @@
+//! The JSON Schemas of tools: 2020-12 unless they say otherwise. A stranger wrote them, so nothing is ever fetched for one,
+//! and what could make checking slow is refused before it is compiled (TOOL-3, TOOL-6, TOOL-7, T35).
+
+use std::collections::HashMap;
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+
+/// Larger schemas are refused, in bytes of JSON.
+const LARGEST: usize = 128 * 1024;
+/// Subschemas that one place of the arguments may be held against.
+const APPLIED: u64 = 500;
+/// Steps of a regular expression that needs to go back.
+const BACKTRACKS: usize = 10_000;
+
+/// Keywords whose subschemas judge the very same place: what can multiply.
+const SEVERAL: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+const ONE: [&str; 4] = ["not", "if", "then", "else"];
+/// Deeper nesting of such keywords is refused.
+const DEPTH: u32 = 64;
+
+/// Why a schema is not used; the texts are for the caller of the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SchemaError {
+    /// Not an object with `type: object`, or no schema at all.
+    #[error("its schema is not a JSON Schema for an object")]
+    Shape,
+    /// Too large, or it would be applied too often.
+    #[error("its schema is too large or too deep to be checked in good time")]
+    Cost,
+    /// Wrong in itself, or it refers to something that is not in it.
+    #[error("its schema cannot be understood, or refers to something outside of it")]
+    Meaning,
+}
+
+/// Whether this could be the `inputSchema` of a tool (TOOL-3).
+pub(crate) fn describes_an_object(schema: &Value) -> bool {
+    schema.get("type").and_then(Value::as_str) == Some("object")
+}
+
+/// Compiles the schema of arguments.
+pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
+    if !schema.is_object() && !schema.is_boolean() {
+        return Err(SchemaError::Shape);
+    }
+    if schema.to_string().len() > LARGEST || Cost::new(schema).dearest() > APPLIED {
+        return Err(SchemaError::Cost);
+    }
+    if has_parts_of_their_own(schema, true) {
+        return Err(SchemaError::Meaning);
+    }
+    let options = || jsonschema::options().with_draft(draft(schema));
+    // In linear time where the expression allows it, else with an end to going back.
+    let linear = options().with_pattern_options(PatternOptions::regex()).build(schema);
+    linear
+        .or_else(|_| {
+            let bounded = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS);
+            options().with_pattern_options(bounded).build(schema)
+        })
+        .map_err(|_| SchemaError::Meaning)
+}
+
+/// A declared draft-07 is honoured; whatever else stands there is read as 2020-12, or refused by the compiler.
+fn draft(schema: &Value) -> jsonschema::Draft {
+    match schema.get("$schema").and_then(Value::as_str) {
+        Some(name) if name.contains("draft-07") => jsonschema::Draft::Draft7,
+        Some(name) if name.contains("2019-09") => jsonschema::Draft::Draft201909,
+        _ => jsonschema::Draft::Draft202012,
+    }
+}
+
+/// How many subschemas judge one place, references followed.
+struct Cost<'s> {
+    root: &'s Value,
+    known: HashMap<*const Value, u64>,
+}
+
+impl<'s> Cost<'s> {
+    fn new(root: &'s Value) -> Self {
+        Self { root, known: HashMap::new() }
+    }
+
+    /// The highest cost of any place.
+    fn dearest(&mut self) -> u64 {
+        let mut waiting = vec![self.root];
+        let mut most = 0;
+        while let Some(schema) = waiting.pop() {
+            most = most.max(self.of(schema, 0));
+            match schema {
+                Value::Object(members) => waiting.extend(members.values()),
+                Value::Array(items) => waiting.extend(items),
+                _ => {}
+            }
+        }
+        most
+    }
+
+    /// The cost of one subschema. A circle that never goes down into the arguments costs everything.
+    fn of(&mut self, schema: &'s Value, depth: u32) -> u64 {
+        let Value::Object(members) = schema else { return 1 };
+        let place = std::ptr::from_ref(schema);
+        if let Some(known) = self.known.get(&place) {
+            return *known;
+        }
+        self.known.insert(place, u64::MAX);
+        let mut cost = if depth > DEPTH { u64::MAX } else { 1 };
+        for (keyword, value) in members {
+            for child in self.judging_here(keyword, value) {
+                cost = cost.saturating_add(child.map_or(u64::MAX, |child| self.of(child, depth + 1)));
+            }
+        }
+        self.known.insert(place, cost);
+        cost
+    }
+
+    /// The subschemas that this keyword holds against the same place; `None` for one that cannot be followed from here.
+    fn judging_here(&self, keyword: &str, value: &'s Value) -> Vec<Option<&'s Value>> {
+        match (keyword, value) {
+            (_, Value::Array(several)) if SEVERAL.contains(&keyword) => several.iter().map(Some).collect(),
+            ("dependentSchemas", Value::Object(named)) => named.values().map(Some).collect(),
+            ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) => {
+                let pointer =
+                    target.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+                vec![pointer.and_then(|pointer| self.root.pointer(pointer))]
+            }
+            _ if ONE.contains(&keyword) => vec![Some(value)],
+            _ => vec![],
+        }
+    }
+}
+
+/// Whether a part of the schema names itself, so that what it refers to is not where its pointers say.
+fn has_parts_of_their_own(schema: &Value, at_root: bool) -> bool {
+    match schema {
+        Value::Object(members) => {
+            let named = |key: &str| members.get(key).is_some_and(Value::is_string);
+            (!at_root && (named("$id") || named("id") && named("$schema")))
+                || members.values().any(|member| has_parts_of_their_own(member, false))
+        }
+        Value::Array(items) => items.iter().any(|item| has_parts_of_their_own(item, false)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(schema: &Value) -> Option<SchemaError> {
+        compile(schema).err()
+    }
+
+    /// TOOL-3, TOOL-6, T35
+    #[test]
+    fn nothing_outside_of_a_schema_is_looked_up() {
+        for outside in ["http://169.254.169.254/latest", "file:///etc/passwd", "other.json", "#nowhere"] {
+            let schema = json!({"type": "object", "properties": {"a": {"$ref": outside}}});
+            assert!(refused(&schema).is_some(), "{outside}");
+        }
+        let inside = json!({"type": "object", "$defs": {"t": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/t"}}});
+        assert!(compile(&inside).unwrap().is_valid(&json!({"a": "x"})));
+        assert_eq!(refused(&json!(null)), Some(SchemaError::Shape));
+        assert_eq!(refused(&json!({"type": "nonsense"})), Some(SchemaError::Meaning));
+    }
+
+    /// TOOL-7, T35: what multiplies is refused before it is compiled
+    #[test]
+    fn a_schema_that_would_take_forever_is_refused() {
+        let mut steps = serde_json::Map::new();
+        for step in 0..40 {
+            let next = json!({"$ref": format!("#/$defs/s{}", step + 1)});
+            steps.insert(format!("s{step}"), json!({"allOf": [next, next]}));
+        }
+        steps.insert("s40".to_owned(), json!({"type": "object"}));
+        assert_eq!(refused(&json!({"$ref": "#/$defs/s0", "$defs": steps})), Some(SchemaError::Cost));
+        let circle = json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}});
+        assert_eq!(refused(&circle), Some(SchemaError::Cost));
+        let tree =
+            json!({"type": "object", "properties": {"child": {"$ref": "#"}, "n": {"type": "integer"}}});
+        let deep = compile(&tree).unwrap();
+        assert!(!deep.is_valid(&json!({"child": {"child": {"n": "x"}}})), "going down is no circle");
+    }
+
+    /// T35: a catastrophic expression ends
+    #[test]
+    fn expressions_take_linear_time_or_give_up() {
+        let long = "a".repeat(5_000) + "!";
+        for pattern in ["^(a+)+$", "^(?=a)(a+)+$"] {
+            let schema = compile(&json!({"type": "string", "pattern": pattern})).unwrap();
+            assert!(!schema.is_valid(&json!(long)), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One key of the pool: its places, its breaker and its sessions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portcullis_oauth::{Clock, Timestamp};
+use serde_json::value::RawValue;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::breaker::{Breaker, Limits};
+use crate::pool::Settings;
+use crate::session::{Context, Session, Trouble};
+use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription};
+
+/// So long opening a session may take where no request sets the time.
+const OPENING: Duration = Duration::from_secs(30);
+
+/// A session that may still have to be opened; who holds the lock opens it.
+type Slot = Arc<AsyncMutex<Option<Arc<Session>>>>;
+
+/// One key.
+pub(crate) struct Peer {
+    places: Semaphore,
+    /// Those who are under way and those who wait.
+    entrance: Semaphore,
+    limits: Limits,
+    ended: CancellationToken,
+    /// Held by whoever listens to changes.
+    in_use: Arc<()>,
+    state: Mutex<State>,
+}
+
+struct State {
+    breaker: Breaker,
+    /// By where the server is and what was declared to it.
+    sessions: HashMap<(String, String), Slot>,
+    used: Timestamp,
+}
+
+impl Peer {
+    pub(crate) fn new(settings: &Settings, now: Timestamp) -> Self {
+        Self {
+            places: Semaphore::new(settings.at_once),
+            entrance: Semaphore::new(settings.at_once + settings.waiting),
+            limits: Limits { failures: settings.failures, rest: settings.rest },
+            ended: CancellationToken::new(),
+            in_use: Arc::default(),
+            state: Mutex::new(State { breaker: Breaker::default(), sessions: HashMap::new(), used: now }),
+        }
+    }
+
+    /// Whether nobody used it since, and nobody listens.
+    pub(crate) fn rested_since(&self, before: Timestamp) -> bool {
+        Arc::strong_count(&self.in_use) == 1 && self.state().used < before
+    }
+
+    /// One request, from its place to its end.
+    pub(crate) async fn request(
+        &self,
+        context: &Context,
+        clock: &dyn Clock,
+        endpoint: &Endpoint,
+        request: Request,
+    ) -> Result<Box<RawValue>, Failure> {
+        let within = request.within;
+        self.guarded(clock, within, self.attempt(context, endpoint, &request)).await
+    }
+
+    /// What the server said of itself.
+    pub(crate) async fn greeting(
+        &self,
+        context: &Context,
+        clock: &dyn Clock,
+        endpoint: &Endpoint,
+    ) -> Result<Greeting, Failure> {
+        let opening = async { Ok(self.session(context, endpoint).await?.greeting().clone()) };
+        self.guarded(clock, OPENING, opening).await
+    }
+
+    /// A stream of changes. It takes no place once it is open.
+    pub(crate) async fn listen(
+        &self,
+        context: &Context,
+        clock: &dyn Clock,
+        endpoint: &Endpoint,
+        subscription: &Subscription,
+    ) -> Result<Listening, Failure> {
+        let opening = async { self.session(context, endpoint).await?.listen(endpoint, subscription).await };
+        let mut listening = self.guarded(clock, OPENING, opening).await?;
+        listening.in_use = Some(self.in_use.clone());
+        Ok(listening)
+    }
+
+    /// Ends what is under way, and then the sessions.
+    pub(crate) async fn close(&self) {
+        self.ended.cancel();
+        let sessions: Vec<_> = self.state().sessions.drain().map(|(_, slot)| slot).collect();
+        for slot in sessions {
+            if let Some(session) = slot.lock().await.take() {
+                session.close().await;
+            }
+        }
+    }
+
+    /// Does some work with this server if it may be done now, and notes how it ended.
+    async fn guarded<T>(
+        &self,
+        clock: &dyn Clock,
+        within: Duration,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let _entered = self.entrance.try_acquire().map_err(|_| Failure::Busy)?;
+        let placed = async {
+            let _place = self.place().await?;
+            let now = clock.now();
+            {
+                let mut state = self.state();
+                state.used = now;
+                let admitted = state.breaker.admit(self.limits, now);
+                admitted.map_err(|retry_after| Failure::BreakerOpen { retry_after })?;
+            }
+            tokio::select! {
+                biased;
+                () = self.ended.cancelled() => Err(Failure::Ended),
+                outcome = work => outcome,
+            }
+        };
+        let outcome = timeout(within, placed).await.unwrap_or(Err(Failure::Timeout));
+        let now = clock.now();
+        let mut state = self.state();
+        state.used = now;
+        match &outcome {
+            // These say nothing about the server.
+            Err(Failure::BreakerOpen { .. } | Failure::Ended | Failure::Busy) => {}
+            outcome => {
+                let is_ill = outcome.as_ref().err().is_some_and(Failure::is_ill);
+                state.breaker.note(is_ill, self.limits, now);
+            }
+        }
+        outcome
+    }
+
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        self.places.acquire().await.map_err(|_| Failure::Ended)
+    }
+
+    /// Sends the request; once more over a new session if the server knew nothing of the old one, and so did nothing.
+    async fn attempt(
+        &self,
+        context: &Context,
+        endpoint: &Endpoint,
+        request: &Request,
+    ) -> Result<Box<RawValue>, Failure> {
+        let session = self.session(context, endpoint).await?;
+        match session.request(endpoint, request).await {
+            Ok(result) => Ok(result),
+            Err(Trouble::Failed(failure)) => Err(failure),
+            Err(Trouble::Unknown(_)) => {
+                self.forget(endpoint, &session).await;
+                let session = self.session(context, endpoint).await?;
+                session.request(endpoint, request).await.map_err(|trouble| match trouble {
+                    Trouble::Failed(failure) | Trouble::Unknown(failure) => failure,
+                })
+            }
+        }
+    }
+
+    async fn session(&self, context: &Context, endpoint: &Endpoint) -> Result<Arc<Session>, Failure> {
+        let slot = self.slot(endpoint);
+        let mut slot = slot.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| session.is_alive()) {
+            return Ok(session.clone());
+        }
+        let session = Arc::new(Session::open(context, endpoint).await?);
+        *slot = Some(session.clone());
+        Ok(session)
+    }
+
+    async fn forget(&self, endpoint: &Endpoint, session: &Arc<Session>) {
+        let slot = self.slot(endpoint);
+        let mut slot = slot.lock().await;
+        if slot.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, session)) {
+            *slot = None;
+        }
+    }
+
+    fn slot(&self, endpoint: &Endpoint) -> Slot {
+        let which = (endpoint.transport.place().to_owned(), endpoint.capabilities.get().to_owned());
+        self.state().sessions.entry(which).or_default().clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,203 @@
+//! The pool: every server that is spoken to at the moment, by the key of its endpoint.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use portcullis_oauth::{Clock, Seconds};
+use portcullis_outbound::Outbound;
+use serde_json::value::RawValue;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+
+use crate::peer::Peer;
+use crate::session::Context;
+use crate::{Endpoint, Failure, Greeting, Notification, Request};
+
+/// So many notifications wait for somebody who listens slowly; then the oldest are lost, which a receiver is told.
+const HEARD: usize = 256;
+
+/// What a pool allows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// So many bytes one answer may have, its notifications not counted.
+    pub response_limit: usize,
+    /// So many requests to one key are under way at once.
+    pub at_once: usize,
+    /// So many more wait for a place; others are [`Failure::Busy`].
+    pub waiting: usize,
+    /// So many failures in a row open the breaker of a key.
+    pub failures: u32,
+    /// So long an open breaker lets nobody through.
+    pub rest: Seconds,
+    /// A session or child that was not used for so long is ended by [`Pool::sweep`].
+    pub idle: Seconds,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            response_limit: 1_024 * 1_024,
+            at_once: 16,
+            waiting: 64,
+            failures: 5,
+            rest: Seconds(30),
+            idle: Seconds::minutes(5),
+        }
+    }
+}
+
+/// Every server that is spoken to. Cheap to clone; one a process.
+#[derive(Clone)]
+pub struct Pool(Arc<Inner>);
+
+struct Inner {
+    context: Context,
+    clock: Arc<dyn Clock>,
+    peers: Mutex<HashMap<String, Arc<Peer>>>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pool").field(&self.0.peers().len()).finish()
+    }
+}
+
+/// Something that a server said outside of any request: that a list or a resource changed, or a log message whose request
+/// cannot be told.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The key of the endpoint that it came from.
+    pub key: String,
+    /// What was said.
+    pub notification: Notification,
+}
+
+/// Which changes to listen to (2026-07-28, `subscriptions/listen`); in the eras of sessions the server says all that it says.
+#[derive(Clone, Debug, Default)]
+pub struct Subscription {
+    /// `notifications/tools/list_changed`.
+    pub tools: bool,
+    /// `notifications/prompts/list_changed`.
+    pub prompts: bool,
+    /// `notifications/resources/list_changed`.
+    pub resources: bool,
+    /// `notifications/resources/updated` of these; servers with sessions are told by `resources/subscribe`, a request like
+    /// any other.
+    pub uris: Vec<String>,
+}
+
+/// A stream of changes that is open; dropping it closes it. What is heard goes to [`Pool::heard`].
+#[derive(Debug)]
+pub struct Listening {
+    pub(crate) tasks: JoinSet<()>,
+    /// While it is held, its connection does not rest.
+    pub(crate) in_use: Option<Arc<()>>,
+}
+
+impl Listening {
+    /// Waits until the server ends the stream. Who still wants to know opens another, after a while.
+    pub async fn ended(&mut self) {
+        self.tasks.join_next().await;
+    }
+}
+
+impl Pool {
+    /// A pool that connects through `outbound`.
+    #[must_use]
+    pub fn new(outbound: Outbound, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        let (heard, _) = broadcast::channel(HEARD);
+        let context = Context { outbound, settings, heard };
+        Self(Arc::new(Inner { context, clock, peers: Mutex::default() }))
+    }
+
+    /// Sends one request and gives its raw `result`, within the request's time.
+    ///
+    /// # Errors
+    /// See [`Failure`]. A request is sent a second time only where the server said that it did not carry out the first.
+    pub async fn request(&self, endpoint: &Endpoint, request: Request) -> Result<Box<RawValue>, Failure> {
+        self.peer(endpoint).request(&self.0.context, &*self.0.clock, endpoint, request).await
+    }
+
+    /// What the server said of itself; it is asked if it was not spoken to yet.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn greeting(&self, endpoint: &Endpoint) -> Result<Greeting, Failure> {
+        self.peer(endpoint).greeting(&self.0.context, &*self.0.clock, endpoint).await
+    }
+
+    /// What servers say outside of requests, from now on.
+    #[must_use]
+    pub fn heard(&self) -> broadcast::Receiver<Heard> {
+        self.0.context.heard.subscribe()
+    }
+
+    /// Opens a stream of changes: `subscriptions/listen`, or the GET stream of a session. A server that offers none ends
+    /// it at once.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn listen(
+        &self,
+        endpoint: &Endpoint,
+        subscription: &Subscription,
+    ) -> Result<Listening, Failure> {
+        self.peer(endpoint).listen(&self.0.context, &*self.0.clock, endpoint, subscription).await
+    }
+
+    /// Ends every session and child whose key begins so; what is under way there is [`Failure::Ended`]. Comes back when
+    /// they are gone.
+    pub async fn end(&self, key_prefix: &str) {
+        let ended: Vec<_> = {
+            let mut peers = self.0.peers();
+            let keys: Vec<_> = peers.keys().filter(|key| key.starts_with(key_prefix)).cloned().collect();
+            keys.iter().filter_map(|key| peers.remove(key)).collect()
+        };
+        close(ended).await;
+    }
+
+    /// Ends everything.
+    pub async fn end_all(&self) {
+        self.end("").await;
+    }
+
+    /// Ends sessions and children that rested too long. To be called now and then.
+    pub async fn sweep(&self) {
+        let now = self.0.clock.now();
+        let before = now.minus(self.0.context.settings.idle);
+        let ended = {
+            let mut peers = self.0.peers();
+            // Asked under the lock, so that nobody picks up what is about to end.
+            let rested = |peer: &Arc<Peer>| Arc::strong_count(peer) == 1 && peer.rested_since(before);
+            let keys: Vec<_> =
+                peers.iter().filter(|(_, peer)| rested(peer)).map(|(key, _)| key.clone()).collect();
+            keys.iter().filter_map(|key| peers.remove(key)).collect()
+        };
+        close(ended).await;
+    }
+
+    fn peer(&self, endpoint: &Endpoint) -> Arc<Peer> {
+        let mut peers = self.0.peers();
+        if let Some(peer) = peers.get(&endpoint.key) {
+            return peer.clone();
+        }
+        let peer = Arc::new(Peer::new(&self.0.context.settings, self.0.clock.now()));
+        peers.insert(endpoint.key.clone(), peer.clone());
+        peer
+    }
+}
+
+async fn close(peers: Vec<Arc<Peer>>) {
+    let mut closing = JoinSet::new();
+    for peer in peers {
+        closing.spawn(async move { peer.close().await });
+    }
+    closing.join_all().await;
+}
+
+impl Inner {
+    fn peers(&self) -> MutexGuard<'_, HashMap<String, Arc<Peer>>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

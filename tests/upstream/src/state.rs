@@ -1,0 +1,75 @@
+//! What the server remembers: requests that it saw, sessions, and who listens to changes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use crate::http::session::Session;
+use crate::talk::{Asks, Log};
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The path that it came to; empty over stdio.
+    pub path: String,
+    /// Its JSON-RPC method; without one (`GET`, `DELETE`, an answer) that of HTTP.
+    pub method: String,
+    /// Its headers, names in lower case.
+    pub headers: HashMap<String, String>,
+    /// Its body; null without one.
+    pub body: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    seen: Mutex<Vec<Seen>>,
+    cancelled: Mutex<Vec<Value>>,
+    pub(crate) sessions: Mutex<HashMap<String, Arc<Session>>>,
+    /// Streams of 2024-11-05, and what was asked on them.
+    pub(crate) legacy: Mutex<Vec<(Arc<Log>, Arc<Asks>)>>,
+    pub(crate) changes: broadcast::Sender<Value>,
+}
+
+impl State {
+    pub(crate) fn new() -> Arc<Self> {
+        let (changes, _) = broadcast::channel(64);
+        Arc::new(Self {
+            seen: Mutex::default(),
+            cancelled: Mutex::default(),
+            sessions: Mutex::default(),
+            legacy: Mutex::default(),
+            changes,
+        })
+    }
+
+    pub(crate) fn note(&self, seen: Seen) {
+        self.seen.lock().expect("no panic").push(seen);
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn note_cancelled(&self, id: Value) {
+        self.cancelled.lock().expect("no panic").push(id);
+    }
+
+    pub(crate) fn cancelled(&self) -> Vec<Value> {
+        self.cancelled.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn listening(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
+    pub(crate) fn forget_sessions(&self) {
+        self.sessions.lock().expect("no panic").clear();
+    }
+
+    pub(crate) fn announce(&self, change: &Value) {
+        // That nobody listens is no fault.
+        let _ = self.changes.send(change.clone());
+    }
+}
