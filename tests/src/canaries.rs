@@ -19,7 +19,7 @@ static LOG: Mutex<String> = Mutex::new(String::new());
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static LISTENING: Once = Once::new();
 
-const KINDS: [SecretKind; 12] = [
+const KINDS: [SecretKind; 13] = [
     SecretKind::AccessToken,
     SecretKind::RefreshToken,
     SecretKind::AuthorizationCode,
@@ -32,6 +32,7 @@ const KINDS: [SecretKind; 12] = [
     SecretKind::SetupLink,
     SecretKind::McpSession,
     SecretKind::KnownBrowser,
+    SecretKind::UpstreamState,
 ];
 /// The form fields whose values are secrets of whatever shape.
 const FIELDS: [&str; 13] = [

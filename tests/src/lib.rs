@@ -18,10 +18,12 @@ mod client;
 mod identity_provider;
 mod keyed;
 mod mailbox;
+mod paper;
 mod prover;
 mod publisher;
 mod relying_party;
 mod resource;
+mod upstream_login;
 mod world;
 
 pub use answer::Answer;
@@ -36,4 +38,5 @@ pub use prover::Prover;
 pub use publisher::Publisher;
 pub use relying_party::USERINFO;
 pub use resource::ResourceServer;
+pub use upstream_login::{Mood, UpstreamLogin};
 pub use world::{PASSWORD, World, request};

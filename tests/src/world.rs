@@ -1,5 +1,6 @@
 //! The assembled server with one user, a sandbox connection and a clock that stands still.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,8 +11,9 @@ use portcullis::app::{App, AppParts, assemble};
 use portcullis::config::{Config, Flags, Sources};
 use portcullis_authorization_server::{NewUser, User};
 use portcullis_database::testing::TestDatabase;
-use portcullis_oauth::{Alias, PublicUrl, Seconds, Secret, TestClock, Timestamp};
+use portcullis_oauth::{Alias, Clock, PublicUrl, Seconds, Secret, TestClock, Timestamp};
 use portcullis_vault::Vault;
+use portcullis_web::Peer;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -59,12 +61,14 @@ impl World {
     pub async fn second_node(&self) -> App {
         let settings: Vec<(&str, &str)> =
             self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        self.node(&settings).await
+        // A node has a name of its own, whatever the first one was called.
+        self.node(&[&settings[..], &[("node", "two")]].concat()).await
     }
 
     /// A second node with other settings.
     pub async fn node(&self, settings: &[(&str, &str)]) -> App {
-        start(&self.database, &self.folder, &self.clock, settings).await
+        let settings: Vec<(&str, &str)> = [("node", "two")].iter().chain(settings).copied().collect();
+        start(&self.database, &self.folder, &self.clock, &settings).await
     }
 
     /// Adds a user with a sandbox of their own.
@@ -122,9 +126,27 @@ impl World {
         self.send(form(path, fields, headers)).await
     }
 
+    /// The same from this network address, as whoever stands before the server tells it.
+    pub async fn post_form_from(
+        &self,
+        address: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = form(path, fields, headers);
+        request.extensions_mut().insert(Peer::from(address.parse::<IpAddr>().expect("an address")));
+        self.send(request).await
+    }
+
     /// Its database.
     pub(crate) fn database(&self) -> &portcullis_database::Database {
         &self.database.database
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// One number that the database itself knows.

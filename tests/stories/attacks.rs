@@ -101,6 +101,24 @@ both_engines! {
         }
     }
 
+    /// A07, R9700-4.1.3-1: every redirect to a client has a fragment of its own, so that a browser carries no older one along
+    async fn no_older_fragment_is_carried_along(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let mut browser = Browser::signed_in(&world).await;
+        let refused = browser.get(&client.authorize(&Pkce::new(), &[("response_type", "token")])).await;
+        assert_eq!(refused.redirect_parameter("error").as_deref(), Some("unsupported_response_type"));
+        let page = browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
+        let denied = browser.answer_consent(&page, "deny", &[]).await;
+        assert_eq!(denied.redirect_parameter("error").as_deref(), Some("access_denied"));
+        let page = browser.reach_consent(&client.authorize(&Pkce::new(), &[])).await;
+        let given = browser.answer_consent(&page, "approve", &page.boxes("scope")).await;
+        assert!(given.redirect_parameter("code").is_some());
+        for answer in [refused, denied, given] {
+            assert!(answer.header("location").ends_with("#_"), "{}", answer.header("location"));
+        }
+    }
+
     /// R7009-2.3-1: any page may revoke what it holds, and no script is ever made of the answer
     async fn revocation_is_open_to_pages_and_never_a_script(database: TestDatabase) {
         let world = World::on(database).await;

@@ -174,6 +174,26 @@ both_engines! {
         assert_eq!(world.mcp(&bare.access, "tools/list", json!({})).await.status.as_u16(), 200);
     }
 
+    /// DC-15, R9449-7.2-1: whoever shows a bound token without its key uses nothing, so a lost answer may still be asked for; with
+    /// the key it is used, and an answer that was used was not lost
+    async fn a_bound_token_is_used_by_whoever_holds_its_key(database: TestDatabase) {
+        let world = open(database).await;
+        let metadata = json!({
+            "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "client_secret_post",
+            "grant_types": ["authorization_code", "refresh_token"],
+        });
+        let (client, prover, thief) = (Client::registered(&world, &metadata).await, Prover::new(), Prover::new());
+        let tokens = client.connect_proving(&world, &prover).await;
+        let lost = Tokens::of(&client.refresh_proving(&world, &prover, &tokens.refresh).await);
+        assert_eq!(world.mcp(&lost.access, "tools/list", json!({})).await.verdict(), "401 invalid_token");
+        assert_eq!(world.mcp_proving(&thief, &lost.access).await.verdict(), "401 invalid_token");
+        world.advance(300);
+        assert_eq!(Tokens::of(&client.refresh_proving(&world, &prover, &tokens.refresh).await), lost, "beyond the window");
+        assert_eq!(world.mcp_proving(&prover, &lost.access).await.status.as_u16(), 200);
+        assert_eq!(client.refresh_proving(&world, &prover, &tokens.refresh).await.verdict(), "400 invalid_grant");
+        assert!(world.trail().await.contains(&"token.replay refused refresh_token_replayed".to_owned()));
+    }
+
     /// R9449-11.1-1, A62: of however many uses of one proof, at however many nodes, one counts
     async fn a_proof_serves_once(database: TestDatabase) {
         let world = open(database).await;

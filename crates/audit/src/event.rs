@@ -3,7 +3,8 @@
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
-use crate::redact;
+use crate::circumstances::Circumstances;
+use crate::redaction::{self, Redaction};
 
 /// What somebody did or tried to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub enum Action {
     ServerChange,
     /// Something happened to a connection.
     Connection(ConnectionEvent),
+    /// A person's data were erased from the paper trail.
+    AuditErasure,
 }
 
 /// What happened to a connection.
@@ -119,6 +122,59 @@ impl ConnectionEvent {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 43] = [
+        Self::SignIn,
+        Self::SignOut,
+        Self::LogoutNotice,
+        Self::UserInfo,
+        Self::Setup,
+        Self::UserChange,
+        Self::ClientRegistration,
+        Self::ClientChange,
+        Self::ClientDocument,
+        Self::KeySet,
+        Self::IssuerChange,
+        Self::IdentityAssertion,
+        Self::ResourceChange,
+        Self::KeyChange,
+        Self::Introspection,
+        Self::AuthorizationRequest,
+        Self::DeviceAuthorization,
+        Self::DeviceCode,
+        Self::PushedAuthorization,
+        Self::Consent,
+        Self::TokenRequest,
+        Self::Replay,
+        Self::Revocation,
+        Self::McpRequest,
+        Self::ToolsList,
+        Self::ToolCall,
+        Self::PromptsList,
+        Self::PromptGet,
+        Self::ResourcesList,
+        Self::ResourceRead,
+        Self::Completion,
+        Self::ServerChange,
+        Self::Connection(ConnectionEvent::Created),
+        Self::Connection(ConnectionEvent::Authorised),
+        Self::Connection(ConnectionEvent::Tested),
+        Self::Connection(ConnectionEvent::Refreshed),
+        Self::Connection(ConnectionEvent::Failed),
+        Self::Connection(ConnectionEvent::Rotated),
+        Self::Connection(ConnectionEvent::Renamed),
+        Self::Connection(ConnectionEvent::Disabled),
+        Self::Connection(ConnectionEvent::Enabled),
+        Self::Connection(ConnectionEvent::Deleted),
+        Self::AuditErasure,
+    ];
+
+    /// The action of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
+    }
+
     /// The action as rows and exports name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -156,6 +212,7 @@ impl Action {
             Self::Completion => "completion",
             Self::ServerChange => "server.change",
             Self::Connection(event) => event.as_str(),
+            Self::AuditErasure => "audit.erasure",
         }
     }
 }
@@ -174,6 +231,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Started, Self::Done, Self::Refused, Self::Failed];
+        all.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+
     /// The outcome as rows and exports name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -199,6 +263,7 @@ pub struct Event {
     pub(crate) tool: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) detail: Value,
+    pub(crate) circumstances: Circumstances,
 }
 
 impl Event {
@@ -216,6 +281,7 @@ impl Event {
             tool: None,
             trace_id: crate::trace::current(),
             detail: Value::Null,
+            circumstances: Circumstances::of_this_request(),
         }
     }
 
@@ -275,8 +341,16 @@ impl Event {
         self
     }
 
+    /// Without these secrets, wherever in the further facts they stand: those that are stored for the connection. Call it
+    /// after [`with`](Self::with).
+    #[must_use]
+    pub fn without(mut self, secrets: &[&str]) -> Self {
+        self.detail = redaction::without(self.detail, secrets);
+        self
+    }
+
     /// The further facts as a row keeps them.
-    pub(crate) fn kept_detail(&self) -> Option<String> {
-        (!self.detail.is_null()).then(|| redact(&self.detail).to_string())
+    pub(crate) fn kept_detail(&self, redaction: &Redaction) -> Option<String> {
+        (!self.detail.is_null()).then(|| redaction.apply(&self.detail).to_string())
     }
 }

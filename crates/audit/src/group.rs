@@ -1,57 +1,100 @@
 //! Events that are committed together: what arrives while a commit is under way goes into the next one, in one statement.
-//! Nobody is told before the commit that holds their event. Knows rows; whether an event is kept is the trail's to say.
+//! Nobody is told before the commit that holds their event, and each gets its place in the node's chain with it. Knows rows;
+//! whether an event is kept is the trail's to say.
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use portcullis_database::{Database, DatabaseError, Transaction, on};
-use portcullis_oauth::random_handle;
+use portcullis_database::{DatabaseError, Transaction, insert_rows, on};
 use tokio::sync::oneshot;
 
-use crate::Event;
+use crate::chain::{Chain, Head, tell_of_fork};
+use crate::record::{COLUMNS, Draft};
 
 /// The sizes of a statement, largest first: few, since every connection prepares each and keeps it.
 const SIZES: [usize; 8] = [32, 24, 16, 8, 4, 3, 2, 1];
 
 /// The statement for each of the [`SIZES`].
-static STATEMENTS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| SIZES.map(insert));
+static STATEMENTS: LazyLock<[String; SIZES.len()]> =
+    LazyLock::new(|| SIZES.map(|rows| insert_rows("audit_event", &COLUMNS.join(", "), rows)));
 
-/// Binds an event's row, column by column as [`insert`] names them.
+/// So often a place is tried that somebody else may have taken.
+const TRIES: usize = 10;
+
+/// Binds an event's row, column by column as [`COLUMNS`] names them, but its place.
 macro_rules! bind {
-    ($query:expr, $event:expr) => {
+    ($query:expr, $draft:expr) => {{
+        let (event, around) = (&$draft.event, &$draft.event.circumstances);
         $query
-            .bind(random_handle("evt_"))
-            .bind($event.at)
-            .bind($event.action.as_str())
-            .bind($event.outcome.as_str())
-            .bind($event.reason)
-            .bind(&$event.principal)
-            .bind(&$event.client)
-            .bind(&$event.connection)
-            .bind(&$event.tool)
-            .bind(&$event.trace_id)
-            .bind($event.kept_detail())
-    };
+            .bind(&$draft.id)
+            .bind(event.at)
+            .bind(event.action.as_str())
+            .bind(event.outcome.as_str())
+            .bind(event.reason)
+            .bind(&event.principal)
+            .bind(&event.client)
+            .bind(&event.connection)
+            .bind(&event.tool)
+            .bind(&event.trace_id)
+            .bind(&$draft.detail)
+            .bind(&around.email)
+            .bind(&around.server_kind)
+            .bind(&around.session)
+            .bind(&around.client_address)
+            .bind(&around.user_agent)
+            .bind(around.result_kind)
+            .bind(&around.policy_version)
+            .bind(around.duration_us)
+            .bind(&$draft.payload_hash)
+            .bind(&$draft.salt)
+    }};
 }
 
-/// Writes an event inside a transaction.
-pub(crate) async fn insert_in(transaction: &mut Transaction, event: &Event) -> Result<(), DatabaseError> {
-    let statement = one();
-    on!(transaction.on(), |connection| bind!(sqlx::query(statement), event)
+/// Writes an event inside a transaction. It gets its place when the transaction has committed: see `seal`.
+pub(crate) async fn insert_in(transaction: &mut Transaction, draft: &Draft) -> Result<(), DatabaseError> {
+    let (statement, node) = (one(), transaction.node());
+    on!(transaction.on(), |connection| bind!(sqlx::query(statement), draft)
+        .bind(&*node)
+        .bind(None::<i64>)
+        .bind(None::<&str>)
         .execute(connection)
         .await
         .map(drop))?;
     Ok(())
 }
 
+/// Writes a batch at the end of the chain.
+async fn append(chain: &Chain, statement: &'static str, batch: &[Waiting]) -> Result<(), DatabaseError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let end = chain.end().await?;
+        let mut places: Vec<Head> = Vec::with_capacity(batch.len());
+        for Waiting { draft, .. } in batch {
+            let previous = places.last().unwrap_or(end.head());
+            places.push(previous.followed_by(chain.node(), &draft.happening()));
+        }
+        match insert_all(chain, statement, batch.iter().zip(&places)).await {
+            Ok(()) => {
+                if let Some(last) = places.pop() {
+                    end.moved(last);
+                }
+                return Ok(());
+            }
+            Err(error) if error.is_unique_violation() && tries < TRIES => tell_of_fork(chain.node()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 async fn insert_all(
-    database: &Database,
+    chain: &Chain,
     statement: &'static str,
-    batch: &[Waiting],
+    rows: impl Iterator<Item = (&Waiting, &Head)>,
 ) -> Result<(), DatabaseError> {
-    on!(database.write(), |pool| {
+    on!(chain.database.write(), |pool| {
         let mut query = sqlx::query(statement);
-        for Waiting { event, .. } in batch {
-            query = bind!(query, event);
+        for (Waiting { draft, .. }, place) in rows {
+            query = bind!(query, draft).bind(chain.node()).bind(place.sequence).bind(&place.hash);
         }
         query.execute(pool).await.map(drop)
     })?;
@@ -63,37 +106,13 @@ fn one() -> &'static str {
     &STATEMENTS[SIZES.len() - 1]
 }
 
-/// A statement of so many rows.
-fn insert(rows: usize) -> String {
-    const COLUMNS: [&str; 11] = [
-        "id",
-        "at",
-        "action",
-        "outcome",
-        "reason",
-        "principal_id",
-        "client_id",
-        "connection_id",
-        "tool",
-        "trace_id",
-        "detail",
-    ];
-    let row = |row: usize| {
-        let places: Vec<String> =
-            (1..=COLUMNS.len()).map(|place| format!("${}", row * COLUMNS.len() + place)).collect();
-        format!("({})", places.join(", "))
-    };
-    let values: Vec<String> = (0..rows).map(row).collect();
-    format!("INSERT INTO audit_event ({}) VALUES {}", COLUMNS.join(", "), values.join(", "))
-}
-
 /// The events that wait, and the one writer of them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Group(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    database: Database,
+    chain: Arc<Chain>,
     queue: Mutex<Queue>,
 }
 
@@ -106,21 +125,21 @@ struct Queue {
 
 #[derive(Debug)]
 struct Waiting {
-    event: Event,
+    draft: Draft,
     told: oneshot::Sender<Result<(), DatabaseError>>,
 }
 
 impl Group {
-    pub(crate) fn over(database: Database) -> Self {
-        Self(Arc::new(Inner { database, queue: Mutex::default() }))
+    pub(crate) fn over(chain: Arc<Chain>) -> Self {
+        Self(Arc::new(Inner { chain, queue: Mutex::default() }))
     }
 
     /// Commits an event, with others that wait at the same moment. Once begun it is written even if the caller goes away.
-    pub(crate) async fn commit(&self, event: Event) -> Result<(), DatabaseError> {
+    pub(crate) async fn commit(&self, draft: Draft) -> Result<(), DatabaseError> {
         let (told, committed) = oneshot::channel();
         let idle = {
             let mut queue = self.0.queue();
-            queue.waiting.push(Waiting { event, told });
+            queue.waiting.push(Waiting { draft, told });
             !std::mem::replace(&mut queue.writing, true)
         };
         if idle {
@@ -164,11 +183,11 @@ impl Writer {
     }
 
     async fn write(&self, statement: &'static str, batch: Vec<Waiting>) {
-        let written = insert_all(&self.inner.database, statement, &batch).await;
+        let written = append(&self.inner.chain, statement, &batch).await;
         if let (Err(_), true) = (&written, batch.len() > 1) {
             // A row that the engine refuses must not take its neighbours with it.
             for waiting in batch {
-                let alone = insert_all(&self.inner.database, one(), std::slice::from_ref(&waiting)).await;
+                let alone = append(&self.inner.chain, one(), std::slice::from_ref(&waiting)).await;
                 waiting.tell(alone);
             }
             return;

@@ -1,57 +1,124 @@
-//! Redaction: what must not be kept, told by the name of its key.
+//! Redaction: what must not be kept, told by the name of its key or because it is a secret that somebody stored.
 
 use serde_json::Value;
 
 /// Fragments of key names whose values are never kept.
-const SECRET_WORDS: [&str; 10] = [
+const SECRET_WORDS: [&str; 9] = [
     "password",
     "passwd",
     "secret",
     "token",
     "authorization",
     "cookie",
-    "api_key",
     "apikey",
     "credential",
-    "private_key",
+    "passphrase",
 ];
+/// Whole words that tell the same, but are also part of harmless ones, such as `monkey`.
+const WHOLE_WORDS: [&str; 3] = ["key", "keys", "pin"];
+/// What is kept instead.
+const REDACTED: &str = "[redacted]";
 /// Longer texts are cut.
 const TEXT_LIMIT: usize = 500;
 /// Deeper values are dropped.
 const DEPTH_LIMIT: usize = 12;
+/// Shorter secrets stand in too many harmless texts; only a value that is nothing else is taken for one.
+const SHORTEST_FOUND: usize = 6;
 
-/// The value without secrets: what stands under a telling key becomes `[redacted]`, long texts are cut, depth is bounded.
-#[must_use]
-pub fn redact(value: &Value) -> Value {
-    walk(value, 0)
+/// Which key names tell of a secret, beside those that always do.
+#[derive(Clone, Debug, Default)]
+pub struct Redaction {
+    words: Vec<String>,
 }
 
-fn walk(value: &Value, depth: usize) -> Value {
-    if depth > DEPTH_LIMIT {
-        return Value::from("[too deep]");
+impl Redaction {
+    /// Also keys whose names contain one of these words, in whatever case.
+    #[must_use]
+    pub fn with_words(words: &[String]) -> Self {
+        Self { words: words.iter().map(|word| word.to_lowercase().replace('-', "_")).collect() }
     }
+
+    /// The value without secrets: what stands under a telling key becomes `[redacted]`, at whatever depth; long texts are
+    /// cut, depth is bounded.
+    #[must_use]
+    pub fn apply(&self, value: &Value) -> Value {
+        self.walk(value, 0)
+    }
+
+    fn walk(&self, value: &Value, depth: usize) -> Value {
+        if depth > DEPTH_LIMIT {
+            return Value::from("[too deep]");
+        }
+        match value {
+            Value::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(key, value)| {
+                        let kept = if self.is_secret(key) {
+                            Value::from(REDACTED)
+                        } else {
+                            self.walk(value, depth + 1)
+                        };
+                        (key.clone(), kept)
+                    })
+                    .collect(),
+            ),
+            Value::Array(items) => items.iter().map(|item| self.walk(item, depth + 1)).collect(),
+            Value::String(text) if text.len() > TEXT_LIMIT => {
+                Value::from(format!("{}…", text.chars().take(TEXT_LIMIT).collect::<String>()))
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn is_secret(&self, key: &str) -> bool {
+        let lower = key.to_lowercase().replace('-', "_");
+        SECRET_WORDS.iter().any(|word| lower.contains(word))
+            || self.words.iter().any(|word| lower.contains(word.as_str()))
+            || words_of(key).any(|word| WHOLE_WORDS.contains(&word.as_str()))
+    }
+}
+
+/// The words of a name, in lower case: `apiKey`, `api_key` and `X-API-Key` have `api` and `key`.
+fn words_of(name: &str) -> impl Iterator<Item = String> {
+    let mut words = vec![String::new()];
+    let mut after_small = false;
+    for c in name.chars() {
+        let begins = !c.is_alphanumeric() || (c.is_uppercase() && after_small);
+        if begins {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (c.is_alphanumeric(), words.last_mut()) {
+            word.extend(c.to_lowercase());
+        }
+        after_small = c.is_lowercase() || c.is_numeric();
+    }
+    words.into_iter().filter(|word| !word.is_empty())
+}
+
+/// The value without these secrets: a text that is one, or has one in it, becomes `[redacted]`; so does a key.
+pub(crate) fn without(value: Value, secrets: &[&str]) -> Value {
+    let holds = |text: &str| {
+        secrets.iter().any(|secret| {
+            !secret.is_empty()
+                && (text == *secret || (secret.len() >= SHORTEST_FOUND && text.contains(secret)))
+        })
+    };
     match value {
+        Value::String(text) if holds(&text) => Value::from(REDACTED),
+        Value::Number(number) if holds(&number.to_string()) => Value::from(REDACTED),
+        Value::Array(items) => items.into_iter().map(|item| without(item, secrets)).collect(),
         Value::Object(members) => Value::Object(
             members
-                .iter()
+                .into_iter()
                 .map(|(key, value)| {
-                    let kept =
-                        if is_secret(key) { Value::from("[redacted]") } else { walk(value, depth + 1) };
-                    (key.clone(), kept)
+                    let key = if holds(&key) { REDACTED.to_owned() } else { key };
+                    (key, without(value, secrets))
                 })
                 .collect(),
         ),
-        Value::Array(items) => items.iter().map(|item| walk(item, depth + 1)).collect(),
-        Value::String(text) if text.len() > TEXT_LIMIT => {
-            Value::from(format!("{}…", text.chars().take(TEXT_LIMIT).collect::<String>()))
-        }
-        other => other.clone(),
+        other => other,
     }
-}
-
-fn is_secret(key: &str) -> bool {
-    let key = key.to_lowercase().replace('-', "_");
-    SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 
 #[cfg(test)]
@@ -62,19 +129,35 @@ mod tests {
 
     #[test]
     fn what_stands_under_a_telling_key_is_not_kept() {
-        let given = json!({"path": "a.txt", "API-Key": "k", "nested": [{"userPassword": "p", "n": 1}]});
+        let given = json!({"path": "a.txt", "API-Key": "k", "monkey": "m", "nested": [{"userPassword": {"p": 1}, "sshKey": "s", "n": 1}]});
         assert_eq!(
-            redact(&given),
-            json!({"path": "a.txt", "API-Key": "[redacted]", "nested": [{"userPassword": "[redacted]", "n": 1}]})
+            Redaction::default().apply(&given),
+            json!({"path": "a.txt", "API-Key": "[redacted]", "monkey": "m",
+                "nested": [{"userPassword": "[redacted]", "sshKey": "[redacted]", "n": 1}]})
+        );
+    }
+
+    #[test]
+    fn an_operator_adds_words() {
+        let redaction = Redaction::with_words(&["IBAN".to_owned(), "date-of-birth".to_owned()]);
+        assert_eq!(
+            redaction.apply(&json!({"customerIban": "DE1", "date_of_birth": 1, "date": 2, "token": "t"})),
+            json!({"customerIban": "[redacted]", "date_of_birth": "[redacted]", "date": 2, "token": "[redacted]"})
+        );
+    }
+
+    #[test]
+    fn a_stored_secret_is_not_kept_wherever_it_stands() {
+        let given = json!({"note": "use hunter22 there", "list": ["hunter22", 1234], "hunter22": "x", "short": "not 12"});
+        assert_eq!(
+            without(given, &["hunter22", "1234", "12", ""]),
+            json!({"note": "[redacted]", "list": ["[redacted]", "[redacted]"], "[redacted]": "x", "short": "not 12"})
         );
     }
 
     #[test]
     fn long_texts_are_cut() {
-        assert!(
-            redact(&json!("x".repeat(600)))
-                .as_str()
-                .is_some_and(|text| text.chars().count() == TEXT_LIMIT + 1)
-        );
+        let kept = Redaction::default().apply(&json!("x".repeat(600)));
+        assert!(kept.as_str().is_some_and(|text| text.chars().count() == TEXT_LIMIT + 1));
     }
 }

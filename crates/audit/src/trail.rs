@@ -1,15 +1,21 @@
 //! Where events go: a row that is committed before the answer leaves, and a line in the log.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_limits::{Limiter, Quota, Verdict};
-use portcullis_oauth::{Seconds, Timestamp, random_handle};
+use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Seconds, Timestamp};
 
-use crate::Event;
+use crate::chain::{Chain, Head};
+use crate::checkpoint::{Anchors, Checkpoint, Purpose, Signer};
 use crate::group::{self, Group};
+use crate::record::Draft;
+use crate::redaction::Redaction;
+use crate::{Action, Event, Outcome, Verification, checkpoint, retention, seal, verify};
 
-/// Events are kept so long.
+/// Events are kept so long where nothing else is said.
 const KEPT: Seconds = Seconds::days(90);
 /// A call that was begun so long ago and has no end was cut off.
 const CUT_OFF: Seconds = Seconds::minutes(2);
@@ -23,26 +29,55 @@ const ANONYMOUS: Quota = Quota::per_minute(600);
 /// When the row cannot be written.
 pub async fn record_in(transaction: &mut Transaction, event: Event) -> Result<(), DatabaseError> {
     tell_log(&event);
-    group::insert_in(transaction, &event).await
+    group::insert_in(transaction, &Draft::of(event, &Redaction::default())).await
+}
+
+/// How events are kept.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// What signs checkpoints.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// The folder for checkpoints; without one they go to the log alone.
+    pub anchors: Option<PathBuf>,
+    /// For how long.
+    pub kept: Seconds,
+    /// What of the further facts is not kept.
+    pub redaction: Redaction,
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { signer: None, anchors: None, kept: KEPT, redaction: Redaction::default() }
+    }
 }
 
 /// The paper trail. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Trail {
-    database: Database,
+pub struct Trail(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    chain: Arc<Chain>,
     group: Group,
-    anonymous: Arc<Limiter>,
+    anonymous: Limiter,
+    keeping: Keeping,
+    /// The last place of each chain that a checkpoint of this process was about.
+    noted: Mutex<HashMap<String, i64>>,
 }
 
 impl Trail {
-    /// The trail kept in `database`.
+    /// The trail kept in `database`, chained under its node's name.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self {
-            group: Group::over(database.clone()),
-            database,
-            anonymous: Arc::new(Limiter::new(ANONYMOUS, 64)),
-        }
+        Self::keeping(database, Keeping::default())
+    }
+
+    /// As [`new`](Self::new), kept in this manner.
+    #[must_use]
+    pub fn keeping(database: Database, keeping: Keeping) -> Self {
+        let chain = Arc::new(Chain::over(database));
+        let (group, anonymous) = (Group::over(Arc::clone(&chain)), Limiter::new(ANONYMOUS, 64));
+        Self(Arc::new(Inner { chain, group, anonymous, keeping, noted: Mutex::default() }))
     }
 
     /// Commits an event, together with others that wait at the same moment.
@@ -52,11 +87,12 @@ impl Trail {
     pub async fn record(&self, event: Event) -> Result<(), DatabaseError> {
         tell_log(&event);
         if event.principal.is_none()
-            && self.anonymous.check(event.action.as_str(), event.at) != Verdict::Allowed
+            && self.0.anonymous.check(event.action.as_str(), event.at) != Verdict::Allowed
         {
             return Ok(());
         }
-        self.group.commit(event).await
+        // Hashed here and not by the one writer, for whom everybody waits.
+        self.0.group.commit(Draft::of(event, &self.0.keeping.redaction)).await
     }
 
     /// Commits an event whose answer must leave in any case; a failure is told to the log.
@@ -71,42 +107,109 @@ impl Trail {
     /// # Errors
     /// When the database does not answer.
     pub async fn close_interrupted(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        let open: Vec<(String,)> = on!(self.database.read(), |pool| {
+        let open: Vec<Open> = on!(self.0.chain.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT b.id FROM audit_event b WHERE b.outcome = 'started' AND b.action = 'tools.call' AND b.at < $1 \
-             AND b.at > $2 AND NOT EXISTS (SELECT 1 FROM audit_event e WHERE e.trace_id = b.trace_id \
-             AND e.action = b.action AND e.outcome <> 'started') LIMIT 1000"
-        )
-        .bind(now.minus(CUT_OFF))
-        .bind(now.minus(Seconds::days(1)))
-        .fetch_all(pool)
-        .await
-        })?;
-        for (id,) in open {
-            on!(self.database.write(), |pool| {
-                sqlx::query(
-                "INSERT INTO audit_event (id, at, action, outcome, reason, principal_id, client_id, connection_id, tool, \
-                 trace_id) SELECT $2, $3, action, 'failed', 'outcome_unknown', principal_id, client_id, connection_id, \
-                 tool, trace_id FROM audit_event WHERE id = $1"
+                "SELECT b.principal_id, b.client_id, b.connection_id, b.tool, b.trace_id FROM audit_event b \
+                 WHERE b.outcome = 'started' AND b.action = 'tools.call' AND b.at < $1 AND b.at > $2 AND NOT EXISTS \
+                 (SELECT 1 FROM audit_event e WHERE e.trace_id = b.trace_id AND e.action = b.action \
+                 AND e.outcome <> 'started') LIMIT 1000",
             )
-            .bind(&id)
-            .bind(random_handle("evt_"))
-            .bind(now)
-            .execute(pool)
+            .bind(now.minus(CUT_OFF))
+            .bind(now.minus(Seconds::days(1)))
+            .fetch_all(pool)
             .await
-            .map(drop)
-            })?;
+        })?;
+        for open in open {
+            self.0.group.commit(Draft::of(open.end(now), &self.0.keeping.redaction)).await?;
         }
         Ok(())
     }
 
-    /// Deletes what is older than 90 days.
+    /// Gives records that were committed within a transaction their places in the chain.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn seal(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        seal::seal(&self.0.chain, now).await
+    }
+
+    /// Notes the end of every chain outside the database, if it moved since this process noted it: in the log, and in the
+    /// folder for checkpoints. A folder that cannot be written to is told to the log.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn checkpoint(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        self.seal(now).await?;
+        let database = &self.0.chain.database;
+        for node in retention::nodes(database).await? {
+            let head = Head::read(database, &node).await?;
+            let known = self.0.noted.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied();
+            if known == Some(head.sequence) {
+                continue;
+            }
+            let signer = self.0.keeping.signer.as_deref();
+            let checkpoint = Checkpoint::sign((&node, head), now, Purpose::Checkpoint, signer);
+            self.write(&checkpoint).await;
+            self.0.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(node, checkpoint.sequence);
+        }
+        Ok(())
+    }
+
+    async fn write(&self, checkpoint: &Checkpoint) {
+        let Checkpoint { node, sequence, hash, signature, .. } = checkpoint;
+        let at = checkpoint.at.micros();
+        tracing::info!(target: "audit.checkpoint", node, sequence, hash, at, signature);
+        let Some(folder) = self.0.keeping.anchors.clone() else { return };
+        let (written, checkpoint) = (folder.clone(), checkpoint.clone());
+        let written = tokio::task::spawn_blocking(move || checkpoint.append(&written)).await;
+        if let Err(error) = written.unwrap_or_else(|lost| Err(std::io::Error::other(lost))) {
+            let folder = folder.display();
+            tracing::error!(%folder, cause = %error, "a checkpoint of the audit chain could not be written; let this user write there");
+        }
+    }
+
+    /// Deletes what is older than it is kept, and the checkpoints of those days.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        let sql = "DELETE FROM audit_event WHERE id IN (SELECT id FROM audit_event WHERE at < $1 LIMIT 500)";
-        self.database.sweep(sql, now.minus(KEPT)).await
+        let Keeping { kept, signer, anchors, .. } = &self.0.keeping;
+        let before = now.minus(*kept);
+        retention::sweep(&self.0.chain.database, before, now, signer.as_deref()).await?;
+        let Some(folder) = anchors.clone().filter(|folder| folder.exists()) else { return Ok(()) };
+        let pruned = tokio::task::spawn_blocking(move || checkpoint::prune(&folder, before)).await;
+        if let Err(error) = pruned.unwrap_or_else(|lost| Err(std::io::Error::other(lost))) {
+            tracing::warn!(cause = %error, "old checkpoints of the audit chain could not be removed");
+        }
+        Ok(())
+    }
+
+    /// Finds out whether every record is what it was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn verify(&self, anchors: &Anchors) -> Result<Verification, DatabaseError> {
+        verify::verify(&self.0.chain.database, anchors, self.0.keeping.signer.as_deref()).await
+    }
+}
+
+/// A call that was begun and has no end.
+#[derive(sqlx::FromRow)]
+struct Open {
+    principal_id: Option<PrincipalId>,
+    client_id: Option<ClientId>,
+    connection_id: Option<ConnectionId>,
+    tool: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl Open {
+    fn end(self, now: Timestamp) -> Event {
+        let mut event = Event::new(now, Action::ToolCall, Outcome::Failed).because("outcome_unknown");
+        (event.principal, event.client, event.connection) =
+            (self.principal_id, self.client_id, self.connection_id);
+        (event.tool, event.trace_id) = (self.tool, self.trace_id);
+        event
     }
 }
 

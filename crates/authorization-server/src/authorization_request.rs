@@ -9,6 +9,7 @@ use portcullis_oauth::{
 
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::named_resources;
 use crate::openid::{self, OpenIdRequest};
 use crate::store::{Client, Target, Targets};
 
@@ -137,15 +138,9 @@ pub(crate) async fn resource(
     client: &Client,
     form: &Form,
 ) -> Result<Result<Resource, Error>, DatabaseError> {
-    match named(form) {
+    match named_resources::one(form.all("resource")) {
+        Ok(named) => known(core, client, &named.unwrap_or_else(|| default_of(core, client, form))).await,
         Err(error) => Ok(Err(error)),
-        Ok(named) => match &named[..] {
-            [] => known(core, client, &default_of(core, client, form)).await,
-            [only] => known(core, client, only).await,
-            [_, second, ..] => {
-                Ok(Err(several("one resource", second, "a request is for one resource: name one")))
-            }
-        },
     }
 }
 
@@ -155,12 +150,13 @@ pub(crate) async fn resources(
     client: &Client,
     form: &Form,
 ) -> Result<Result<Vec<Resource>, Error>, DatabaseError> {
-    let mut named = match named(form) {
+    let mut named = match named_resources::all(form.all("resource")) {
         Ok(named) => named,
         Err(error) => return Ok(Err(error)),
     };
     if let Some(beyond) = named.get(MAXIMUM_RESOURCES) {
-        return Ok(Err(several("five resources at most", beyond, "a request is for five resources at most")));
+        let text = "a request is for five resources at most";
+        return Ok(Err(named_resources::too_many("five resources at most", beyond, text)));
     }
     if named.is_empty() {
         named.push(default_of(core, client, form));
@@ -178,7 +174,7 @@ pub(crate) async fn resources(
     match alias.filter(|_| found.iter().any(|resource| resource.uri == *aggregate)) {
         Some(alias) => {
             let text = "name all connections or single ones, not both";
-            Ok(Err(several("all connections, or single ones", &alias.uri, text)))
+            Ok(Err(named_resources::too_many("all connections, or single ones", &alias.uri, text)))
         }
         None => Ok(Ok(found)),
     }
@@ -212,32 +208,12 @@ pub(crate) fn targets(
     Targets::of(targets).ok_or_else(|| Error::new(ErrorCode::InvalidTarget, "resource is missing"))
 }
 
-/// The resources that a request names, each once.
-fn named(form: &Form) -> Result<Vec<ResourceUri>, Error> {
-    let mut named = Vec::new();
-    for value in form.all("resource") {
-        let uri = ResourceUri::parse(value).map_err(|error| {
-            attempt::refused((Step::Resource, Reason::ResourceMalformed), "an absolute URI", value);
-            Error::new(ErrorCode::InvalidTarget, error.to_string())
-        })?;
-        if !named.contains(&uri) {
-            named.push(uri);
-        }
-    }
-    Ok(named)
-}
-
 fn default_of(core: &Core, client: &Client, form: &Form) -> ResourceUri {
     match (&client.resources[..], core.resources.userinfo()) {
         ([only], _) => only.clone(),
         (_, Some(userinfo)) if openid::is_sign_in(form) => userinfo.uri.clone(),
         _ => core.registry.aggregate().uri.clone(),
     }
-}
-
-fn several(expected: &str, got: &ResourceUri, text: &'static str) -> Error {
-    attempt::refused((Step::Resource, Reason::ResourceSeveral), expected, got);
-    Error::new(ErrorCode::InvalidTarget, text)
 }
 
 /// The resource of this name, if this client may reach it.

@@ -62,12 +62,14 @@ async fn authorize(
     (browser, peer): (&Browser, Peer),
     encoded: &[u8],
 ) -> Result<Response, PageError> {
-    if core.authorizations.check(&peer.to_string(), core.clock.now()) != Verdict::Allowed {
-        attempt::refused((Step::Limit, Reason::TooMany), "fewer requests a minute from one address", "more");
+    let user = browser.signed_in().await?;
+    // Who is known has a share of their own, and pays for nobody else behind their address.
+    let asking = user.as_ref().map_or_else(|| peer.to_string(), |user| user.principal.to_string());
+    if core.authorizations.check(&asking, core.clock.now()) != Verdict::Allowed {
+        attempt::refused((Step::Limit, Reason::TooMany), "fewer requests a minute", "more");
         return Err(too_many());
     }
     let front = Form::parse(encoded).map_err(unreadable)?;
-    let user = browser.signed_in().await?;
     let signed_in = user.is_some();
     if let Some(user) = &user {
         attempt::person(&user.principal);
@@ -310,7 +312,7 @@ fn pushed_is_over() -> PageError {
 fn too_many() -> PageError {
     PageError::told(
         "Too many requests",
-        "Applications at your network address have asked for access very often within a minute.",
+        "Applications have asked for access very often within a minute, in your name or from your network address.",
         "Wait a minute, then go back to the application and try again.",
     )
     .with_status(StatusCode::TOO_MANY_REQUESTS)

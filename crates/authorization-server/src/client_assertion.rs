@@ -4,7 +4,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use portcullis_oauth::jose::{AssertionError, ClientAssertion, ClientKeys, JwkSet};
-use portcullis_oauth::{ClientAuthMethod, ErrorCode, Form, Timestamp};
+use portcullis_oauth::{ClientAuthMethod, Error, ErrorCode, Form, Timestamp};
 use portcullis_web::Peer;
 
 use crate::Core;
@@ -80,6 +80,8 @@ pub(crate) async fn prove(
         Ok(once) => once,
         Err(error) => return Ok(Err(error)),
     };
+    // Each is a row until it ends: who holds the key may not pile them up, and nobody else can spend this share.
+    core.signed_assertions.admit(client.id.as_str(), now).map_err(Error::too_many_requests)?;
     // A19: the database's row is the verdict; without it nobody is let in.
     let is_first = core.assertions.spend(&client.id, &once).await?;
     Ok(if is_first { Ok(()) } else { Err(AssertionError::Used) })

@@ -13,7 +13,7 @@ use crate::attempt::Journal;
 use crate::directory::ConnectionDirectory;
 use crate::document::Documents;
 use crate::dpop::Dpop;
-use crate::guard::Guard;
+use crate::guard::{Guard, Share};
 use crate::key_sets::KeySets;
 use crate::password::PasswordCheck;
 use crate::remembered::Remembered;
@@ -99,12 +99,15 @@ pub(crate) struct Core {
     pub(crate) user_code_guard: Guard,
     pub(crate) user_code_source_guard: Guard,
     /// Unknown tokens, by the resource server that asks for them.
-    pub(crate) introspection_guard: Guard,
+    pub(crate) introspection_misses: Share,
+    /// Token requests that fail although their client is known; and what clients sign, each of which is a row.
+    pub(crate) failed_token_requests: Guard,
+    pub(crate) signed_assertions: Guard,
     pub(crate) registrations: Registrations,
     pub(crate) invitations: Invitations,
     pub(crate) registration_limit: Limiter,
     pub(crate) authorizations: Limiter,
-    pub(crate) device_authorizations: Limiter,
+    pub(crate) device_authorizations: Share,
     /// What authorization attempts met, and its way into the table.
     pub(crate) attempts: Attempts,
     pub(crate) journal: Journal,
@@ -149,7 +152,7 @@ impl Core {
             secret_guard: Guard::new(Quota::per_minute(20)),
             user_code_guard: Guard::new(Quota::per(5, Seconds::minutes(5))),
             user_code_source_guard: Guard::new(Quota::per(60, Seconds::minutes(5))),
-            device_authorizations: Limiter::new(Quota::per_minute(60), 10_000),
+            device_authorizations: Share::new(Quota::per_minute(60), Quota::per_minute(600)),
             registrations: Registrations::new(database.clone()),
             invitations: Invitations::new(database.clone(), clock.clone()),
             registration_limit: Limiter::new(
@@ -157,7 +160,9 @@ impl Core {
                 10_000,
             ),
             authorizations: Limiter::new(Quota::per_minute(parts.settings.authorizations_per_minute), 10_000),
-            introspection_guard: Guard::new(Quota::per_minute(120)),
+            introspection_misses: Share::new(Quota::per_minute(120), Quota::per_minute(600)),
+            failed_token_requests: Guard::new(Quota::per_minute(120)),
+            signed_assertions: Guard::new(Quota::per_minute(600)),
             attempts: Attempts::with(database.clone(), journal.clone()),
             journal,
             work: Work::default(),

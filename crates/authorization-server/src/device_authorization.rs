@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_limits::Verdict;
 use portcullis_oauth::{ClientId, Error, ErrorCode, Form, GrantType, Secret, Timestamp, UserCode};
 use portcullis_web::{Peer, form};
 use serde::Serialize;
@@ -43,14 +42,12 @@ pub(crate) async fn endpoint(
 
 async fn respond(core: &Core, (peer, headers): (Peer, &HeaderMap), body: &[u8]) -> Result<Response, Refusal> {
     let now = core.clock.now();
-    // Each request is a row that waits: one source may not pile them up.
-    if let Verdict::Refused { retry_after } = core.device_authorizations.check(&peer.to_string(), now) {
-        return Err(Error::too_many_requests(u64::try_from(retry_after.0).unwrap_or(1)).into());
-    }
     let form = form(headers, body)?;
     form.once_each(&["scope"])?;
     let client = authenticate(core, (peer, headers), &form, now).await?;
     let client = client.client();
+    // Each request is a row that waits: nobody may pile them up.
+    core.device_authorizations.admit(&client.id, peer, now)?;
     match begin(core, (client, peer), &form, now).await {
         Ok(codes) => {
             let event = Event::new(now, Action::DeviceAuthorization, Outcome::Started).through(&client.id);

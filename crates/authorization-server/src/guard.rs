@@ -1,7 +1,8 @@
 //! Guessing made slow: tries are counted by whose secret is guessed and from where (OA21-2.4.1-4, ASVS-6.3.1).
 
 use portcullis_limits::{Limiter, Quota, Verdict};
-use portcullis_oauth::{Secret, Timestamp};
+use portcullis_oauth::{ClientId, Error, Secret, Timestamp};
+use portcullis_web::Peer;
 
 /// How many names are watched at once.
 const WATCHED: usize = 10_000;
@@ -32,6 +33,30 @@ impl Guard {
     /// Takes back one try that was right; the wrong ones before it stay counted.
     pub(crate) fn take_back(&self, name: &str) {
         self.tries.take_back(&key(name));
+    }
+}
+
+/// How often one client may ask: from one address, and from all of them. Never counted by address alone, since hosted clients
+/// share a few.
+#[derive(Debug)]
+pub(crate) struct Share {
+    here: Guard,
+    everywhere: Guard,
+}
+
+impl Share {
+    pub(crate) fn new(here: Quota, everywhere: Quota) -> Self {
+        Self { here: Guard::new(here), everywhere: Guard::new(everywhere) }
+    }
+
+    /// Counts one request of `client` from `peer`.
+    ///
+    /// # Errors
+    /// The refusal that tells it to wait, HTTP 429.
+    pub(crate) fn admit(&self, client: &ClientId, peer: Peer, now: Timestamp) -> Result<(), Error> {
+        let here = self.here.admit(&format!("{peer} {client}"), now);
+        let both = here.and_then(|()| self.everywhere.admit(client.as_str(), now));
+        both.map_err(Error::too_many_requests)
     }
 }
 

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
-use portcullis_oauth::{Error, ErrorCode, Form, Introspection, Secret, Timestamp, VerifyError};
+use portcullis_oauth::{ErrorCode, Form, Introspection, Secret, Timestamp, VerifyError};
 use portcullis_web::{Peer, form};
 
 use crate::Core;
@@ -32,7 +32,7 @@ pub(crate) async fn endpoint(
     let resource = asking(&core, (peer, &headers), &form, now).await?;
     let token =
         form.one("token")?.ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, "token is missing"))?;
-    let answer = introspect(&core, &resource, &Secret::presented(token), now).await?;
+    let answer = introspect(&core, (&resource, peer), &Secret::presented(token), now).await?;
     Ok((no_store(), Json(answer)).into_response())
 }
 
@@ -62,19 +62,23 @@ async fn asking(
 /// R7662-2.2-1: whatever is not live for the caller is told of in the same words (R7662-2.2-3 in [`look_up`]).
 async fn introspect(
     core: &Core,
-    resource: &RegisteredResource,
+    (resource, peer): (&RegisteredResource, Peer),
     token: &Secret,
     now: Timestamp,
 ) -> Result<Introspection, Refusal> {
-    let reason = match look_up(core, token, &resource.what.uri, now).await {
-        Ok((bearer, issued_at)) => return Ok(Introspection::of(&bearer, issued_at, core.public_url())),
+    let told = async {
+        let found = look_up(core, token, &resource.what.uri, now).await?;
+        // The proof of one that is bound to a key is seen there alone: that the server asks is all that we hear of its use.
+        found.note_use(core, now).await?;
+        Ok(Introspection::of(&found.bearer, found.issued_at, core.public_url()))
+    };
+    let reason = match told.await {
+        Ok(told) => return Ok(told),
         Err(VerifyError::Invalid(reason)) => reason,
         Err(VerifyError::Unavailable(cause)) => return Err(Refusal::unavailable(cause)),
     };
     // Misses alone are counted: strangers who send noise to a resource server do not lock its users out.
-    if let Err(seconds) = core.introspection_guard.admit(resource.client_id.as_str(), now) {
-        return Err(Error::too_many_requests(seconds).into());
-    }
+    core.introspection_misses.admit(&resource.client_id, peer, now)?;
     let event = Event::new(now, Action::Introspection, Outcome::Refused).through(&resource.client_id);
     core.note(event.because(reason)).await;
     Ok(Introspection::inactive())

@@ -113,7 +113,7 @@ impl KeySets {
         match self.read((published, known), now).await {
             Ok(fresh) => {
                 if kept.as_ref().is_none_or(|kept| kept.keys != fresh.keys) {
-                    let detail = serde_json::json!({"uri": published.uri, "keys": names(&fresh.keys)});
+                    let detail = serde_json::json!({"uri": published.uri, "published": names(&fresh.keys)});
                     core.note(event(Outcome::Done).because("keys_read").with(detail)).await;
                 }
                 let keys = fresh.keys.clone();

@@ -25,6 +25,7 @@ mod key_sets;
 mod login;
 mod logout;
 mod metadata;
+mod named_resources;
 mod openid;
 mod page_error;
 pub mod pages;

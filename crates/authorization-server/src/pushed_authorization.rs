@@ -81,8 +81,9 @@ async fn push(
     (form, proof): (&Form, Option<&FittingProof>),
     now: Timestamp,
 ) -> Result<Secret, Refusal> {
-    // R9126-2.3-1. A client with a secret has a bucket of its own, so that it never pays for its neighbours.
-    let source = if client.is_confidential() { client.id.to_string() } else { peer.to_string() };
+    // R9126-2.3-1. Nobody pays for a neighbour, and one whose name everybody may use not for strangers either.
+    let source =
+        if client.is_confidential() { client.id.to_string() } else { format!("{peer} {}", client.id) };
     if let Verdict::Refused { retry_after } = core.authorizations.check(&source, now) {
         return Err(Error::too_many_requests(u64::try_from(retry_after.0).unwrap_or(1)).into());
     }

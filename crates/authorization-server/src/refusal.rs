@@ -50,6 +50,11 @@ impl Refusal {
         matches!(self.error.code, AuthorizationPending | SlowDown | UseDpopNonce)
     }
 
+    /// Whether the request was wrong, and not this server, nor the moment.
+    pub(crate) fn is_of_the_clients_making(&self) -> bool {
+        self.error.retry_after.is_none() && self.error.status() < 500
+    }
+
     /// The caller is known and may not ask here at all.
     pub(crate) fn forbidden(mut self) -> Self {
         self.status = Some(StatusCode::FORBIDDEN);

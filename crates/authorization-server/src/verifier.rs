@@ -21,17 +21,50 @@ impl Verifier for InProcessVerifier {
         resource: &'a ResourceUri,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<VerifiedBearer, VerifyError>> {
-        Box::pin(async move { Ok(look_up(&self.0, token, resource, now).await?.0) })
+        Box::pin(async move { present(&self.0, token, resource, now).await })
     }
 }
 
-/// What a token is to `resource`, and when it was issued.
+/// A token that is live for the resource.
+pub(crate) struct Found {
+    pub(crate) bearer: VerifiedBearer,
+    pub(crate) issued_at: Timestamp,
+    is_unused: bool,
+}
+
+impl Found {
+    /// Notes the first use (DC-15).
+    pub(crate) async fn note_use(&self, core: &Core, now: Timestamp) -> Result<(), VerifyError> {
+        if !self.is_unused {
+            return Ok(());
+        }
+        core.access_tokens.mark_used(self.bearer.token(), now).await.map_err(unavailable)
+    }
+}
+
+/// What a token is that somebody presents here, at `resource`.
+pub(crate) async fn present(
+    core: &Core,
+    token: &Secret,
+    resource: &ResourceUri,
+    now: Timestamp,
+) -> Result<VerifiedBearer, VerifyError> {
+    let found = look_up(core, token, resource, now).await?;
+    // One that is bound to a key is used by whoever proves to hold it: its proof's keeper notes that (R9449-7.2-1). Others
+    // would make a lost answer look like one that arrived.
+    if found.bearer.confirmation().is_none() {
+        found.note_use(core, now).await?;
+    }
+    Ok(found.bearer)
+}
+
+/// What a token is to `resource`.
 pub(crate) async fn look_up(
     core: &Core,
     token: &Secret,
     resource: &ResourceUri,
     now: Timestamp,
-) -> Result<(VerifiedBearer, Timestamp), VerifyError> {
+) -> Result<Found, VerifyError> {
     // A refresh token, a code or noise is never looked up as an access token (T06).
     if !may_be_access_token(token) {
         return Err(VerifyError::Invalid("unknown_token"));
@@ -40,10 +73,7 @@ pub(crate) async fn look_up(
     let row = core.access_tokens.find(&hash).await.map_err(unavailable)?;
     let row = row.ok_or(VerifyError::Invalid("unknown_token"))?;
     judge(&row, resource, now)?;
-    if row.used_at.is_none() {
-        core.access_tokens.mark_used(&hash, now).await.map_err(unavailable)?;
-    }
-    let connections = row.connections();
+    let (connections, is_unused) = (row.connections(), row.used_at.is_none());
     // A user's permissions are those of our own resources (SBP-10). What somebody may do at another server is that
     // server's business, so there the token's scopes, to which the user consented, are the bound.
     let (actor, issued_at) = (row.actor().map_err(unavailable)?, row.issued_at);
@@ -54,7 +84,7 @@ pub(crate) async fn look_up(
     let principal = Principal { id: row.principal_id, permissions, groups: Vec::new() };
     let holder = (principal, row.client_id, row.grant_id);
     let bearer = VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, (row.scope, connections));
-    Ok((bearer.through(actor).bound_to(row.dpop_jkt), issued_at))
+    Ok(Found { bearer: bearer.through(actor).bound_to(row.dpop_jkt), issued_at, is_unused })
 }
 
 /// Opaque ones by their prefix, signed ones by their type (R9068-4-1). That we signed one is told by its row.

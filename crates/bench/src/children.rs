@@ -18,6 +18,8 @@ use crate::Outcome;
 pub(crate) const FLOOR: &str = "child-floor";
 /// The first word of the server's command line.
 pub(crate) const PRODUCT: &str = "child-portcullis";
+/// The first word of the command line of somebody else's server.
+pub(crate) const APART: &str = "child-apart";
 
 /// The limits by default are for people; the load comes from one address and one account. Everything else is as it comes.
 const SETTINGS: [(&str, &str); 6] = [
@@ -49,9 +51,19 @@ pub(crate) struct Demo {
 impl Child {
     /// Starts the floor over a database.
     pub(crate) fn floor(database_url: &str) -> Outcome<Self> {
+        Self::own(FLOOR, ("DATABASE_URL", database_url))
+    }
+
+    /// Starts somebody else's server, whose tokens are those of the server at `url`.
+    pub(crate) fn apart(url: &str) -> Outcome<Self> {
+        Self::own(APART, ("PORTCULLIS_URL", url))
+    }
+
+    /// This program again, told one thing.
+    fn own(word: &str, (name, value): (&str, &str)) -> Outcome<Self> {
         let folder = Rc::new(TempDir::new()?);
         let mut command = on_server_core(&own_program()?);
-        command.arg(FLOOR).env("DATABASE_URL", database_url);
+        command.arg(word).env(name, value);
         let (process, stdout, told) = start(command, folder.path(), "\n")?;
         let address = told.trim().parse()?;
         Ok(Self { process, address, _stdout: stdout, folder })

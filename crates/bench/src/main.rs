@@ -4,6 +4,7 @@
 //! It starts what it needs as children on one core, loads them from another, side by side in interleaved rounds, and
 //! prints how far the server is from the limit. Only ratios travel between machines; nothing here is a timed test.
 
+mod apart;
 mod children;
 mod cpu;
 mod floor;
@@ -61,6 +62,9 @@ pub(crate) struct Options {
     /// Live access tokens in each database [default: 100000]
     #[arg(long)]
     tokens: Option<u32>,
+    /// Measure introspection with so many live tokens instead, all sizes side by side: 1000,100000,1000000
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["only", "tokens"])]
+    sizes: Vec<u32>,
     /// Measure this `portcullis` binary instead of the one inside this program
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -128,6 +132,7 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_ref().and_then(|word| word.to_str()) {
         Some(children::FLOOR) => floor::serve(),
         Some(children::PRODUCT) => product::serve(),
+        Some(children::APART) => apart::serve(),
         _ => measure(),
     };
     match done {

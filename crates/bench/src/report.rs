@@ -1,5 +1,6 @@
 //! What a run found: as tables for people, in the form that `docs/performance.md` takes, or as JSON.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use comfy_table::Table;
@@ -13,7 +14,7 @@ use crate::{Extent, Outcome};
 /// One side of a comparison.
 #[derive(Debug, Serialize)]
 pub(crate) struct Side {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// Operations a second: the median of the rounds.
     pub(crate) rate: f64,
     pub(crate) p50_micros: f64,
@@ -30,7 +31,7 @@ pub(crate) struct Side {
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) engine: &'static str,
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     pub(crate) limit: Side,
     pub(crate) ours: Option<Side>,
     pub(crate) reach: Option<f64>,
@@ -49,7 +50,7 @@ pub(crate) struct Report {
 
 impl Side {
     /// What these rounds, each with its processor time, come to.
-    pub(crate) fn of(name: &'static str, rounds: &[(Round, Duration)]) -> Self {
+    pub(crate) fn of(name: Cow<'static, str>, rounds: &[(Round, Duration)]) -> Self {
         let rates: Vec<f64> = rounds.iter().map(|(round, _)| round.rate()).collect();
         let mut times: Vec<u32> = rounds.iter().flat_map(|(round, _)| round.times.iter().copied()).collect();
         times.sort_unstable();
@@ -100,8 +101,8 @@ impl Row {
         let percent =
             |share: Option<f64>| share.map_or("–".to_owned(), |share| format!("{:.0} %", share * 100.0));
         [
-            self.title.to_owned(),
-            self.limit.name.to_owned(),
+            self.title.to_string(),
+            self.limit.name.to_string(),
             pair(|side| side.rate, 1.0, 0),
             percent(self.ratio()),
             percent(self.reach),

@@ -1,9 +1,11 @@
 //! One run: starts what is needed, measures everything in interleaved rounds, and reports.
 
+mod sizes;
 mod stage;
 mod start;
 mod works;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use self::stage::Stage;
@@ -20,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What is measured on one side of a comparison.
 pub(crate) struct Lane {
     /// The limit's name, or ours.
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) seats: Vec<Seat>,
     /// Those that fill the stock before a round, for work that uses something up.
     pub(crate) supply: Vec<Seat>,
@@ -31,7 +33,7 @@ pub(crate) struct Lane {
 
 /// One line of the table: what is done, at the limit and by us.
 pub(crate) struct Work {
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     pub(crate) limit: Lane,
     pub(crate) ours: Option<Lane>,
     /// The share of the limit to reach.
@@ -39,8 +41,8 @@ pub(crate) struct Work {
 }
 
 impl Lane {
-    pub(crate) const fn new(name: &'static str, seats: Vec<Seat>, processes: Vec<u32>) -> Self {
-        Self { name, seats, supply: Vec::new(), processes, done: Vec::new() }
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, seats: Vec<Seat>, processes: Vec<u32>) -> Self {
+        Self { name: name.into(), seats, supply: Vec::new(), processes, done: Vec::new() }
     }
 
     async fn measure(&mut self, length: Duration) -> Outcome<(Round, Duration)> {
@@ -59,15 +61,15 @@ impl Lane {
     }
 
     fn side(&self) -> Side {
-        Side::of(self.name, &self.done)
+        Side::of(self.name.clone(), &self.done)
     }
 }
 
 impl Work {
     async fn round(&mut self, length: Duration) -> Outcome<()> {
-        self.limit.round(length, self.title).await?;
+        self.limit.round(length, &self.title).await?;
         if let Some(ours) = &mut self.ours {
-            ours.round(length, self.title).await?;
+            ours.round(length, &self.title).await?;
         }
         Ok(())
     }
@@ -82,7 +84,13 @@ impl Work {
 
     fn row(&self, engine: Engine) -> Row {
         let ours = self.ours.as_ref().map(Lane::side);
-        Row { engine: engine.name(), title: self.title, limit: self.limit.side(), ours, reach: self.reach }
+        Row {
+            engine: engine.name(),
+            title: self.title.clone(),
+            limit: self.limit.side(),
+            ours,
+            reach: self.reach,
+        }
     }
 }
 
@@ -102,7 +110,8 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             continue;
         }
         match storage(engine).await {
-            Ok(storage) => on(storage, options, extent, &mut report).await?,
+            Ok(storage) if options.sizes.is_empty() => on(storage, options, extent, &mut report).await?,
+            Ok(storage) => sizes::on(storage, options, extent, &mut report).await?,
             Err(error) if options.engine.is_none() => {
                 report.remark(&format!("no {}: {error}", engine.name()));
             }
@@ -126,24 +135,30 @@ async fn on(storage: Storage, options: &Options, extent: Extent, report: &mut Re
     }
     let (stage, start) = Stage::set(&storage, options, extent).await?;
     let mut works = works::all(&stage, extent, options.only.as_deref()).await?;
+    measure(engine, &mut works, extent, report).await?;
+    report.start(start.loaded(&stage));
+    drop(works);
+    drop(stage);
+    storage.close().await
+}
+
+/// Everything in turn, round after round, so that what wavers wavers for all.
+async fn measure(engine: Engine, works: &mut [Work], extent: Extent, report: &mut Report) -> Outcome<()> {
     let warm = extent.length / 5;
-    for work in &mut works {
+    for work in &mut *works {
         work.round(warm).await?;
         work.forget();
     }
     for number in 1..=extent.rounds {
         eprintln!("{}: round {number} of {}", engine.name(), extent.rounds);
-        for work in &mut works {
+        for work in &mut *works {
             work.round(extent.length).await?;
         }
     }
-    for work in &works {
+    for work in &*works {
         report.row(work.row(engine));
     }
-    report.start(start.loaded(&stage));
-    drop(works);
-    drop(stage);
-    storage.close().await
+    Ok(())
 }
 
 /// An empty stock.

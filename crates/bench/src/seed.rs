@@ -60,15 +60,19 @@ pub(crate) async fn floor(url: &str, tokens: u32) -> Outcome<()> {
     mint(&database, &origin, tokens).await
 }
 
-/// The server's tokens: as many more of the grant that a real flow gave.
-pub(crate) async fn product(url: &str, tokens: u32) -> Outcome<()> {
+/// The server's tokens: as many more of the grant that a real flow gave, for the same resource or for this one.
+pub(crate) async fn product(url: &str, tokens: u32, resource: Option<&str>) -> Outcome<()> {
     let database = Database::open(url).await?;
     let row: (GrantId, ResourceUri, ScopeSet) = on!(database.read(), |pool| {
         sqlx::query_as("SELECT grant_id, resource, scope FROM access_token ORDER BY issued_at LIMIT 1")
             .fetch_one(pool)
             .await
     })?;
-    let origin = Origin { grant: row.0, resource: row.1.to_string(), scope: row.2.to_string() };
+    let origin = Origin {
+        grant: row.0,
+        resource: resource.unwrap_or(row.1.as_str()).to_owned(),
+        scope: row.2.to_string(),
+    };
     mint(&database, &origin, tokens).await
 }
 

@@ -14,12 +14,15 @@ use portcullis_authorization_server::{AuthorizationServer, GrantSummary, Refused
 use portcullis_oauth::{
     Clock, Form, GrantId, ResourceRegistry, ResourceUri, ScopeSet, Timestamp, random_handle, scopes,
 };
-use portcullis_resource_server::{Connection, ConnectionStatus as Status, Connections};
+use portcullis_resource_server::{
+    Connection, ConnectionStatus as Status, Connections, UpstreamAuthorization,
+};
 use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, Moment, page};
 use portcullis_web::{Browser, ErrorPage, SessionStore, csrf, form};
 
 use crate::account;
+use crate::authorize;
 use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage, KeptAwayRow};
 
 /// Whatever kept a page from being made.
@@ -31,6 +34,8 @@ pub struct ConsoleParts {
     pub authorization: AuthorizationServer,
     /// The connections.
     pub connections: Connections,
+    /// The gateway as a client of upstream authorization servers.
+    pub upstream: UpstreamAuthorization,
     /// The resources, and the base of every link.
     pub registry: ResourceRegistry,
     /// The browsers where people are signed in.
@@ -63,6 +68,7 @@ impl Console {
             .route("/clients/disconnect", post(disconnect))
             .route("/clients/allow", post(allow))
             .merge(account::router())
+            .merge(authorize::router())
             .layer(from_fn(portcullis_web::page_headers))
             .with_state(self.clone())
     }
@@ -130,6 +136,14 @@ async fn about_grant(
 impl Console {
     pub(crate) fn authorization(&self) -> &AuthorizationServer {
         &self.0.authorization
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.0.connections
+    }
+
+    pub(crate) fn upstream(&self) -> &UpstreamAuthorization {
+        &self.0.upstream
     }
 
     pub(crate) fn sessions(&self) -> &SessionStore {
@@ -243,7 +257,7 @@ pub(crate) fn refused_form(headers: &HeaderMap, refused: &CsrfError) -> Response
     ErrorPage::new(status, "This form cannot be used", happened, advice, trace(headers)).into_response()
 }
 
-fn trace(headers: &HeaderMap) -> String {
+pub(crate) fn trace(headers: &HeaderMap) -> String {
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     given.map_or_else(|| random_handle("trc_"), str::to_owned)
 }

@@ -6,10 +6,12 @@
 
 mod backend;
 mod change;
+mod durability;
 mod error;
 mod feed;
 mod inspection;
 mod open;
+mod rows;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transaction;
@@ -21,5 +23,6 @@ pub use error::{DatabaseError, OpenError};
 pub use feed::{ChangeFeed, ChangeListener, Stamp};
 pub use inspection::{HARMFUL_SKEW, Inspection, Step};
 pub use open::Database;
+pub use rows::insert_rows;
 pub use transaction::Transaction;
 pub use verdict::Verdict;

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_oauth::{Clock, Timestamp};
@@ -19,15 +20,21 @@ use crate::{Backend, DatabaseError, OpenError, Transaction, inspection};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
+/// The name of a process that was given none.
+const NAMELESS: &str = "local";
+
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Database(Backend<PgPool, SqlitePools>);
+pub struct Database {
+    pub(crate) pools: Backend<PgPool, SqlitePools>,
+    pub(crate) node: Arc<str>,
+}
 
 /// One writer, since SQLite has one, and several readers beside it.
 #[derive(Clone, Debug)]
-struct SqlitePools {
-    writer: SqlitePool,
-    readers: SqlitePool,
+pub(crate) struct SqlitePools {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
 }
 
 impl Database {
@@ -37,22 +44,38 @@ impl Database {
     /// One sentence that says what to do.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let database = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self(Backend::Postgres(open_postgres(url).await?))
+            Self::over(Backend::Postgres(open_postgres(url).await?))
         } else {
             let path = url
                 .strip_prefix("sqlite://")
                 .or_else(|| url.strip_prefix("sqlite:"))
                 .ok_or(OpenError::Url)?;
-            Self(Backend::Sqlite(open_sqlite(Path::new(path)).await?))
+            Self::over(Backend::Sqlite(open_sqlite(Path::new(path)).await?))
         };
         database.migrate().await?;
         Ok(database)
     }
 
+    fn over(pools: Backend<PgPool, SqlitePools>) -> Self {
+        Self { pools, node: NAMELESS.into() }
+    }
+
+    /// The same database, for the process of this name: its rows say which process wrote them.
+    #[must_use]
+    pub fn as_node(&self, node: &str) -> Self {
+        Self { pools: self.pools.clone(), node: node.into() }
+    }
+
+    /// The name of the process that uses it.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     /// A word for people: which engine is open.
     #[must_use]
     pub fn engine(&self) -> &'static str {
-        self.0.engine()
+        self.pools.engine()
     }
 
     /// How many milliseconds `clock` and the database's own are apart; 0 where it has none of its own.
@@ -61,7 +84,7 @@ impl Database {
     /// When the database does not answer.
     pub async fn skew(&self, clock: &dyn Clock) -> Result<u64, DatabaseError> {
         // A true difference: SQLite has no clock of its own.
-        let Backend::Postgres(pool) = &self.0 else { return Ok(0) };
+        let Backend::Postgres(pool) = &self.pools else { return Ok(0) };
         let asked = clock.now().micros();
         let theirs: Timestamp = sqlx::query_scalar(inspection::CLOCK).fetch_one(pool).await?;
         Ok(theirs.micros().abs_diff(i64::midpoint(asked, clock.now().micros())) / 1_000)
@@ -70,7 +93,7 @@ impl Database {
     /// An executor for reads.
     #[must_use]
     pub fn read(&self) -> Backend<&PgPool, &SqlitePool> {
-        match &self.0 {
+        match &self.pools {
             Backend::Postgres(pool) => Backend::Postgres(pool),
             Backend::Sqlite(pools) => Backend::Sqlite(&pools.readers),
         }
@@ -79,7 +102,7 @@ impl Database {
     /// An executor for a single statement that writes.
     #[must_use]
     pub fn write(&self) -> Backend<&PgPool, &SqlitePool> {
-        match &self.0 {
+        match &self.pools {
             Backend::Postgres(pool) => Backend::Postgres(pool),
             Backend::Sqlite(pools) => Backend::Sqlite(&pools.writer),
         }
@@ -90,11 +113,12 @@ impl Database {
     /// # Errors
     /// When no connection can be had in time.
     pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
-        Ok(Transaction(match &self.0 {
+        let inner = match &self.pools {
             Backend::Postgres(pool) => Backend::Postgres(pool.begin().await?),
             // IMMEDIATE takes the write lock at once, so that a transaction that read first never fails to upgrade it.
             Backend::Sqlite(pools) => Backend::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
-        }))
+        };
+        Ok(Transaction { inner, node: Arc::clone(&self.node) })
     }
 
     /// Deletes what is over, batch by batch until nothing of it is left: `sql` deletes a bounded number of rows older than
@@ -118,7 +142,7 @@ impl Database {
 
     /// Closes every connection, after those in use have been given back.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.pools {
             Backend::Postgres(pool) => pool.close().await,
             Backend::Sqlite(pools) => {
                 pools.readers.close().await;

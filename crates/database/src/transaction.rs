@@ -1,5 +1,7 @@
 //! A transaction on either engine.
 
+use std::sync::Arc;
+
 use portcullis_oauth::{Timestamp, random_handle};
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
@@ -7,17 +9,24 @@ use crate::{Backend, Change, DatabaseError, on};
 
 /// A transaction that writes; without [`commit`](Self::commit) it leaves nothing behind.
 #[derive(Debug)]
-pub struct Transaction(
-    pub(crate) Backend<sqlx::Transaction<'static, Postgres>, sqlx::Transaction<'static, Sqlite>>,
-);
+pub struct Transaction {
+    pub(crate) inner: Backend<sqlx::Transaction<'static, Postgres>, sqlx::Transaction<'static, Sqlite>>,
+    pub(crate) node: Arc<str>,
+}
 
 impl Transaction {
     /// An executor inside this transaction.
     pub fn on(&mut self) -> Backend<&mut PgConnection, &mut SqliteConnection> {
-        match &mut self.0 {
+        match &mut self.inner {
             Backend::Postgres(transaction) => Backend::Postgres(transaction),
             Backend::Sqlite(transaction) => Backend::Sqlite(transaction),
         }
+    }
+
+    /// The name of the process that writes.
+    #[must_use]
+    pub fn node(&self) -> Arc<str> {
+        Arc::clone(&self.node)
     }
 
     /// Notes in the `change` table that caches must forget a fact. It holds if and only if the transaction commits.
@@ -43,7 +52,7 @@ impl Transaction {
     /// # Errors
     /// When the engine could not commit; then nothing of it is so.
     pub async fn commit(self) -> Result<(), DatabaseError> {
-        on!(self.0, |transaction| transaction.commit().await)?;
+        on!(self.inner, |transaction| transaction.commit().await)?;
         Ok(())
     }
 }

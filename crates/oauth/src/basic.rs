@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
 
 use crate::{ClientId, Secret};
 
@@ -30,6 +32,15 @@ impl BasicCredentials {
         scheme.eq_ignore_ascii_case("basic").then(|| Self::decode(encoded.trim()))
     }
 
+    /// The value of an `Authorization` header with these credentials.
+    #[must_use]
+    pub fn header(&self) -> Zeroizing<String> {
+        let encode = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
+        let (id, secret) = (encode(self.client_id.as_str()), encode(self.client_secret.expose()));
+        let both = Zeroizing::new(format!("{}:{}", *id, *secret));
+        Zeroizing::new(format!("Basic {}", STANDARD.encode(both.as_bytes())))
+    }
+
     fn decode(encoded: &str) -> Result<Self, BasicError> {
         let bytes = STANDARD.decode(encoded).map_err(|_| BasicError)?;
         let text = String::from_utf8(bytes).map_err(|_| BasicError)?;
@@ -49,13 +60,12 @@ fn form_decode(text: &str) -> Result<String, BasicError> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use url::form_urlencoded;
 
     use super::*;
 
     fn header(id: &str, secret: &str) -> String {
-        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret))))
+        let (client_id, client_secret) = (ClientId::from(id.to_owned()), Secret::presented(secret));
+        BasicCredentials { client_id, client_secret }.header().to_string()
     }
 
     /// OA21-2.4.1-3
@@ -75,6 +85,19 @@ mod tests {
             let read = BasicCredentials::from_header(&header(&id, &secret)).unwrap().unwrap();
             prop_assert_eq!(read.client_id.as_str(), id);
             prop_assert_eq!(read.client_secret.expose(), secret);
+        }
+
+        /// OA21-2.4.1-3: strangers' headers are read or refused, and never as what they do not say
+        #[test]
+        fn whatever_arrives_is_read_or_refused(header in ".{0,60}", inside in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = BasicCredentials::from_header(&header);
+            match BasicCredentials::from_header(&format!("Basic {}", STANDARD.encode(&inside))) {
+                Some(Ok(read)) => {
+                    prop_assert!(inside.contains(&b':'));
+                    prop_assert!(!read.client_id.as_str().contains('\0') && !read.client_secret.expose().contains('\0'));
+                }
+                other => prop_assert!(matches!(other, Some(Err(BasicError)))),
+            }
         }
     }
 }

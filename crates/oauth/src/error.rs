@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 /// The registered error codes that this server answers with.
@@ -83,6 +84,12 @@ impl ErrorCode {
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::UseDpopNonce => "use_dpop_nonce",
         }
+    }
+
+    /// The code of this name, as somebody else's server sends it.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::deserialize(StrDeserializer::<serde::de::value::Error>::new(name)).ok()
     }
 
     /// The HTTP status of a JSON answer with this code.
@@ -203,6 +210,7 @@ mod tests {
     fn the_wire_name_is_the_serde_name() {
         for code in [ErrorCode::InvalidGrant, ErrorCode::UseDpopNonce, ErrorCode::InvalidDpopProof] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert_eq!(ErrorCode::parse(code.as_str()), Some(code));
         }
     }
 }

@@ -10,6 +10,7 @@ mod algorithm;
 mod alias;
 mod basic;
 mod challenge;
+pub mod client;
 mod client_id_url;
 mod clock;
 mod confirmation;

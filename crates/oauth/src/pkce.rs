@@ -4,8 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::Form;
+use crate::secret::random_bytes;
 
 /// Why a challenge or a verifier was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,16 +58,45 @@ impl CodeChallenge {
     /// Whether `verifier` is the one behind this challenge (RFC 7636 §4.6), in constant time.
     #[must_use]
     pub fn verify(&self, verifier: &CodeVerifier) -> bool {
-        let computed = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.0.as_bytes()));
-        self.0.as_bytes().ct_eq(computed.as_bytes()).into()
+        self.0.as_bytes().ct_eq(verifier.challenge().0.as_bytes()).into()
+    }
+
+    /// The challenge, as an authorization request states it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 /// A `code_verifier` that obeys the grammar.
 #[derive(Clone)]
-pub struct CodeVerifier(String);
+pub struct CodeVerifier(Zeroizing<String>);
+
+impl std::fmt::Debug for CodeVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CodeVerifier(…)")
+    }
+}
 
 impl CodeVerifier {
+    /// 256 random bits (RFC 7636 §7.1), for requests of our own to somebody else's authorization server.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(random_bytes::<32>().as_slice())))
+    }
+
+    /// The challenge of this verifier (RFC 7636 §4.2).
+    #[must_use]
+    pub fn challenge(&self) -> CodeChallenge {
+        CodeChallenge(URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes())))
+    }
+
+    /// The text itself, for the one request that shows it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Reads `code_verifier` (RFC 7636 §4.1).
     ///
     /// # Errors
@@ -73,7 +104,7 @@ impl CodeVerifier {
     pub fn parse(text: &str) -> Result<Self, PkceError> {
         let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         if (43..=128).contains(&text.len()) && text.bytes().all(unreserved) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(Zeroizing::new(text.to_owned())))
         } else {
             Err(PkceError::Verifier)
         }

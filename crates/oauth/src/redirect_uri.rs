@@ -320,7 +320,7 @@ mod tests {
         assert!(registered("http://127.0.0.1").matches("http://127.0.0.1:8/"));
     }
 
-    /// OA21-2.3.2-1, OA21-2.3-2
+    /// OA21-2.3.2-1, OA21-2.3-2, A07, R9700-4.1.3-1
     #[test]
     fn a_destination_is_proven_and_keeps_its_query() {
         let one = [registered("https://a.example/cb?x=1")];
@@ -350,6 +350,25 @@ mod tests {
                 right.set_port(None).unwrap();
                 prop_assert_eq!(left, right);
             }
+        }
+
+        /// OA21-8.4.2-1, DC-7, DC-8, A02, A12: a loopback URI matches at every port, and nothing else of it may differ
+        #[test]
+        fn a_loopback_uri_matches_at_every_port_and_nowhere_else(
+            (host, path) in (0..3_usize, 0..8_usize),
+            (other_host, other_path) in (0..3_usize, 0..8_usize),
+            (port, other_port) in (prop::option::of(1..u16::MAX), prop::option::of(1..u16::MAX)),
+        ) {
+            let hosts = ["localhost", "127.0.0.1", "[::1]"];
+            let paths = ["", "/", "/cb", "/cb/", "/CB", "/c%62", "/cb?x=1", "/cb?"];
+            let uri = |host: usize, port: Option<u16>, path: usize| {
+                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+                format!("http://{}{port}{}", hosts[host], paths[path])
+            };
+            let registered = RedirectUri::parse(&uri(host, port, path)).unwrap();
+            // The first two are the same path.
+            let same = host == other_host && (path == other_path || path.max(other_path) == 1);
+            prop_assert_eq!(registered.matches(&uri(other_host, other_port, other_path)), same);
         }
     }
 }

@@ -313,5 +313,23 @@ mod tests {
                 prop_assert_eq!(ResourceUri::parse(once.as_str()).unwrap(), once);
             }
         }
+
+        /// MCP-AUTH-18, DC-1: against an independent oracle: two spellings are one resource exactly when a URL parser says so
+        #[test]
+        fn two_spellings_are_one_when_a_url_parser_says_so(
+            one in "[hH][tT][tT]ps?://[aA]\\.[bB](:(80|443|8420))?(/[aA]?/?)?",
+            two in "[hH][tT][tT]ps?://[aA]\\.[bB](:(80|443|8420))?(/[aA]?/?)?",
+        ) {
+            let ours = ResourceUri::parse(&one).unwrap() == ResourceUri::parse(&two).unwrap();
+            prop_assert_eq!(ours, url::Url::parse(&one).unwrap() == url::Url::parse(&two).unwrap());
+        }
+
+        /// R8707-2-1: strangers' values are read or refused, and what is read is absolute, bare of a fragment and of a user
+        #[test]
+        fn whatever_arrives_is_read_or_refused(text in "(https?://)?[ -~é\u{0}]{0,40}") {
+            if let Ok(uri) = ResourceUri::parse(&text) {
+                prop_assert!(uri.as_str().starts_with("http") && !uri.as_str().contains('#') && !uri.authority().contains('@'));
+            }
+        }
     }
 }

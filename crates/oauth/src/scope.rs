@@ -219,5 +219,16 @@ mod tests {
                 prop_assert_eq!(ScopeSet::parse(&set.to_string()), Ok(set));
             }
         }
+
+        /// OA21-1.4.1-1: a set, whatever the order and however often, and narrowing never widens
+        #[test]
+        fn scopes_are_sets(one in prop::collection::vec("[a-c]{1,2}", 0..5), two in prop::collection::vec("[a-c]{1,2}", 0..5)) {
+            let set = |names: &[String]| ScopeSet::parse(&names.join(" ")).unwrap();
+            let (a, b) = (set(&one), set(&two));
+            let both: Vec<String> = two.iter().chain(&one).cloned().collect();
+            prop_assert_eq!(a.union(&b), set(&both));
+            prop_assert!(a.intersection(&b).is_subset(&a) && a.intersection(&b).is_subset(&b));
+            prop_assert_eq!(a.is_subset(&b), one.iter().all(|name| two.contains(name)));
+        }
     }
 }

@@ -40,6 +40,8 @@ pub enum SecretKind {
     McpSession,
     /// What makes a browser known again that somebody signed in with.
     KnownBrowser,
+    /// What finds our own request to somebody else's authorization server again (`state`).
+    UpstreamState,
     /// A password that we chose for somebody.
     Password,
 }
@@ -63,6 +65,7 @@ impl SecretKind {
             Self::SetupLink => "pcl_su_",
             Self::McpSession => "pcl_ms_",
             Self::KnownBrowser => "pcl_dv_",
+            Self::UpstreamState => "pcl_us_",
             Self::Password => "",
         }
     }

@@ -42,22 +42,37 @@ impl Default for Policy {
     }
 }
 
-/// One request.
-#[derive(Clone, Debug)]
+/// One request. Its `Debug` shows neither its body nor its credentials.
+#[derive(Clone)]
 pub struct Outgoing<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) accept: &'static str,
     pub(crate) etag: Option<&'a str>,
+    pub(crate) authorization: Option<&'a str>,
     pub(crate) body: Option<(&'static str, Bytes)>,
     pub(crate) limit: usize,
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing({} {})", self.method, self.url)
+    }
 }
 
 impl<'a> Outgoing<'a> {
     /// Asks for what is at `url`.
     #[must_use]
     pub fn get(url: &'a str) -> Self {
-        Self { method: Method::GET, url, accept: "application/json", etag: None, body: None, limit: LIMIT }
+        Self {
+            method: Method::GET,
+            url,
+            accept: "application/json",
+            etag: None,
+            authorization: None,
+            body: None,
+            limit: LIMIT,
+        }
     }
 
     /// Sends `body` to `url`.
@@ -70,6 +85,18 @@ impl<'a> Outgoing<'a> {
     #[must_use]
     pub fn unless(self, etag: Option<&'a str>) -> Self {
         Self { etag, ..self }
+    }
+
+    /// With this value of `Authorization`.
+    #[must_use]
+    pub fn authorized(self, authorization: Option<&'a str>) -> Self {
+        Self { authorization, ..self }
+    }
+
+    /// Takes these media types, instead of JSON alone.
+    #[must_use]
+    pub fn accepting(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
     }
 
     /// Reads at most so many bytes of the answer's body, instead of 5 KB.

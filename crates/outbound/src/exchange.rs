@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, IF_NONE_MATCH, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, IF_NONE_MATCH,
+    USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -110,6 +111,11 @@ fn request(target: &Target, outgoing: Outgoing<'_>) -> Result<Request<Full<Bytes
         .header(CONNECTION, "close");
     if let Some(etag) = outgoing.etag {
         request = request.header(IF_NONE_MATCH, HeaderValue::from_str(etag)?);
+    }
+    if let Some(authorization) = outgoing.authorization {
+        let mut value = HeaderValue::from_str(authorization)?;
+        value.set_sensitive(true);
+        request = request.header(AUTHORIZATION, value);
     }
     let body = match outgoing.body {
         Some((content_type, body)) => {

@@ -4,6 +4,7 @@
 
 mod directory;
 mod health;
+pub(crate) mod paper;
 
 use std::sync::Arc;
 
@@ -69,13 +70,15 @@ pub struct App {
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let AppParts { database, clock, config, public_url, vault, listen_ports } = parts;
+    let database = paper::database(&database, &config)?;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
-    let trail = Trail::new(database.clone());
+    let trail = Trail::keeping(paper::records(&database, &config), paper::keeping(&config, &vault));
     let ender =
         Ender::new(ConnectionGrants::new(database.clone(), changes.clone(), clock.clone()), registry.clone());
     let connections =
         Connections::new(database.clone(), changes.clone(), clock.clone()).ending(Arc::new(ender));
+    let outbound = outbound(&config, &public_url)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
         clock: clock.clone(),
@@ -84,7 +87,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         registry: registry.clone(),
         settings: settings(&config),
         connections: Arc::new(Directory(connections.clone())),
-        outbound: outbound(&config, &public_url)?,
+        outbound: outbound.clone(),
         vault: vault.clone(),
     });
     let gateway = Gateway::new(GatewayParts {
@@ -98,6 +101,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         trail: trail.clone(),
         changes: changes.clone(),
         vault,
+        outbound,
         allowed_origins: config.allowed_origins.clone(),
         sandbox_folder: config.sandbox_folder(),
         listen_ports,
@@ -111,6 +115,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let console = Console::new(ConsoleParts {
         authorization: authorization.clone(),
         connections: gateway.connections().clone(),
+        upstream: gateway.authorization().clone(),
         registry,
         sessions: SessionStore::new(database.clone(), clock.clone()),
         clock: clock.clone(),

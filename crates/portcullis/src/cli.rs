@@ -4,6 +4,7 @@
 //! stdout; problems and notes go to stderr.
 
 mod attempts;
+mod audit;
 mod check;
 mod client;
 mod confirm;
@@ -17,16 +18,20 @@ mod password;
 mod resource;
 mod settings;
 mod setup;
+mod span;
 mod store;
 mod token;
 mod user;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use portcullis_upstream::become_program;
 
 use self::attempts::AttemptsCommand;
+use self::audit::AuditCommand;
 use self::client::ClientCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
@@ -111,6 +116,9 @@ enum Command {
     /// Find out why an authorization failed
     #[command(subcommand)]
     Attempts(AttemptsCommand),
+    /// Search, export and verify the audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Bring the database's schema up to date, as every start does, and say what was done
     Migrate(Format),
     /// Show and check the configuration
@@ -129,6 +137,13 @@ Examples:
     /// Ask the server on this machine whether it is alive
     #[command(hide = true)]
     Healthcheck,
+    /// Become a program that is an MCP server; the server starts itself so for each
+    #[command(hide = true)]
+    StdioChild {
+        /// The process that started this one, the command, and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +178,19 @@ struct ServeArguments {
 }
 
 impl Cli {
+    /// Becomes another program, if that was asked: before there is a runtime with threads, settings or a log.
+    ///
+    /// # Errors
+    /// When it could not; otherwise there is nobody left to come back.
+    pub fn become_child(&self) -> Result<(), Problem> {
+        match &self.command {
+            Command::StdioChild { words } => {
+                Err(Problem::failed(format!("cannot become the program: {}", become_program(words))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
@@ -183,10 +211,11 @@ impl Cli {
             Command::Token(command) => token::run(command, &config).await,
             Command::Keys(command) => keys::run(command, &config).await,
             Command::Attempts(command) => attempts::run(command, &config).await,
+            Command::Audit(command) => audit::run(command, &config).await,
             Command::Migrate(format) => migrate::run(format, &config).await,
             Command::Config(command) => settings::run(command, &config, &sources).await,
-            // Answered above, without a configuration.
-            Command::Completions { .. } => Ok(()),
+            // Answered before, without a configuration.
+            Command::Completions { .. } | Command::StdioChild { .. } => Ok(()),
             Command::Healthcheck => healthcheck::run(&config),
         }
     }

@@ -71,6 +71,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// What the commit of an audit event waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditDurability {
+    /// What every other commit on this engine waits for: the disk on PostgreSQL, the operating system on `SQLite`.
+    Engine,
+    /// The disk. On `SQLite` every commit does then.
+    Strict,
+    /// The operating system: what was committed last may be lost if the machine loses its power.
+    Relaxed,
+}
+
 /// The files with which we end TLS ourselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -133,6 +144,14 @@ pub struct Config {
     pub dpop: DpopUse,
     /// Whether proofs of a key must hold a nonce of ours.
     pub dpop_nonces: bool,
+    /// Under which name this process writes audit events, if one was named; see `app::paper`.
+    pub node: Option<String>,
+    /// How long audit events are kept.
+    pub audit_kept: Seconds,
+    /// What the commit of an audit event waits for.
+    pub audit_durability: AuditDurability,
+    /// Words in names of arguments whose values are not recorded, beside those that always tell of a secret.
+    pub audit_redact: Vec<String>,
     /// The log's filter.
     pub log: String,
     /// The log's form.
@@ -170,6 +189,18 @@ impl Config {
     /// As [`public_url_on`](Self::public_url_on).
     pub fn assumed_public_url(&self) -> Result<PublicUrl, Problem> {
         self.public_url_on(self.listen.first().map_or(listen::DEFAULT_PORT, |listen| listen.address.port()))
+    }
+
+    /// The file with the name of this process, where none is set.
+    #[must_use]
+    pub fn node_file(&self) -> PathBuf {
+        self.data_dir.join("node")
+    }
+
+    /// The folder for checkpoints of the audit trail.
+    #[must_use]
+    pub fn audit_folder(&self) -> PathBuf {
+        self.data_dir.join("audit")
     }
 
     /// The folder of the built-in sandbox server.

@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(told) => return tell(&told),
     };
+    if let Err(problem) = cli.become_child() {
+        return end(&problem);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return end(&Problem::failed(format!("cannot start the runtime: {error}"))),

@@ -73,7 +73,7 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     say(&announcement);
     shutdown::serve(&app, listeners, (acceptor, places), signals).await;
     drop(background);
-    shutdown::close(&app.database).await;
+    shutdown::close(&app).await;
     Ok(())
 }
 

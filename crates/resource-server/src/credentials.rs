@@ -9,6 +9,18 @@ use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{Clock, ConnectionId, PrincipalId, Secret};
 use portcullis_vault::{DataKey, KeyError, Place, SealError, Sealed, Vault};
 
+/// The fields of a connection's credentials.
+pub mod field {
+    /// What stands in the header of a connection that signs in with one.
+    pub const HEADER: &str = "header";
+    /// The user name of a connection that signs in with a password.
+    pub const USER: &str = "user";
+    /// Its password.
+    pub const PASSWORD: &str = "password";
+    /// Before the name of a parameter of the server that is a secret.
+    pub const PARAMETER: &str = "parameter.";
+}
+
 /// Why a credential was not kept or found.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {

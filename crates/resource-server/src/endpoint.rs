@@ -14,6 +14,7 @@ use portcullis_oauth::dpop::NONCE_HEADER;
 use portcullis_oauth::{Alias, Resource};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use crate::authorization::document;
 use crate::gateway::Inner;
 use crate::metadata::{self, WELL_KNOWN};
 use crate::pipeline;
@@ -31,9 +32,10 @@ pub(crate) fn router(gateway: &Arc<Inner>) -> Router {
         .layer(cors(gateway))
         .layer(from_fn_with_state(Arc::clone(gateway), guard));
     let documents = Router::new()
-        .route(WELL_KNOWN, get(document))
-        .route(&format!("{WELL_KNOWN}/mcp"), get(document))
-        .route(&format!("{WELL_KNOWN}/mcp/{{alias}}"), get(document))
+        .route(document::PATH, get(document::serve))
+        .route(WELL_KNOWN, get(resource_metadata))
+        .route(&format!("{WELL_KNOWN}/mcp"), get(resource_metadata))
+        .route(&format!("{WELL_KNOWN}/mcp/{{alias}}"), get(resource_metadata))
         .layer(metadata::cors());
     endpoint.merge(documents).with_state(Arc::clone(gateway))
 }
@@ -56,7 +58,7 @@ async fn receive(State(gateway): Gateway, alias: Option<Path<String>>, request: 
 }
 
 /// R9728-3-1: each resource has its own document, and the bare well-known path a copy of the aggregate's for old clients.
-async fn document(State(gateway): Gateway, alias: Option<Path<String>>) -> Response {
+async fn resource_metadata(State(gateway): Gateway, alias: Option<Path<String>>) -> Response {
     match resource(&gateway, alias) {
         Some(resource) => {
             metadata::document(&resource, gateway.registry.public_url(), gateway.possession.used())

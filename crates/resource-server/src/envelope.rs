@@ -10,6 +10,13 @@ use crate::reply::Reply;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Id(Value);
 
+impl Id {
+    /// As it was written.
+    pub(crate) fn as_value(&self) -> &Value {
+        &self.0
+    }
+}
+
 /// The parameters of a request or notification.
 pub(crate) type Params = Map<String, Value>;
 
@@ -20,8 +27,8 @@ pub(crate) enum Message {
     Request(Id, Call),
     /// Wants none.
     Notification(Call),
-    /// Answers a request of ours.
-    Response,
+    /// Answers a question of ours; its members but for the version.
+    Response(Map<String, Value>),
 }
 
 /// A method and its parameters.
@@ -59,7 +66,7 @@ impl Message {
             Some(Value::String(method)) => method,
             Some(_) => return Err(EnvelopeError::Shape("method is not a string")),
             None if members.contains_key("result") || members.contains_key("error") => {
-                return Ok(Self::Response);
+                return Ok(Self::Response(members));
             }
             None => return Err(EnvelopeError::Shape("there is no method")),
         };
@@ -81,7 +88,7 @@ impl Message {
     pub(crate) fn call(&self) -> Option<&Call> {
         match self {
             Self::Request(_, call) | Self::Notification(call) => Some(call),
-            Self::Response => None,
+            Self::Response(_) => None,
         }
     }
 
@@ -89,7 +96,7 @@ impl Message {
     pub(crate) fn id(&self) -> Option<&Id> {
         match self {
             Self::Request(id, _) => Some(id),
-            Self::Notification(_) | Self::Response => None,
+            Self::Notification(_) | Self::Response(_) => None,
         }
     }
 }

@@ -119,6 +119,33 @@ impl Errand {
     }
 }
 
+/// What goes with a request beside what it asks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Extras {
+    /// Members of `_meta` that are not the protocol's own to each server.
+    pub(crate) meta: Params,
+    /// What a person answered to what the server asked back.
+    pub(crate) responses: Option<Params>,
+    /// What the server wants to see again with that.
+    pub(crate) state: Option<String>,
+}
+
+impl Extras {
+    /// The parameters of a request with these beside them.
+    pub(crate) fn into_params(self, mut params: Params) -> Params {
+        if !self.meta.is_empty() {
+            params.insert("_meta".to_owned(), Value::Object(self.meta));
+        }
+        if let Some(responses) = self.responses {
+            params.insert("inputResponses".to_owned(), Value::Object(responses));
+        }
+        if let Some(state) = self.state {
+            params.insert("requestState".to_owned(), Value::from(state));
+        }
+        params
+    }
+}
+
 /// An errand at one connection: what the policy decides about.
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatch {
@@ -126,4 +153,6 @@ pub(crate) struct Dispatch {
     pub(crate) connection: Connection,
     /// What.
     pub(crate) errand: Errand,
+    /// And what goes with it.
+    pub(crate) extras: Extras,
 }

@@ -1,7 +1,7 @@
 //! The gateway as a whole: what it is made of, and what the binary asks of it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use portcullis_audit::Trail;
@@ -9,22 +9,38 @@ use portcullis_database::{ChangeFeed, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
-use portcullis_oauth::{Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_outbound::Outbound;
+use portcullis_upstream::{Pool, Settings};
 use portcullis_vault::Vault;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
+use crate::bulletin::Bulletin;
 use crate::cache::BearerCache;
-use crate::connections::Connections;
+use crate::catalogue::Servers;
+use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
 use crate::endpoint;
+use crate::line::Questions;
+use crate::offer::Kind;
 use crate::origin::Guard;
 use crate::possession::Possession;
+use crate::probe::Probe;
+use crate::reach::Reach;
+use crate::round::Rounds;
 use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
-use crate::upstream::Upstreams;
+use crate::underway::Underway;
+use crate::upstream::{self, Upstreams};
 
 /// Buckets that one node remembers.
 const BUCKETS: usize = 50_000;
+
+/// What the key is for that seals what clients carry from one round of a request to the next.
+const ROUNDS: &[u8] = b"portcullis mcp rounds v1";
 
 /// What a gateway is made of.
 pub struct GatewayParts {
@@ -48,6 +64,8 @@ pub struct GatewayParts {
     pub changes: ChangeFeed,
     /// What seals credentials.
     pub vault: Vault,
+    /// The client for addresses that strangers name.
+    pub outbound: Outbound,
     /// Origins from which web pages may call, besides our own (DC-17).
     pub allowed_origins: Vec<String>,
     /// The folder of the sandbox server; see [`sandbox::seed`].
@@ -95,7 +113,16 @@ pub(crate) struct Inner {
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
     pub(crate) credentials: Credentials,
+    pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
+    pub(crate) rounds: Rounds,
+    pub(crate) questions: Questions,
+    pub(crate) underway: Underway,
+    pub(crate) bulletin: Bulletin,
+    /// Streams of changes, which end with their authorization or with the server.
+    pub(crate) streams: TaskTracker,
+    /// Told when the server ends.
+    pub(crate) closing: CancellationToken,
     pub(crate) limits: Limits,
     /// Calls that must finish and be noted although their client has gone.
     pub(crate) tasks: TaskTracker,
@@ -119,14 +146,46 @@ impl Gateway {
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
         let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
-        Ok(Self(Arc::new(Inner {
+        let clock = Arc::clone(&parts.clock);
+        let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
+        let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
+        let authorization = UpstreamAuthorization::new(UpstreamAuthorizationParts {
+            database: database.clone(),
+            clock: Arc::clone(&clock),
+            trail: parts.trail.clone(),
+            vault: parts.vault.clone(),
+            outbound: parts.outbound.clone(),
+            public_url: parts.registry.public_url().clone(),
+            servers: servers.clone(),
+            connections: parts.connections.clone(),
+            credentials: credentials.clone(),
+            tasks: tasks.clone(),
+        });
+        let tokens = Arc::new(authorization.clone());
+        let upstreams = Upstreams::new(upstream::Parts {
+            sandbox,
+            reach: Reach::new(servers, credentials.clone(), Some(tokens), changes.clone()),
+            pool: Pool::new(parts.outbound, clock, Settings::default()),
+            connections: parts.connections.clone(),
+            changes: changes.clone(),
+            tasks: tasks.clone(),
+            public_url: parts.registry.public_url().clone(),
+        });
+        let gateway = Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
-            sessions: Sessions::new(database.clone(), changes.clone()),
-            credentials: Credentials::new(database, parts.vault, Arc::clone(&parts.clock)),
+            sessions: Sessions::new(database, changes.clone()),
+            credentials,
+            authorization,
             connections: parts.connections,
-            upstreams: Upstreams::new(sandbox, changes.clone(), tasks.clone()),
+            upstreams,
+            rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
+            questions: Questions::default(),
+            underway: Underway::default(),
+            bulletin: Bulletin::new(&changes),
+            streams: TaskTracker::new(),
+            closing: CancellationToken::new(),
             limits: Limits {
                 calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
                 lists: Limiter::new(Quota::per_minute(parts.rates.lists), BUCKETS),
@@ -136,7 +195,9 @@ impl Gateway {
             clock: parts.clock,
             trail: parts.trail,
             tasks,
-        })))
+        }));
+        gateway.0.authorization.probe_with(Arc::new(Trial(Arc::downgrade(&gateway.0))));
+        Ok(gateway)
     }
 
     /// Every route of the gateway.
@@ -156,19 +217,69 @@ impl Gateway {
         &self.0.credentials
     }
 
+    /// The tools of a connection, as lists show them under their own names, whoever may call them.
+    ///
+    /// # Errors
+    /// When the server does not say: a word for it.
+    pub async fn tools(&self, connection: &Connection) -> Result<Vec<Value>, &'static str> {
+        let now = self.0.clock.now();
+        let listing = self.0.upstreams.discovery().listing(connection, Kind::Tools, now).await?;
+        Ok(listing.shown(true, |_| true).into_iter().map(|(_, tool)| tool).collect())
+    }
+
+    /// Hears what upstreams say by themselves and what changes here, until it is dropped: tells open streams, and ends what
+    /// is open to upstreams on behalf of those who may no longer.
+    pub async fn hear(&self) {
+        self.0.upstreams.hear(&self.0.bulletin).await;
+    }
+
+    /// The gateway as a client of upstream authorization servers.
+    #[must_use]
+    pub fn authorization(&self) -> &UpstreamAuthorization {
+        &self.0.authorization
+    }
+
     /// Deletes a batch of what is over at `now`.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
         self.0.connections.sweep(now).await?;
+        self.0.upstreams.sweep().await;
+        self.0.authorization.sweep(now).await?;
         self.0.sessions.sweep(now).await
     }
 
-    /// Waits until every call that was begun is finished and noted: for an orderly end.
+    /// Ends every stream of changes: for an orderly end, since they would go on for ever.
+    pub fn close_streams(&self) {
+        self.0.closing.cancel();
+    }
+
+    /// Waits until every call that was begun is finished and noted, and ends what is open to upstreams: for an orderly end.
     pub async fn drain(&self) {
+        self.close_streams();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.0.upstreams.end_all().await;
+    }
+}
+
+impl Probe for Gateway {
+    fn probe<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, ()> {
+        Box::pin(self.0.upstreams.probe(connection))
+    }
+}
+
+/// Tries connections out once they are authorised. Weak: the gateway holds who holds this.
+struct Trial(Weak<Inner>);
+
+impl Probe for Trial {
+    fn probe<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(gateway) = self.0.upgrade() {
+                gateway.upstreams.probe(connection).await;
+            }
+        })
     }
 }
 

@@ -45,6 +45,10 @@ mod possession;
 mod verdicts;
 
 #[cfg(feature = "gateway")]
+mod authorization;
+#[cfg(feature = "gateway")]
+mod bulletin;
+#[cfg(feature = "gateway")]
 mod cache;
 #[cfg(feature = "gateway")]
 pub mod catalogue;
@@ -63,6 +67,8 @@ mod gateway;
 #[cfg(feature = "gateway")]
 mod json;
 #[cfg(feature = "gateway")]
+mod line;
+#[cfg(feature = "gateway")]
 mod names;
 #[cfg(feature = "gateway")]
 mod offer;
@@ -73,13 +79,19 @@ mod pipeline;
 #[cfg(feature = "gateway")]
 mod policy;
 #[cfg(feature = "gateway")]
+mod probe;
+#[cfg(feature = "gateway")]
 mod protocol;
+#[cfg(feature = "gateway")]
+mod reach;
 #[cfg(feature = "gateway")]
 mod refusal;
 #[cfg(feature = "gateway")]
 mod relay;
 #[cfg(feature = "gateway")]
 mod reply;
+#[cfg(feature = "gateway")]
+mod round;
 #[cfg(feature = "gateway")]
 pub mod sandbox;
 #[cfg(feature = "gateway")]
@@ -91,17 +103,21 @@ mod tool;
 #[cfg(feature = "gateway")]
 mod trace;
 #[cfg(feature = "gateway")]
+mod underway;
+#[cfg(feature = "gateway")]
 mod upstream;
 #[cfg(feature = "gateway")]
 mod words;
 
+#[cfg(feature = "gateway")]
+pub use authorization::{AuthorizationError, Authorized, NoAccess, UpstreamAuthorization};
 #[cfg(feature = "gateway")]
 pub use connections::{
     Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
     Tombstone, Who,
 };
 #[cfg(feature = "gateway")]
-pub use credentials::{CredentialError, Credentials};
+pub use credentials::{CredentialError, Credentials, field};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
@@ -115,3 +131,7 @@ pub use layer::{RequireBearer, RequireBearerService};
 pub use local_proofs::LocalProofs;
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};
+#[cfg(feature = "gateway")]
+pub use probe::Probe;
+#[cfg(feature = "gateway")]
+pub use reach::{AccessTokens, NoToken};

@@ -59,7 +59,7 @@ mod tests {
 
     fn proof(name: usize) -> UsedProof {
         let hash = Secret::presented(name.to_string()).hash();
-        UsedProof { hash, until: Timestamp::from_micros(100) }
+        UsedProof { hash, until: Timestamp::from_micros(100), token: None }
     }
 
     /// R9449-11.1-1: one use while it is fresh; memory is bounded, and when it is full nothing new is taken for unused

@@ -149,17 +149,6 @@ impl Listing {
         Self { kind, offers, aggregate, by_key, by_aggregate }
     }
 
-    /// Nothing of this kind.
-    pub(crate) fn empty(kind: Kind) -> Self {
-        Self {
-            kind,
-            offers: Vec::new(),
-            aggregate: Vec::new(),
-            by_key: HashMap::new(),
-            by_aggregate: HashMap::new(),
-        }
-    }
-
     /// Each entry that `visible` lets through, by its name at the aggregate or its own, as a list shows it.
     pub(crate) fn shown(&self, own: bool, visible: impl Fn(&Offer) -> bool) -> Vec<(String, Value)> {
         let named = self.offers.iter().zip(&self.aggregate).filter(|(offer, _)| visible(offer));

@@ -3,10 +3,13 @@
 
 pub(crate) mod code;
 pub(crate) mod headers;
+mod level;
+pub(crate) mod meta;
 mod name;
 pub(crate) mod operation;
 pub(crate) mod result;
 pub(crate) mod revision;
 
+pub(crate) use level::Level;
 pub(crate) use operation::Operation;
 pub(crate) use revision::{Era, Revision};

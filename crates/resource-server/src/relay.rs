@@ -1,6 +1,7 @@
 //! What an upstream says, made fit to be passed on: bounded, without the connection's own secrets, without links that lead
 //! the client where it must not go, and with the addresses that the client knows (T34). Everything else stays as it was.
 
+pub(crate) mod elicitation;
 mod links;
 mod secrets;
 

@@ -1,5 +1,6 @@
 //! MCP sessions of the revisions up to 2025-11-25. Owns the table `mcp_session`. A session carries the negotiated
-//! revision and nothing else: it never authenticates anybody (HTTP25-10), and any node serves any session.
+//! revision, what the client said of itself and how much it wants to be told: it never authenticates anybody (HTTP25-10),
+//! and any node serves any session.
 
 use std::sync::Arc;
 
@@ -8,9 +9,17 @@ use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener, Databa
 use portcullis_oauth::{
     ClientId, PrincipalId, ResourceUri, Seconds, Secret, SecretHash, SecretKind, Timestamp, VerifiedBearer,
 };
+use serde_json::Value;
+
+use crate::protocol::Level;
+use crate::reach::Asking;
 
 /// How long a session lives at most.
 const LIFE: Seconds = Seconds::days(7);
+/// How long one lives that nobody uses.
+const IDLE: Seconds = Seconds::days(1);
+/// A use is noted so often at most.
+const USED: Seconds = Seconds::minutes(10);
 /// So many sessions one client of one user may hold; opening another ends the oldest.
 const PER_CLIENT: i64 = 100;
 /// So many sessions are remembered.
@@ -24,6 +33,9 @@ pub(crate) struct Session {
     client_id: ClientId,
     resource: ResourceUri,
     created_at: Timestamp,
+    used_at: Timestamp,
+    capabilities: String,
+    log_level: Option<String>,
 }
 
 impl Session {
@@ -33,6 +45,22 @@ impl Session {
             && self.client_id == *bearer.client_id()
             && self.resource == *bearer.resource()
             && now < self.created_at.plus(LIFE)
+            && now < self.used_at.plus(IDLE)
+    }
+
+    /// The hash of its id, by which it is known here.
+    pub(crate) fn id(&self) -> &SecretHash {
+        &self.id_hash
+    }
+
+    /// What its client can be asked.
+    pub(crate) fn asking(&self) -> Asking {
+        Asking::declared(&serde_json::from_str(&self.capabilities).unwrap_or_default())
+    }
+
+    /// From which level on its client wants log messages; all of them unless it said so.
+    pub(crate) fn level(&self) -> Option<Level> {
+        self.log_level.as_deref().and_then(Level::parse)
     }
 }
 
@@ -55,7 +83,7 @@ impl Sessions {
     pub(crate) async fn begin(
         &self,
         bearer: &VerifiedBearer,
-        version: &'static str,
+        (version, capabilities): (&'static str, &Value),
         now: Timestamp,
     ) -> Result<Secret, DatabaseError> {
         let id = Secret::generate(SecretKind::McpSession);
@@ -72,8 +100,8 @@ impl Sessions {
         .await)?;
         on!(transaction.on(), |connection| {
             sqlx::query(
-            "INSERT INTO mcp_session (id_hash, principal_id, client_id, resource, protocol_version, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)"
+            "INSERT INTO mcp_session (id_hash, principal_id, client_id, resource, protocol_version, created_at, \
+             used_at, capabilities) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)"
         )
         .bind(id.hash())
         .bind(&bearer.principal().id)
@@ -81,6 +109,7 @@ impl Sessions {
         .bind(bearer.resource())
         .bind(version)
         .bind(now)
+        .bind(capabilities.to_string())
         .execute(connection)
         .await
         .map(drop)
@@ -109,17 +138,74 @@ impl Sessions {
             self.known.invalidate_all();
         }
         let session = match self.known.get(hash.as_str()) {
-            Some(session) => Some(session),
-            None => self.load(&hash).await?,
+            // Another node may have seen it used.
+            Some(session) if now < session.used_at.plus(USED) => Some(session),
+            _ => self.load(&hash).await?,
         };
-        Ok(session.filter(|session| session.serves(bearer, now)))
+        let Some(session) = session.filter(|session| session.serves(bearer, now)) else { return Ok(None) };
+        if now >= session.used_at.plus(USED) {
+            self.used(&session, now).await?;
+        }
+        Ok(Some(session))
+    }
+
+    /// Whether it is still there, without counting as a use.
+    pub(crate) async fn is_alive(
+        &self,
+        session: &Session,
+        bearer: &VerifiedBearer,
+        now: Timestamp,
+    ) -> Result<bool, DatabaseError> {
+        let found = match self.known.get(session.id_hash.as_str()) {
+            Some(session) if self.changes.is_timely() => Some(session),
+            _ => self.load(&session.id_hash).await?,
+        };
+        Ok(found.is_some_and(|session| session.serves(bearer, now)))
+    }
+
+    /// Notes from which level on its client wants log messages.
+    pub(crate) async fn set_level(
+        &self,
+        session: &Session,
+        level: Level,
+        now: Timestamp,
+    ) -> Result<(), DatabaseError> {
+        let change = Change::new(ChangeKind::McpSession, session.id_hash.as_str());
+        let mut transaction = self.database.begin().await?;
+        on!(transaction.on(), |connection| {
+            sqlx::query("UPDATE mcp_session SET log_level = $2 WHERE id_hash = $1")
+                .bind(&session.id_hash)
+                .bind(level.as_str())
+                .execute(connection)
+                .await
+                .map(drop)
+        })?;
+        transaction.record_change(&change, now).await?;
+        transaction.commit().await?;
+        self.changes.publish(&change);
+        Ok(())
+    }
+
+    /// Notes that it is used; every ten minutes, so that most requests write nothing.
+    async fn used(&self, session: &Session, now: Timestamp) -> Result<(), DatabaseError> {
+        on!(self.database.write(), |pool| {
+            sqlx::query("UPDATE mcp_session SET used_at = $2 WHERE id_hash = $1")
+                .bind(&session.id_hash)
+                .bind(now)
+                .execute(pool)
+                .await
+                .map(drop)
+        })?;
+        self.known.invalidate(session.id_hash.as_str());
+        Ok(())
     }
 
     async fn load(&self, hash: &SecretHash) -> Result<Option<Session>, DatabaseError> {
         let stamp = self.changes.stamp();
         let found: Option<Session> = on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT id_hash, principal_id, client_id, resource, created_at FROM mcp_session WHERE id_hash = $1"
+            "SELECT id_hash, principal_id, client_id, resource, created_at, used_at, capabilities, log_level \
+             FROM mcp_session WHERE id_hash = $1"
         )
         .bind(hash)
         .fetch_optional(pool)
@@ -153,7 +239,10 @@ impl Sessions {
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
         let sql = "DELETE FROM mcp_session WHERE id_hash IN \
                    (SELECT id_hash FROM mcp_session WHERE created_at < $1 LIMIT 500)";
-        self.database.sweep(sql, now.minus(LIFE)).await
+        self.database.sweep(sql, now.minus(LIFE)).await?;
+        let sql = "DELETE FROM mcp_session WHERE id_hash IN \
+                   (SELECT id_hash FROM mcp_session WHERE used_at < $1 LIMIT 500)";
+        self.database.sweep(sql, now.minus(IDLE)).await
     }
 }
 

@@ -1,35 +1,81 @@
 //! Upstream servers. Two doors: [`Upstreams::execute`], which takes nothing but what was permitted, and [`Discovery`], which
-//! carries no user's arguments. Today's one upstream is the built-in sandbox.
+//! carries no user's arguments. The built-in sandbox is one of them; every other is reached through the pool.
 
+mod discovery;
+mod failure;
+mod health;
+mod hear;
 mod lists;
+mod probe;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_database::{ChangeFeed, DatabaseError};
-use portcullis_oauth::Timestamp;
+use portcullis_oauth::PublicUrl;
+use portcullis_upstream::{Failure as Wire, Pool, Request, Revision};
+use serde_json::Value;
+use serde_json::value::to_raw_value;
 use tokio_util::task::TaskTracker;
 
-use crate::connections::Connection;
-use crate::errand::{Dispatch, Errand};
-use crate::offer::{Kind, Listing, Offer};
+use crate::catalogue::NewTools;
+use crate::connections::{Connection, Connections};
+use crate::errand::{Dispatch, Errand, Extras, Params};
+use crate::line::{End, Line};
 use crate::policy::{Permitted, Trust};
-use crate::relay::Secrets;
+use crate::reach::{Asking, Reach, Reached, Unreached};
+use crate::relay::{Origin, Secrets};
 use crate::reply::Reply;
+use crate::round;
 use crate::sandbox::{SERVER, Sandbox};
+pub(crate) use discovery::Discovery;
+pub(crate) use failure::Failure;
+use health::Health;
+use hear::Opened;
 use lists::Lists;
+pub(crate) use watch::Watch;
+use watch::Watches;
 
-/// A list waits no longer for one connection; what it asked for goes on and serves the next.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A server asks back so often at most.
+const ROUNDS: usize = 8;
+/// A request takes no longer, whatever its server says and asks meanwhile.
+const LONGEST: Duration = Duration::from_mins(10);
 
-/// Why something that was allowed gave no result.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Something that the caller can mend; the text is for them.
-    Told(String),
-    /// Something inside; the caller learns a trace id, the log the cause.
-    Inside(Box<dyn std::error::Error + Send + Sync>),
+/// What upstreams are made of.
+pub(crate) struct Parts {
+    /// The built-in one.
+    pub(crate) sandbox: Sandbox,
+    /// The way to the others.
+    pub(crate) reach: Reach,
+    /// The wire.
+    pub(crate) pool: Pool,
+    /// Where it is kept how connections stand.
+    pub(crate) connections: Connections,
+    /// Who tells what changed.
+    pub(crate) changes: ChangeFeed,
+    /// Among which work runs that nobody waits for.
+    pub(crate) tasks: TaskTracker,
+    /// Where people find us.
+    pub(crate) public_url: PublicUrl,
 }
+
+/// Every upstream that connections lead to. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Upstreams {
+    sandbox: Arc<Sandbox>,
+    reach: Reach,
+    pool: Pool,
+    health: Health,
+    lists: Lists,
+    opened: Opened,
+    watches: Watches,
+    tasks: TaskTracker,
+    public_url: PublicUrl,
+}
+
+/// Why the offers of a connection are not known: a word for lists and logs.
+pub(crate) type Missing = &'static str;
 
 /// What an upstream answered, and what must not be in it.
 #[derive(Debug)]
@@ -40,44 +86,107 @@ pub(crate) struct Answered {
     pub(crate) secrets: Secrets,
 }
 
-impl From<Reply> for Answered {
-    fn from(reply: Reply) -> Self {
-        Self { reply, secrets: Secrets::default() }
-    }
-}
-
-/// Why the offers of a connection are not known: a word for lists and logs.
-pub(crate) type Missing = &'static str;
-
-/// Every upstream that connections lead to. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Upstreams {
-    sandbox: Arc<Sandbox>,
-    lists: Lists,
-    tasks: TaskTracker,
-}
-
 impl Upstreams {
-    /// The upstreams, of which the sandbox is always there. What is asked of them beside a request runs among `tasks`.
-    pub(crate) fn new(sandbox: Sandbox, changes: ChangeFeed, tasks: TaskTracker) -> Self {
-        Self { sandbox: Arc::new(sandbox), lists: Lists::new(changes), tasks }
+    /// The upstreams.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            sandbox: Arc::new(parts.sandbox),
+            reach: parts.reach,
+            pool: parts.pool,
+            health: Health::new(parts.connections),
+            lists: Lists::new(parts.changes),
+            opened: Opened::default(),
+            watches: Watches::default(),
+            tasks: parts.tasks,
+            public_url: parts.public_url,
+        }
     }
 
     /// How far the server of a connection is trusted.
     pub(crate) async fn trust(&self, connection: &Connection) -> Result<Trust, DatabaseError> {
-        Ok(if connection.server == SERVER { Trust::Sandbox } else { Trust::None })
+        if connection.server == SERVER {
+            return Ok(Trust::Sandbox);
+        }
+        let server = self.reach.server(connection).await?.filter(|server| server.disabled_at.is_none());
+        Ok(server.map_or(Trust::None, |server| match server.new_tools {
+            NewTools::Quarantine => Trust::Quarantine,
+            NewTools::AllowRead => Trust::Reading,
+            NewTools::Allow => Trust::All,
+        }))
     }
 
-    /// Runs what the policy allowed.
-    pub(crate) async fn execute(&self, permitted: Permitted<Dispatch>) -> Result<Answered, Failure> {
-        let Dispatch { connection, errand } = permitted.into_action();
-        match errand {
-            Errand::Tool { name, arguments } if connection.server == SERVER => {
-                let said = self.sandbox.call(&connection.principal_id, &name, arguments).await?;
-                Ok(Reply::from(said).into())
-            }
-            _ => Err(Failure::Inside(format!("no upstream server is called {}", connection.server).into())),
+    /// Runs what the policy allowed; what is said and asked meanwhile goes over `line`.
+    pub(crate) async fn execute(
+        &self,
+        permitted: Permitted<Dispatch>,
+        line: &Line,
+        origin: &Origin,
+    ) -> Result<Answered, Failure> {
+        let Dispatch { connection, errand, extras } = permitted.into_action();
+        if connection.server == SERVER {
+            return self.in_sandbox(&connection, errand).await;
         }
+        let (method, params) = (errand.method(), errand.into_params());
+        let mut extras = extras;
+        for _ in 0..ROUNDS {
+            let round = extras.clone().into_params(params.clone());
+            let answered = self.once(&connection, (method, round), line, origin).await?;
+            // A client of the stateless era is asked with the result, any other in the middle of its request.
+            if !(round::asks_back(&answered.reply) && line.asks_in_between()) {
+                return Ok(answered);
+            }
+            extras = self.bridge(&connection, &answered, (line, origin, extras)).await?;
+        }
+        Err(Failure::not_a_result(&connection))
+    }
+
+    /// One round of a request.
+    async fn once(
+        &self,
+        connection: &Connection,
+        (method, params): (&'static str, Params),
+        line: &Line,
+        origin: &Origin,
+    ) -> Result<Answered, Failure> {
+        let params = to_raw_value(&Value::Object(params)).map_err(|error| Failure::Inside(error.into()))?;
+        let ask = |reached: Arc<Reached>| {
+            let end = Arc::new(self.end_of(line, origin, &reached.secrets));
+            let request = Request::new(method).with(params.clone()).within(LONGEST).telling(end);
+            async move { self.pool.request(&reached.endpoint, request).await }
+        };
+        // A server of the era of sessions would ask in between, which a client of the stateless one cannot be.
+        let rounds = connection.revision.as_deref() == Some(Revision::V2026_07_28.as_str());
+        let asking = if line.asks_in_between() || rounds { line.able() } else { Asking::NOTHING };
+        let (raw, secrets) = self.reaching(connection, asking, ask).await?;
+        let reply = Reply::read(&raw).ok_or_else(|| Failure::not_a_result(connection))?;
+        Ok(Answered { reply, secrets })
+    }
+
+    /// Asks the person behind a client with a session what a stateless upstream wants to know, and makes the next round of
+    /// the answers.
+    async fn bridge(
+        &self,
+        connection: &Connection,
+        answered: &Answered,
+        (line, origin, extras): (&Line, &Origin, Extras),
+    ) -> Result<Extras, Failure> {
+        let end = self.end_of(line, origin, &answered.secrets);
+        let mut responses = Params::new();
+        if let Some(Value::Object(requests)) = answered.reply.get("inputRequests") {
+            for (key, request) in requests {
+                let unfit = |why: &dyn std::fmt::Display| Failure::unfit(connection, why);
+                let question = round::question(request).map_err(|why| unfit(&why))?;
+                let answer = end.bridge(question).await.map_err(|error| unfit(&error.message))?;
+                responses.insert(key, serde_json::from_str(answer.get()).unwrap_or_default());
+            }
+        }
+        let state = answered.reply.get("requestState").and_then(|state| state.as_str().map(str::to_owned));
+        Ok(Extras { responses: Some(responses), state, ..extras })
+    }
+
+    fn end_of(&self, line: &Line, origin: &Origin, secrets: &Secrets) -> End {
+        let (line, origin, gateway) = (line.clone(), origin.clone(), self.public_url.clone());
+        End { line, origin, secrets: secrets.clone(), gateway }
     }
 
     /// The door for lists.
@@ -85,49 +194,80 @@ impl Upstreams {
         Discovery(self)
     }
 
-    async fn ask(&self, connection: &Connection, kind: Kind) -> Result<Listing, Missing> {
-        match kind {
-            Kind::Tools if connection.server == SERVER => {
-                Ok(Listing::read(kind, &connection.alias, Sandbox::tools()))
+    /// Ends what is open and was not used for a while.
+    pub(crate) async fn sweep(&self) {
+        self.pool.sweep().await;
+    }
+
+    /// Ends everything that is open.
+    pub(crate) async fn end_all(&self) {
+        self.pool.end_all().await;
+    }
+
+    /// Ends what is open to the server of a connection: sessions, children, and what is under way there.
+    pub(crate) async fn end(&self, connection: &portcullis_oauth::ConnectionId) {
+        self.pool.end(&format!("{connection}/")).await;
+    }
+
+    /// Asks the server of a connection, and learns from the answer how the connection stands. A token that was refused is
+    /// renewed once: who refuses it did nothing.
+    async fn reaching<T, Answer: Future<Output = Result<T, Wire>> + Send>(
+        &self,
+        connection: &Connection,
+        asking: Asking,
+        ask: impl Fn(Arc<Reached>) -> Answer,
+    ) -> Result<(T, Secrets), Failure> {
+        self.opened.note(connection);
+        for last in [false, true] {
+            let reached = match self.reach.endpoint(connection, asking).await {
+                Ok(reached) => Arc::new(reached),
+                Err(why) => return Err(self.unreached(connection, why).await),
+            };
+            match ask(Arc::clone(&reached)).await {
+                Ok(answer) => {
+                    self.health.well(connection).await;
+                    return Ok((answer, reached.secrets.clone()));
+                }
+                Err(Wire::Unauthorized { .. }) if !last && reached.token.is_some() => {
+                    let Some(token) = &reached.token else { continue };
+                    if let Err(why) = self.reach.refused(connection, token).await {
+                        return Err(self.unreached(connection, why).await);
+                    }
+                }
+                Err(Wire::InsufficientScope { challenge }) if reached.token.is_some() => {
+                    // One operation wants more; the connection stands as it stood.
+                    return Err(match self.reach.insufficient(connection, &challenge).await {
+                        Unreached::NeedsOwner(code, words) => {
+                            Failure::needs_owner(connection, (code, &words), &self.public_url)
+                        }
+                        why => self.unreached(connection, why).await,
+                    });
+                }
+                Err(failure) => {
+                    self.health.failed(connection, &failure).await;
+                    return Err(Failure::of(failure, connection, (&self.public_url, &reached.secrets)));
+                }
             }
-            _ if connection.server == SERVER => Ok(Listing::empty(kind)),
-            _ => Err("unknown_server"),
         }
+        Err(Failure::Inside("a connection was asked twice and did neither".into()))
     }
-}
 
-/// Asks upstreams what they offer, on nobody's behalf and without arguments.
-pub(crate) struct Discovery<'a>(&'a Upstreams);
-
-impl Discovery<'_> {
-    /// What a connection offers, in a stable order.
-    pub(crate) async fn listing(
-        &self,
-        connection: &Connection,
-        kind: Kind,
-        now: Timestamp,
-    ) -> Result<Arc<Listing>, Missing> {
-        if let Some(known) = self.0.lists.known(connection, kind, now) {
-            return Ok(known);
-        }
-        let (upstreams, connection) = (self.0.clone(), connection.clone());
-        let flight = self.0.tasks.spawn(async move {
-            upstreams.lists.get(&connection, kind, now, upstreams.ask(&connection, kind)).await
-        });
-        match tokio::time::timeout(PATIENCE, flight).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err("unavailable"),
-            Err(_) => Err("slow"),
+    async fn unreached(&self, connection: &Connection, why: Unreached) -> Failure {
+        match why {
+            Unreached::NeedsOwner(code, words) => {
+                self.health.needs_owner(connection, code, &words).await;
+                Failure::needs_owner(connection, (code, &words), &self.public_url)
+            }
+            Unreached::Later(words) => Failure::later(connection, &words),
+            Unreached::Inside(cause) => Failure::Inside(cause),
         }
     }
 
-    /// What the lists call `name`: the upstream's own name, or that of the aggregate.
-    pub(crate) async fn find(
-        &self,
-        connection: &Connection,
-        (kind, own, name): (Kind, bool, &str),
-        now: Timestamp,
-    ) -> Result<Option<Arc<Offer>>, Missing> {
-        Ok(self.listing(connection, kind, now).await?.find(own, name))
+    async fn in_sandbox(&self, connection: &Connection, errand: Errand) -> Result<Answered, Failure> {
+        let Errand::Tool { name, arguments } = errand else {
+            return Err(Failure::Told("The sandbox has nothing of this kind.".to_owned()));
+        };
+        let said = self.sandbox.call(&connection.principal_id, &name, arguments).await?;
+        Ok(Answered { reply: said.into(), secrets: Secrets::default() })
     }
 }

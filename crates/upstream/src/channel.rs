@@ -5,7 +5,7 @@ mod opening;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -40,6 +40,8 @@ pub(crate) struct Channel {
     board: Board,
     requests: AtomicU64,
     state: Mutex<State>,
+    /// What the server turned out to speak.
+    era: OnceLock<Era>,
     /// Whoever answers questions ends with the channel.
     ended: CancellationToken,
 }
@@ -66,8 +68,8 @@ struct Blurred {
 
 impl Channel {
     pub(crate) fn new(outbox: Box<dyn Outbox>, board: Board) -> Arc<Self> {
-        let (requests, state, ended) = (AtomicU64::new(FIRST_ID), Mutex::default(), CancellationToken::new());
-        Arc::new(Self { outbox, board, requests, state, ended })
+        let (requests, state, era) = (AtomicU64::new(FIRST_ID), Mutex::default(), OnceLock::new());
+        Arc::new(Self { outbox, board, requests, state, era, ended: CancellationToken::new() })
     }
 
     /// Whether it can still be used.
@@ -150,7 +152,7 @@ impl Channel {
     }
 
     /// Takes one message that came.
-    pub(crate) fn receive(self: &Arc<Self>, text: &[u8], era: Option<Era>) -> Result<(), Failure> {
+    pub(crate) fn receive(self: &Arc<Self>, text: &[u8]) -> Result<(), Failure> {
         match message::read(text) {
             Ok(Incoming::Answer { id, outcome }) => {
                 // An answer that nobody waits for is to somebody who went away.
@@ -163,7 +165,9 @@ impl Channel {
                 self.said(notification);
                 Ok(())
             }
-            Ok(Incoming::Asked { id, asked }) if era != Some(Era::Stateless) => self.asked(id, asked),
+            Ok(Incoming::Asked { id, asked }) if self.era.get() != Some(&Era::Stateless) => {
+                self.asked(id, asked)
+            }
             Ok(Incoming::Asked { .. } | Incoming::Refused(_)) => Ok(()),
             Err(failure) => self.unreadable(text, failure),
         }

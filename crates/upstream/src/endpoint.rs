@@ -35,11 +35,13 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Where the server is: the address or the command.
-    pub(crate) fn place(&self) -> &str {
+    /// Where the server is: the address, or the command with its arguments.
+    pub(crate) fn place(&self) -> String {
         match self {
-            Self::Http(target) => &target.url,
-            Self::Stdio(program) => &program.command,
+            Self::Http(target) => target.url.clone(),
+            Self::Stdio(program) => {
+                [std::slice::from_ref(&program.command), &program.arguments].concat().join("\0")
+            }
         }
     }
 }

@@ -15,9 +15,7 @@ use crate::session::Context;
 use crate::sse::Decoder;
 use crate::streamable::Wire;
 use crate::talk::Board;
-use crate::{
-    BoxFuture, Endpoint, Era, Failure, Greeting, HttpTarget, Listening, Request, Subscription, channel,
-};
+use crate::{BoxFuture, Endpoint, Failure, Greeting, HttpTarget, Listening, Request, Subscription, channel};
 
 /// So long the stream may take to name the address.
 const NAMING: Duration = Duration::from_secs(10);
@@ -120,7 +118,7 @@ async fn read(channel: Arc<Channel>, mut decoder: Decoder, mut body: Body) {
     let why = loop {
         match decoder.next(&mut body).await {
             Ok(Some(event)) => {
-                if let Err(failure) = channel.receive(&event.data, Some(Era::Session)) {
+                if let Err(failure) = channel.receive(&event.data) {
                     break failure;
                 }
             }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::breaker::{Breaker, Limits};
 use crate::pool::Settings;
 use crate::session::{Context, Session, Trouble};
-use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription};
+use crate::stdio::Restarts;
+use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription, Transport};
 
 /// So long opening a session may take where no request sets the time.
 const OPENING: Duration = Duration::from_secs(30);
@@ -35,6 +36,7 @@ pub(crate) struct Peer {
 
 struct State {
     breaker: Breaker,
+    restarts: Restarts,
     /// By where the server is and what was declared to it.
     sessions: HashMap<(String, String), Slot>,
     used: Timestamp,
@@ -48,7 +50,12 @@ impl Peer {
             limits: Limits { failures: settings.failures, rest: settings.rest },
             ended: CancellationToken::new(),
             in_use: Arc::default(),
-            state: Mutex::new(State { breaker: Breaker::default(), sessions: HashMap::new(), used: now }),
+            state: Mutex::new(State {
+                breaker: Breaker::default(),
+                restarts: Restarts::default(),
+                sessions: HashMap::new(),
+                used: now,
+            }),
         }
     }
 
@@ -66,7 +73,7 @@ impl Peer {
         request: Request,
     ) -> Result<Box<RawValue>, Failure> {
         let within = request.within;
-        self.guarded(clock, within, self.attempt(context, endpoint, &request)).await
+        self.guarded(clock, within, self.attempt(context, clock, endpoint, &request)).await
     }
 
     /// What the server said of itself.
@@ -76,7 +83,7 @@ impl Peer {
         clock: &dyn Clock,
         endpoint: &Endpoint,
     ) -> Result<Greeting, Failure> {
-        let opening = async { Ok(self.session(context, endpoint).await?.greeting().clone()) };
+        let opening = async { Ok(self.session(context, clock, endpoint).await?.greeting().clone()) };
         self.guarded(clock, OPENING, opening).await
     }
 
@@ -88,7 +95,8 @@ impl Peer {
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
-        let opening = async { self.session(context, endpoint).await?.listen(endpoint, subscription).await };
+        let opening =
+            async { self.session(context, clock, endpoint).await?.listen(endpoint, subscription).await };
         let mut listening = self.guarded(clock, OPENING, opening).await?;
         listening.in_use = Some(self.in_use.clone());
         Ok(listening)
@@ -151,16 +159,17 @@ impl Peer {
     async fn attempt(
         &self,
         context: &Context,
+        clock: &dyn Clock,
         endpoint: &Endpoint,
         request: &Request,
     ) -> Result<Box<RawValue>, Failure> {
-        let session = self.session(context, endpoint).await?;
+        let session = self.session(context, clock, endpoint).await?;
         match session.request(endpoint, request).await {
             Ok(result) => Ok(result),
             Err(Trouble::Failed(failure)) => Err(failure),
             Err(Trouble::Unknown(_)) => {
                 self.forget(endpoint, &session).await;
-                let session = self.session(context, endpoint).await?;
+                let session = self.session(context, clock, endpoint).await?;
                 session.request(endpoint, request).await.map_err(|trouble| match trouble {
                     Trouble::Failed(failure) | Trouble::Unknown(failure) => failure,
                 })
@@ -168,11 +177,20 @@ impl Peer {
         }
     }
 
-    async fn session(&self, context: &Context, endpoint: &Endpoint) -> Result<Arc<Session>, Failure> {
+    async fn session(
+        &self,
+        context: &Context,
+        clock: &dyn Clock,
+        endpoint: &Endpoint,
+    ) -> Result<Arc<Session>, Failure> {
         let slot = self.slot(endpoint);
         let mut slot = slot.lock().await;
         if let Some(session) = slot.as_ref().filter(|session| session.is_alive()) {
             return Ok(session.clone());
+        }
+        if let Transport::Stdio(_) = endpoint.transport {
+            let admitted = self.state().restarts.admit(clock.now());
+            admitted.map_err(|retry_after| Failure::BreakerOpen { retry_after })?;
         }
         let session = Arc::new(Session::open(context, endpoint).await?);
         *slot = Some(session.clone());
@@ -188,7 +206,7 @@ impl Peer {
     }
 
     fn slot(&self, endpoint: &Endpoint) -> Slot {
-        let which = (endpoint.transport.place().to_owned(), endpoint.capabilities.get().to_owned());
+        let which = (endpoint.transport.place(), endpoint.capabilities.get().to_owned());
         self.state().sessions.entry(which).or_default().clone()
     }
 

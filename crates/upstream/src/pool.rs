@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::peer::Peer;
 use crate::session::Context;
+use crate::stdio::{Launcher, Spawner};
 use crate::{Endpoint, Failure, Greeting, Notification, Request};
 
 /// So many notifications wait for somebody who listens slowly; then the oldest are lost, which a receiver is told.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub rest: Seconds,
     /// A session or child that was not used for so long is ended by [`Pool::sweep`].
     pub idle: Seconds,
+    /// How programs are started; without it none is.
+    pub launcher: Option<Launcher>,
 }
 
 impl Default for Settings {
@@ -43,6 +46,7 @@ impl Default for Settings {
             failures: 5,
             rest: Seconds(30),
             idle: Seconds::minutes(5),
+            launcher: None,
         }
     }
 }
@@ -107,7 +111,7 @@ impl Pool {
     #[must_use]
     pub fn new(outbound: Outbound, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let (heard, _) = broadcast::channel(HEARD);
-        let context = Context { outbound, settings, heard };
+        let context = Context { outbound, settings, heard, spawner: Spawner::default() };
         Self(Arc::new(Inner { context, clock, peers: Mutex::default() }))
     }
 

@@ -15,7 +15,7 @@ use crate::Revision;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// So long a request may take, unless it says otherwise.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// One JSON-RPC request. Dropping the future that answers it cancels it, as the transport demands.
 #[derive(Clone)]

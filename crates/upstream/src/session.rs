@@ -6,6 +6,7 @@ use tokio::sync::broadcast;
 
 use crate::legacy::Legacy;
 use crate::pool::{Heard, Settings};
+use crate::stdio::{Child, Spawner};
 use crate::streamable::HttpSession;
 use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription, Transport};
 
@@ -14,6 +15,7 @@ pub(crate) struct Context {
     pub(crate) outbound: Outbound,
     pub(crate) settings: Settings,
     pub(crate) heard: broadcast::Sender<Heard>,
+    pub(crate) spawner: Spawner,
 }
 
 /// Why a request has no result, as a session sees it.
@@ -36,6 +38,8 @@ pub(crate) enum Session {
     Http(HttpSession),
     /// HTTP with SSE of 2024-11-05.
     Legacy(Legacy),
+    /// A child.
+    Stdio(Child),
 }
 
 impl Session {
@@ -52,8 +56,8 @@ impl Session {
                     opened => opened.map(Self::Http),
                 }
             }
-            Transport::Stdio(_) => {
-                Err(Failure::Unreachable { cause: "programs are not started by this build".to_owned() })
+            Transport::Stdio(program) => {
+                Box::pin(Child::open(context, endpoint, program)).await.map(Self::Stdio)
             }
         }
     }
@@ -62,6 +66,7 @@ impl Session {
         match self {
             Self::Http(session) => session.greeting(),
             Self::Legacy(session) => session.greeting(),
+            Self::Stdio(session) => session.greeting(),
         }
     }
 
@@ -70,6 +75,7 @@ impl Session {
         match self {
             Self::Http(_) => true,
             Self::Legacy(session) => session.is_alive(),
+            Self::Stdio(session) => session.is_alive(),
         }
     }
 
@@ -81,6 +87,7 @@ impl Session {
         match self {
             Self::Http(session) => Box::pin(session.request(endpoint, request)).await,
             Self::Legacy(session) => Ok(session.request(endpoint, request).await?),
+            Self::Stdio(session) => Ok(session.request(endpoint, request).await?),
         }
     }
 
@@ -90,16 +97,18 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
         match self {
-            Self::Http(session) => session.listen(endpoint, subscription).await,
+            Self::Http(session) => Box::pin(session.listen(endpoint, subscription)).await,
             Self::Legacy(session) => session.listen(endpoint, subscription),
+            Self::Stdio(session) => session.listen(endpoint, subscription),
         }
     }
 
-    /// Tells the server that it is over, where that is told.
+    /// Tells the server that it is over, where that is told, and waits for the end of a child.
     pub(crate) async fn close(&self) {
         match self {
             Self::Http(session) => session.close().await,
             Self::Legacy(session) => session.close(),
+            Self::Stdio(session) => session.close().await,
         }
     }
 }

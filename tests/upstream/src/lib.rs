@@ -21,6 +21,7 @@
 
 mod answers;
 mod body;
+mod changes;
 pub mod http;
 mod prompts;
 mod resources;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, stdin, stdout};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::answers::{RpcError, answer, capabilities, message, server_info};
+use crate::changes::follow;
 use crate::state::{Seen, State};
 use crate::talk::{Asks, Log, Piece, Talk};
 
@@ -32,6 +34,9 @@ pub async fn serve(era: Era) {
             out.flush().await.expect("an output");
         }
     });
+    if era != Era::Stateless {
+        tokio::spawn(tell(state.clone(), lines.clone()));
+    }
     let mut input = BufReader::new(stdin()).lines();
     while let Ok(Some(line)) = input.next_line().await {
         let Ok(body) = serde_json::from_str::<Value>(&line) else { continue };
@@ -52,10 +57,24 @@ pub async fn serve(era: Era) {
     writing.abort();
 }
 
+/// Tells of every change, as sessions do.
+async fn tell(state: Arc<State>, lines: mpsc::Sender<Vec<u8>>) {
+    let mut changes = state.changes.subscribe();
+    while let Ok(change) = changes.recv().await {
+        if lines.send(format!("{change}\n").into_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Answers one request.
 async fn one(state: Arc<State>, asks: Arc<Asks>, era: Era, body: Value, lines: mpsc::Sender<Vec<u8>>) {
     let (id, method) = (body["id"].clone(), body["method"].as_str().unwrap_or_default().to_owned());
     let params = body["params"].clone();
+    if era == Era::Stateless && method == "subscriptions/listen" {
+        let (log, work) = follow(&state, &id, &params);
+        return carry(&log, &work, &lines).await;
+    }
     let log = Log::new();
     let meta = params["_meta"].clone();
     let asks = (era != Era::Stateless).then_some(asks);
@@ -73,6 +92,11 @@ async fn one(state: Arc<State>, asks: Arc<Asks>, era: Era, body: Value, lines: m
         talk.log.push(Piece::Message(message(&id, outcome)));
         talk.log.push(Piece::End);
     });
+    carry(&log, &work.abort_handle(), &lines).await;
+}
+
+/// Writes what goes out, until its end or nobody reads.
+async fn carry(log: &Log, work: &AbortHandle, lines: &mpsc::Sender<Vec<u8>>) {
     for place in 0.. {
         let line = match log.at(place).await {
             Piece::Message(message) => message.to_string().into_bytes(),

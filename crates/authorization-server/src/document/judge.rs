@@ -82,6 +82,7 @@ fn method(members: &Map<String, Value>) -> Result<ClientAuthMethod, Fault> {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderMap;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -168,6 +169,69 @@ mod tests {
             ["", "[]", "null", "{", r#"{"client_id":"https://client.example/id.json","client_id":"x"}"#]
         {
             assert_eq!(verdict(&answer(200, "application/json", text)), "document_not_json", "{text}");
+        }
+    }
+
+    /// What a member of a document may be: what is good there, what is nearly so, and what is not.
+    fn any_member() -> impl Strategy<Value = Value> {
+        let uri = prop_oneof![
+            "https://client\\.example/[a-z]{0,3}",
+            "(http|https|javascript|JAVASCRIPT|data|com\\.example\\.app|cursor):(//)?[a-z@:0-9.]{0,12}(/cb)?(#x)?",
+            "http://(127\\.0\\.0\\.1|localhost|evil)/cb",
+        ];
+        let word = prop_oneof![
+            Just(URL.to_owned()),
+            "none|private_key_jwt|client_secret_post|authorization_code|refresh_token|code|native|web",
+            "[^\u{0}]{0,12}",
+        ];
+        prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            word.clone().prop_map(Value::from),
+            uri.clone().prop_map(Value::from),
+            prop::collection::vec(uri, 0..3).prop_map(Value::from),
+            prop::collection::vec(word, 0..3).prop_map(Value::from),
+            Just(json!({"keys": []})),
+            Just(json!({"keys": [{"kty": "oct", "k": "AAAA"}]})),
+        ]
+    }
+
+    proptest! {
+        /// CIMD-4.1-1, CIMD-4.1-2, CIMD-6.2-1, A05, A32: whatever a document says, what passes names itself, shares no secret,
+        /// and has people sent nowhere but to the web by https, to this computer, or to an app of its own scheme
+        #[test]
+        fn whatever_a_document_says_it_is_judged(
+            changes in prop::collection::btree_map(
+                "client_id|client_name|redirect_uris|token_endpoint_auth_method|client_secret|jwks|jwks_uri|grant_types|\
+                 response_types|application_type|scope|client_uri|logo_uri|[a-z_]{1,8}",
+                any_member(),
+                0..5,
+            ),
+        ) {
+            let asked = with(&json!(changes));
+            let Ok(client) = judge(&ClientIdUrl::parse(URL, false).unwrap(), &asked) else { return Ok(()) };
+            let document: Value = serde_json::from_slice(&asked.body).unwrap();
+            prop_assert_eq!(&document["client_id"], URL);
+            prop_assert!(!document.as_object().unwrap().keys().any(|name| name.starts_with("client_secret")));
+            let method = client.token_endpoint_auth_method;
+            prop_assert!(matches!(method, ClientAuthMethod::None | ClientAuthMethod::PrivateKeyJwt));
+            prop_assert!(!client.redirect_uris.is_empty());
+            for uri in &client.redirect_uris {
+                let parsed = url::Url::parse(uri.as_str()).unwrap();
+                let own = parsed.scheme().contains('.') || uri.as_str() == "cursor://anysphere.cursor-mcp/oauth/callback";
+                let near = parsed.scheme() == "http" && matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+                prop_assert!(parsed.scheme() == "https" || near || own, "{}", uri);
+                prop_assert!(parsed.fragment().is_none() && parsed.username().is_empty(), "{}", uri);
+            }
+        }
+
+        #[test]
+        fn whatever_arrives_is_judged(body in prop::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}:,\"a-z0-9\\\\]{0,60}") {
+            for bytes in [body, text.into_bytes()] {
+                let mut asked = answer(200, "application/json", "");
+                asked.body = bytes.into();
+                prop_assert!(judge(&ClientIdUrl::parse(URL, false).unwrap(), &asked).is_err());
+            }
         }
     }
 }

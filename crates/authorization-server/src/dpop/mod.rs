@@ -7,20 +7,23 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
+use moka::sync::Cache;
 use portcullis_database::Database;
 use portcullis_oauth::dpop::{
     DpopUse, FittingProof, HttpTarget, NONCE_HEADER, NonceStanding, PROOF_HEADER, Proof, ProofError,
     ProofKeeper, ProvenRequest, UsedProof, prove_holder,
 };
-use portcullis_oauth::{BoxFuture, ErrorCode, Secret, Timestamp, TokenScheme, VerifiedBearer};
+use portcullis_oauth::{BoxFuture, ErrorCode, Secret, SecretHash, Timestamp, TokenScheme, VerifiedBearer};
 use portcullis_vault::Vault;
 
 use self::nonces::Nonces;
 use crate::Core;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
-use crate::store::{Client, DpopProofs};
+use crate::store::{AccessTokens, Client, DpopProofs};
 
+/// So many tokens are remembered as used, lest each of their requests writes it again.
+const NOTED: u64 = 20_000;
 const NAMELESS: ProofError = ProofError::Invalid("this request has no URI that a DPoP proof can name");
 
 /// Whose proofs count, and what is remembered of them. The gateway asks the same keeper, since clients know a server's nonces
@@ -30,12 +33,16 @@ pub(crate) struct Dpop {
     /// `None`: no nonces are asked for.
     nonces: Option<Nonces>,
     proofs: DpopProofs,
+    tokens: AccessTokens,
+    /// Tokens of which it is noted already that they were used: that never changes.
+    noted: Cache<SecretHash, ()>,
 }
 
 impl Dpop {
     pub(crate) fn new(settings: &Settings, database: Database, vault: &Vault) -> Arc<Self> {
         let nonces = settings.dpop_nonces.then(|| Nonces::new(vault));
-        Arc::new(Self { used: settings.dpop, nonces, proofs: DpopProofs::new(database) })
+        let (proofs, tokens) = (DpopProofs::new(database.clone()), AccessTokens::new(database));
+        Arc::new(Self { used: settings.dpop, nonces, proofs, tokens, noted: Cache::new(NOTED) })
     }
 
     /// How this server uses `DPoP`.
@@ -66,9 +73,18 @@ impl ProofKeeper for Dpop {
     fn first_use<'a>(
         &'a self,
         proof: &'a UsedProof,
-        _: Timestamp,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, Box<dyn std::error::Error + Send + Sync>>> {
-        Box::pin(async move { self.proofs.use_up(proof).await.map_err(Into::into) })
+        Box::pin(async move {
+            let first = self.proofs.use_up(proof).await?;
+            if let Some(token) =
+                proof.token.as_ref().filter(|token| first && !self.noted.contains_key(*token))
+            {
+                self.tokens.mark_used(token, now).await?;
+                self.noted.insert(token.clone(), ());
+            }
+            Ok(first)
+        })
     }
 }
 

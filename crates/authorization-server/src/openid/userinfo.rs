@@ -18,7 +18,7 @@ use crate::client_authentication::access_token;
 use crate::dpop;
 use crate::refusal::{Refusal, no_store};
 use crate::store::IdentityRow;
-use crate::verifier::look_up;
+use crate::verifier::present;
 
 /// OpenID Connect Core §5.3.2: `sub` always, the rest by scope.
 #[derive(Serialize)]
@@ -83,8 +83,8 @@ async fn tell(
     token: &Secret,
     now: Timestamp,
 ) -> Result<Result<(VerifiedBearer, IdentityRow), &'static str>, Refusal> {
-    let bearer = match look_up(core, token, &userinfo.uri, now).await {
-        Ok((bearer, _)) => bearer,
+    let bearer = match present(core, token, &userinfo.uri, now).await {
+        Ok(bearer) => bearer,
         Err(VerifyError::Invalid(reason)) => return Ok(Err(reason)),
         Err(VerifyError::Unavailable(cause)) => return Err(Refusal::unavailable(cause)),
     };

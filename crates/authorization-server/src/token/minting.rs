@@ -7,6 +7,7 @@ use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::named_resources;
 use crate::refusal::Refusal;
 use crate::store::{self, NewRefreshToken, Target};
 
@@ -59,36 +60,29 @@ pub(super) fn renewed_by<'p>(request: &TokenRequest<'_>, press: &'p Press) -> Op
     if request.client.client().is_confidential() { None } else { press.bound_to() }
 }
 
-/// What a token request is for: the one resource that it names of those that were granted (R8707-2.1-2, R8707-2.2-1), or
-/// the default; with the scopes that were granted there (R8707-2.2-2).
+/// What a token request is for: the one resource that it names of those that were granted (R8707-2.1-2, R8707-2.2-1); with
+/// the scopes that were granted there (R8707-2.2-2).
+///
+/// One that names none means `default`, also where several were granted: token and refresh calls inherit the grant (DC-2), and
+/// real clients leave the parameter out there. A code's and a device's default is the first of those that were ticked, in the
+/// client's own order; a refresh token's is what its first access token was for. Another audience refuses such a token, so
+/// the client learns what it has to name.
 pub(super) async fn granted(
     core: &Core,
     request: &TokenRequest<'_>,
     grant: &GrantId,
     default: Target,
 ) -> Result<Target, Refusal> {
-    let refused = |(reason, expected): (Reason, &str), got: &str, text: &'static str| {
-        attempt::refused((Step::Resource, reason), expected, got);
-        Refusal::new(ErrorCode::InvalidTarget, text)
-    };
-    let not_granted = |got: &str| {
-        let why = (Reason::ResourceNotGranted, "a resource that was granted");
-        refused(why, got, "resource is not one that was granted")
-    };
-    let mut named: Option<ResourceUri> = None;
-    for value in request.form.all("resource") {
-        let uri = ResourceUri::parse(value).map_err(|_| not_granted(value))?;
-        if named.as_ref().is_some_and(|first| *first != uri) {
-            let why = (Reason::ResourceSeveral, "one resource");
-            return Err(refused(why, value, "a token is for one resource: name one"));
-        }
-        named = Some(uri);
-    }
+    let named = named_resources::one(request.form.all("resource"))?;
     let target = match named.filter(|named| *named != default.resource) {
         None => default,
         Some(resource) => {
             let scope = core.grants.scopes(grant, &resource).await?;
-            let scope = scope.ok_or_else(|| not_granted(resource.as_str()))?;
+            let scope = scope.ok_or_else(|| {
+                let expected = "a resource that was granted";
+                attempt::refused((Step::Resource, Reason::ResourceNotGranted), expected, &resource);
+                Refusal::new(ErrorCode::InvalidTarget, "resource is not one that was granted")
+            })?;
             Target { resource, scope }
         }
     };

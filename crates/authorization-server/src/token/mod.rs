@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::dpop::FittingProof;
 use portcullis_oauth::{
-    ErrorCode, Form, GrantType, JwkThumbprint, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret,
+    Error, ErrorCode, Form, GrantType, JwkThumbprint, PrincipalId, SINGLE_TOKEN_PARAMETERS, ScopeSet, Secret,
     Timestamp, TokenScheme, TokenType,
 };
 use portcullis_web::{Peer, form};
@@ -132,6 +132,11 @@ async fn answer(
         // A device that waits asks every few seconds; only what ends its waiting is worth a line.
         Err(refusal) if refusal.is_for_waiting() => Err(refusal),
         Err(refusal) => {
+            // What would have succeeded is never kept from a client, however often it failed before.
+            if refusal.is_of_the_clients_making() {
+                let asking = format!("{} {}", caller.0, client.client().id);
+                core.failed_token_requests.admit(&asking, now).map_err(Error::too_many_requests)?;
+            }
             core.note(
                 base(Outcome::Refused)
                     .because(refusal.code())

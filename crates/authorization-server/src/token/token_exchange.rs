@@ -8,6 +8,7 @@ use super::press::Press;
 use super::{Issued, TokenRequest};
 use crate::Core;
 use crate::attempt::{self, Reason, Step};
+use crate::named_resources;
 use crate::refusal::Refusal;
 use crate::store::{Exchange, TokenRow};
 
@@ -123,25 +124,15 @@ async fn actor(
 
 /// One target: the subject token's own, or a connection below the aggregate that its grant reaches.
 async fn target(core: &Core, request: &TokenRequest<'_>, subject: &TokenRow) -> Result<ResourceUri, Refusal> {
-    let refused = |text: &'static str| {
-        attempt::refused((Step::Resource, Reason::ResourceNotGranted), &subject.resource, text);
-        Refusal::new(ErrorCode::InvalidTarget, text)
-    };
-    let mut uri = subject.resource.clone();
     let named = request.form.all("resource").chain(request.form.all("audience"));
-    for (index, value) in named.enumerate() {
-        let named =
-            ResourceUri::parse(value).map_err(|_| refused("this server protects no such resource"))?;
-        if index > 0 && named != uri {
-            return Err(refused("a token is for one resource: name one"));
-        }
-        uri = named;
-    }
+    let uri = named_resources::one(named)?.unwrap_or_else(|| subject.resource.clone());
     within_limits(request, &uri)?;
     if uri == subject.resource || reaches(core, subject, &uri).await? {
         return Ok(uri);
     }
-    Err(refused("the subject token does not reach this resource"))
+    let text = "the subject token does not reach this resource";
+    attempt::refused((Step::Resource, Reason::ResourceNotGranted), &subject.resource, text);
+    Err(Refusal::new(ErrorCode::InvalidTarget, text))
 }
 
 async fn reaches(core: &Core, subject: &TokenRow, uri: &ResourceUri) -> Result<bool, Refusal> {

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -39,6 +39,7 @@ pub(crate) fn serve() -> Outcome<()> {
         let floor = Arc::new(Floor { database, group, known: Mutex::default() });
         let router = Router::new()
             .route("/bare", get(|| async { "ok" }))
+            .route("/client.json", get(document))
             .route("/look-up", get(look_up))
             .route("/mint", post(mint))
             .route("/authorize", post(authorize))
@@ -56,6 +57,16 @@ pub(crate) fn serve() -> Outcome<()> {
         .await?;
         Ok(())
     })
+}
+
+/// A client's document about itself, wherever it is asked for.
+async fn document(headers: HeaderMap) -> Response {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    Json(json!({
+        "client_id": format!("http://{host}/client.json"), "client_name": "Bench",
+        "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none",
+    }))
+    .into_response()
 }
 
 fn presented(headers: &HeaderMap) -> Option<Secret> {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use portcullis_oauth::Secret;
 use serde_json::json;
 
 use crate::http::{Connection, request};
@@ -32,9 +33,14 @@ impl Bearers {
     }
 
     fn header(&self) -> String {
+        format!("Bearer {}", self.turn().expose())
+    }
+
+    /// The token whose turn it is.
+    pub(super) fn turn(&self) -> Secret {
         let number = self.next.get();
         self.next.set((number + 1) % self.count);
-        format!("Bearer {}", seed::token(number).expose())
+        seed::token(number)
     }
 }
 

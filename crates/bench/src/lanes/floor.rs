@@ -49,7 +49,7 @@ async fn code(connection: &mut Connection) -> Outcome<String> {
 async fn tokens(connection: &mut Connection, line: &str, presented: &str) -> Outcome<String> {
     let answer = connection.exchange(&request(line, &[HOST], presented)).await?;
     answer.expect_status(200)?;
-    let Tokens { refresh_token } = serde_json::from_slice(answer.body)?;
+    let Tokens { refresh_token, .. } = serde_json::from_slice(answer.body)?;
     Ok(refresh_token.to_owned())
 }
 

@@ -60,7 +60,7 @@ async fn redeem(site: &Site, connection: &mut Connection, code: &str, verifier: 
         ("redirect_uri", &site.redirect_uri),
     ];
     let answer = site.token(connection, &fields).await?;
-    let Tokens { refresh_token } = serde_json::from_slice(answer.body)?;
+    let Tokens { refresh_token, .. } = serde_json::from_slice(answer.body)?;
     Ok(refresh_token.to_owned())
 }
 
@@ -107,7 +107,7 @@ impl Caller for Refresh {
             let grant = GrantType::RefreshToken.as_str();
             let fields = [("grant_type", grant), (grant, self.token.as_str())];
             let answer = self.site.token(connection, &fields).await?;
-            let Tokens { refresh_token } = serde_json::from_slice(answer.body)?;
+            let Tokens { refresh_token, .. } = serde_json::from_slice(answer.body)?;
             refresh_token.clone_into(&mut self.token);
             Ok(Done::Well)
         })

@@ -11,24 +11,22 @@ use crate::children::{Child, Demo};
 use crate::http::{Connection, request};
 use crate::lanes::{Browser, Credentials, Flow, Refresh, Site};
 use crate::storage::Storage;
-use crate::{Extent, Options, Outcome, cpu, seed};
+use crate::{Extent, Options, Outcome, apart, cpu, seed};
 
 /// After so long nothing of the start is going on any more.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// How an admin registers a client that acts for itself.
-const ADD_MACHINE: [&str; 10] = [
-    "client",
-    "add",
-    "--json",
-    "--confidential",
-    "--name",
-    "Bench",
-    "--grant",
-    "client_credentials",
-    "--scope",
-    "mcp.tools.read",
-];
+/// How an admin registers a client that acts for itself, the same with tokens that are bound to its key, and two servers:
+/// one that asks what a token is, and one that reads signed tokens.
+const ADD_MACHINE: &str = "client add --json --confidential --name Bench --grant client_credentials --scope mcp.tools.read --scope read";
+const ADD_PROVING: &str =
+    "client add --json --confidential --dpop --name Bound --grant client_credentials --scope mcp.tools.read";
+const ADD_ASKING: &str =
+    "resource add --json --name Asking --uri https://asking.example/mcp --default-scope read=Read.";
+const ADD_SIGNED: &str =
+    "resource add --json --name Signed --token-format jwt --default-scope read=Read. --uri";
+/// What the tokens are for that the asking server is asked about.
+const ASKING: &str = "https://asking.example/mcp";
 
 /// What lanes are made from.
 pub(crate) struct Stage {
@@ -38,6 +36,12 @@ pub(crate) struct Stage {
     pub(crate) browser: Browser,
     /// A client that acts for itself.
     pub(crate) machine: Credentials,
+    /// One whose tokens are bound to a key.
+    pub(crate) proving: Credentials,
+    /// A server that asks what a token is.
+    pub(crate) resource: Credentials,
+    /// A server that reads signed tokens by itself.
+    pub(crate) apart: Child,
     /// The database engine's processes.
     pub(crate) engine: Vec<u32>,
 }
@@ -58,10 +62,19 @@ impl Stage {
         let mut connection = Connection::open(product.address).await?;
         let site = Site::join(&mut connection, &demo).await?;
         let browser = Browser::signed_in(&mut connection, &site, &demo).await?;
-        let machine = serde_json::from_slice(&product.command(&storage.product, server, &ADD_MACHINE)?)?;
-        let stage = Self { floor, product, site, browser, machine, engine: storage.processes() };
+        let add = |words: &str| -> Outcome<Credentials> {
+            let words: Vec<&str> = words.split(' ').collect();
+            Ok(serde_json::from_slice(&product.command(&storage.product, server, &words)?)?)
+        };
+        add(&format!("{ADD_SIGNED} {}", apart::RESOURCE))?;
+        let (machine, proving, resource) = (add(ADD_MACHINE)?, add(ADD_PROVING)?, add(ADD_ASKING)?);
+        let apart = Child::apart(demo.mcp_url.trim_end_matches("/mcp"))?;
+        let engine = storage.processes();
+        let stage = Self { floor, product, site, browser, machine, proving, resource, apart, engine };
         Refresh::begin(&mut connection, stage.flow()).await?;
-        seed::product(&storage.product, extent.tokens).await?;
+        // Where introspection is measured, the tokens are those of the server that asks.
+        let asked = (!options.sizes.is_empty()).then_some(ASKING);
+        seed::product(&storage.product, extent.tokens, asked).await?;
         Ok((stage, start))
     }
 
@@ -72,6 +85,11 @@ impl Stage {
     /// Whose processor time the server's work takes.
     pub(crate) fn product_processes(&self) -> Vec<u32> {
         [vec![self.product.id()], self.engine.clone()].concat()
+    }
+
+    /// Whose processor time the work of somebody else's server takes.
+    pub(crate) fn apart_processes(&self) -> Vec<u32> {
+        vec![self.apart.id()]
     }
 
     /// Whose processor time the floor's work takes.

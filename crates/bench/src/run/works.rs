@@ -7,8 +7,8 @@ use super::stage::Stage;
 use super::{Lane, Work, stock};
 use crate::http::Connection;
 use crate::lanes::{
-    Bearers, Call, Check, Code, Exchange, FloorCall, FloorCode, FloorExchange, FloorFlow, FloorGet,
-    FloorMint, FloorRefresh, Machine, Refresh, SharedBearers,
+    Asking, Bearers, Call, Check, Code, Exchange, FloorCall, FloorCode, FloorExchange, FloorFlow, FloorGet,
+    FloorMint, FloorRefresh, Machine, Presenting, Proving, Refresh, SharedBearers, Signed,
 };
 use crate::load::{Caller, Seat};
 use crate::{Extent, Outcome};
@@ -19,7 +19,7 @@ const ONLY_CHECKED: u16 = 405;
 
 /// The shares that DESIGN's table of speed asks for.
 const MOST: Option<f64> = Some(0.7);
-const LOOK_UP: Option<f64> = Some(0.8);
+pub(super) const LOOK_UP: Option<f64> = Some(0.8);
 const CROWDED: Option<f64> = Some(0.85);
 
 const FLOOR: &str = "floor";
@@ -53,11 +53,15 @@ const REFRESH: &str = "refresh with rotation";
 const CALL_CACHED: &str = "tools/call echo, bearer cached";
 const CALL: &str = "tools/call echo, bearer not cached";
 const CALL_ALONE: &str = "tools/call echo, one caller";
+const MINT_SIGNED: &str = "mint and store one signed token";
+const CHECK_SIGNED: &str = "signed token checked apart, each once";
+const MINT_BOUND: &str = "mint with a proof of possession";
+const DOCUMENT: &str = "authorization request, client document known";
 const CROWD_BEARER: &str = "bearer check, cached, 64 callers";
 const CROWD_REFRESH: &str = "refresh with rotation, 64 callers";
 const CROWD_CALL: &str = "tools/call echo, 64 callers";
 
-const TITLES: [&str; 12] = [
+const TITLES: [&str; 16] = [
     BEARER_CACHED,
     BEARER,
     MINT,
@@ -67,6 +71,10 @@ const TITLES: [&str; 12] = [
     CALL_CACHED,
     CALL,
     CALL_ALONE,
+    MINT_SIGNED,
+    CHECK_SIGNED,
+    MINT_BOUND,
+    DOCUMENT,
     CROWD_BEARER,
     CROWD_REFRESH,
     CROWD_CALL,
@@ -95,6 +103,7 @@ impl Lanes<'_> {
             CALL_ALONE => {
                 (self.floor_call(1, "/call", &same()).await?, Some(self.call(1, &same()).await?), None)
             }
+            MINT_SIGNED | CHECK_SIGNED | MINT_BOUND | DOCUMENT => self.signed_or_named(title).await?,
             _ => {
                 let Some(crowd) = crowd else { return Ok(None) };
                 let (few, many) = match title {
@@ -102,10 +111,59 @@ impl Lanes<'_> {
                     CROWD_REFRESH => (self.refresh(usual).await?, self.refresh(crowd).await?),
                     _ => (self.call(usual, &same()).await?, self.call(crowd, &same()).await?),
                 };
-                (Lane { name: "ours, 16 callers", ..few }, Some(many), CROWDED)
+                (Lane { name: "ours, 16 callers".into(), ..few }, Some(many), CROWDED)
             }
         };
-        Ok(Some(Work { title, limit, ours, reach }))
+        Ok(Some(Work { title: title.into(), limit, ours, reach }))
+    }
+
+    /// What signatures and documents cost beside the same work without them.
+    async fn signed_or_named(&self, title: &str) -> Outcome<(Lane, Option<Lane>, Option<f64>)> {
+        let stage = self.stage;
+        let as_client = |id: String| move || -> Box<dyn Caller> { Box::new(Asking::new(&stage.site, &id)) };
+        let (limit, ours) = match title {
+            MINT_SIGNED => {
+                let caller = || -> Box<dyn Caller> { Box::new(Machine::signed(&stage.site, &stage.machine)) };
+                (
+                    Lane { name: "ours, opaque".into(), ..self.mint().await? },
+                    self.ours(self.extent.connections, caller).await?,
+                )
+            }
+            CHECK_SIGNED => (self.bare().await?, self.presenting().await?),
+            MINT_BOUND => {
+                (Lane { name: "ours, not bound".into(), ..self.mint().await? }, self.proving().await?)
+            }
+            _ => {
+                let registered =
+                    self.ours(self.extent.connections, as_client(stage.site.client_id.clone())).await?;
+                let document = format!("http://{}/client.json", stage.floor.address);
+                let named = self.ours(self.extent.connections, as_client(document)).await?;
+                (Lane { name: "ours, registered".into(), ..registered }, named)
+            }
+        };
+        Ok((limit, Some(ours), None))
+    }
+
+    async fn presenting(&self) -> Outcome<Lane> {
+        let (stock, full, stage) = (stock(), self.extent.codes, self.stage);
+        let presenting = || -> Box<dyn Caller> { Box::new(Presenting { stock: Rc::clone(&stock) }) };
+        let seats_apart = seats(stage.apart.address, self.extent.connections, presenting).await?;
+        let supplier = || -> Box<dyn Caller> {
+            let machine = Machine::signed(&stage.site, &stage.machine);
+            Box::new(Signed { machine, stock: Rc::clone(&stock), full })
+        };
+        let supply = seats(stage.product.address, self.extent.connections, supplier).await?;
+        Ok(Lane { supply, ..Lane::new(OURS, seats_apart, stage.apart_processes()) })
+    }
+
+    async fn proving(&self) -> Outcome<Lane> {
+        let stage = self.stage;
+        let mut seats = Vec::new();
+        for _ in 0..self.extent.connections {
+            let caller = Proving::new(&stage.site, &stage.proving)?;
+            seats.push(Seat::take(stage.product.address, Box::new(caller)).await?);
+        }
+        Ok(Lane::new(OURS, seats, stage.product_processes()))
     }
 
     fn changing(&self) -> SharedBearers {
@@ -209,7 +267,7 @@ impl Lanes<'_> {
     }
 }
 
-async fn seats(
+pub(super) async fn seats(
     address: SocketAddr,
     count: usize,
     mut caller: impl FnMut() -> Box<dyn Caller>,

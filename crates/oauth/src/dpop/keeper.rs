@@ -40,4 +40,6 @@ pub struct UsedProof {
     pub hash: SecretHash,
     /// Until then the same proof could still be taken for fresh.
     pub until: Timestamp,
+    /// The access token that it was presented with, at a resource: from now on that one was used.
+    pub token: Option<SecretHash>,
 }

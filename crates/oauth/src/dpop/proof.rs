@@ -161,8 +161,8 @@ impl Proof {
         if self.target != *request.target {
             return Err(ProofError::Invalid("the DPoP proof's htu is not the URI of this request"));
         }
-        let hash = request.token.map(Secret::hash);
-        if hash.is_some_and(|hash| self.token_hash.as_deref() != Some(hash.as_str())) {
+        let token = request.token.map(Secret::hash);
+        if token.as_ref().is_some_and(|hash| self.token_hash.as_deref() != Some(hash.as_str())) {
             return Err(ProofError::Invalid("the DPoP proof's ath is not the hash of the access token"));
         }
         let (window, next_nonce) = match keeper.nonce(self.nonce.as_deref(), now) {
@@ -176,7 +176,7 @@ impl Proof {
         // Neither key nor target holds a space, so no two proofs are remembered as one.
         let name = format!("{} {} {}", self.key.as_str(), self.target.as_str(), self.jti);
         let until = self.issued_at.plus(WINDOW_WITH_NONCE).plus(SKEW);
-        let used = UsedProof { hash: Secret::presented(name).hash(), until };
+        let used = UsedProof { hash: Secret::presented(name).hash(), until, token };
         Ok(FittingProof { key: self.key, used, next_nonce })
     }
 }

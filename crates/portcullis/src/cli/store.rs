@@ -3,13 +3,15 @@
 use portcullis_database::Database;
 
 use crate::Problem;
+use crate::app::paper;
 use crate::config::Config;
 use crate::serve::folder;
 
 /// Opens the database, and creates an embedded one that is not there yet.
 pub(super) async fn open(config: &Config) -> Result<Database, Problem> {
     folder::prepare(&config.data_dir)?;
-    Database::open(config.database_url.expose()).await.map_err(Problem::failed)
+    let database = Database::open(config.database_url.expose()).await.map_err(Problem::failed)?;
+    Ok(database.as_node(&paper::command_line(config)?))
 }
 
 /// Opens a database that must exist, so that a question asked in the wrong folder does not create one there.

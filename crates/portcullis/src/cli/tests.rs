@@ -77,6 +77,20 @@ fn every_line_of_the_manual_is_understood() {
 }
 
 #[test]
+fn every_line_about_the_audit_trail_is_understood() {
+    for line in [
+        "audit search --user a@b.example --client c --connection d --tool t --action tools.call --decision refused --trace req_1 \
+         --since 7d --until 1h --limit 5 --after 5.evt_a --json",
+        "audit export --since 30d --format csv",
+        "audit verify",
+        "audit verify --anchors /mnt/audit --json",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+    assert!(parse("audit search --decision perhaps").is_err() && parse("audit search --action fly").is_err());
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     for (line, kind) in [
         ("user show", ErrorKind::MissingRequiredArgument),

@@ -36,6 +36,10 @@ pub(super) struct Draft {
     pub(super) openid: Option<String>,
     pub(super) dpop: Option<String>,
     pub(super) dpop_nonces: Option<bool>,
+    pub(super) node: Option<String>,
+    pub(super) audit_days: Option<i64>,
+    pub(super) audit_durability: Option<String>,
+    pub(super) audit_redact: Option<Vec<String>>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

@@ -25,7 +25,7 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 31] = [
+pub(super) const KEYS: [Key; 35] = [
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
@@ -71,6 +71,14 @@ pub(super) const KEYS: [Key; 31] = [
         "tokens bound to a key (RFC 9449): off, on (who brings a proof) or required [off]",
     ),
     key("dpop_nonces", Shape::Switch, "proofs of a key must hold a nonce of this server [true]"),
+    key("node", Shape::Text, "this process's name in the audit trail [the one in DATA_DIR/node]"),
+    key("audit_days", Shape::Number, "audit events are kept for so long [90]"),
+    key("audit_redact", Shape::List, "more words in names of arguments whose values are not recorded []"),
+    key(
+        "audit_durability",
+        Shape::Text,
+        "strict: events are on the disk before what they allow happens; relaxed: committed; engine: PostgreSQL strict, SQLite relaxed [engine]",
+    ),
     key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
     key("log_format", Shape::Text, "text or json [text]"),
 ];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::keys::KEYS;
-use super::validate::REGISTRATION;
+use super::validate::{DURABILITY, REGISTRATION};
 use super::{Config, LogFormat, Sources};
 use crate::Problem;
 
@@ -65,6 +65,12 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         "openid" => json!(if config.openid { "on" } else { "off" }),
         "dpop" => json!(config.dpop.as_str()),
         "dpop_nonces" => json!(config.dpop_nonces),
+        "node" => json!(config.node),
+        "audit_durability" => {
+            json!(DURABILITY.iter().find(|(_, kind)| *kind == config.audit_durability).map(|(word, _)| word))
+        }
+        "audit_redact" => texts(config.audit_redact.clone()),
+        "audit_days" => days(config.audit_kept),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

@@ -215,6 +215,10 @@ fn every_setting_is_shown_with_who_said_so() {
     openid = "off" (default)
     dpop = "off" (default)
     dpop_nonces = true (default)
+    node = null (default)
+    audit_days = 90 (default)
+    audit_redact = [] (default)
+    audit_durability = "engine" (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);

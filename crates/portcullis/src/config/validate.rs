@@ -14,12 +14,19 @@ use url::Host;
 
 use super::draft::Draft;
 use super::listen::DEFAULT_PORT;
-use super::{Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles};
+use super::{AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles};
 use crate::Problem;
 
 /// Who may register clients, in words.
 pub(super) const REGISTRATION: [(&str, Registration); 3] =
     [("open", Registration::Open), ("token", Registration::Token), ("off", Registration::Off)];
+
+/// What audit events wait for, in words.
+pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
+    ("engine", AuditDurability::Engine),
+    ("strict", AuditDurability::Strict),
+    ("relaxed", AuditDurability::Relaxed),
+];
 
 /// The settings, checked and with their defaults.
 pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
@@ -72,6 +79,10 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         openid: choice("openid", draft.openid, [("off", false), ("on", true)])?,
         dpop: choice("dpop", draft.dpop, DpopUse::ALL.map(|dpop| (dpop.as_str(), dpop)))?,
         dpop_nonces: draft.dpop_nonces.unwrap_or(true),
+        node: node(draft.node)?,
+        audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
+        audit_durability: choice("audit_durability", draft.audit_durability, DURABILITY)?,
+        audit_redact: words(draft.audit_redact.unwrap_or_default())?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })
@@ -204,6 +215,25 @@ fn hosts(given: Vec<String>) -> Result<Vec<String>, Problem> {
         )),
     };
     given.into_iter().map(host).collect()
+}
+
+fn node(given: Option<String>) -> Result<Option<String>, Problem> {
+    let Some(name) = given.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.len() <= 64 && name.chars().all(plain) {
+        return Ok(Some(name));
+    }
+    refused(format!("node must be at most 64 letters, digits, dots, dashes and underscores, not {name}"))
+}
+
+/// An empty word would be in every name.
+fn words(given: Vec<String>) -> Result<Vec<String>, Problem> {
+    match given.iter().find(|word| word.trim().len() < 2) {
+        None => Ok(given),
+        Some(word) => {
+            refused(format!("each of audit_redact must be a word of at least two letters, not {word:?}"))
+        }
+    }
 }
 
 fn filter(given: Option<String>) -> Result<String, Problem> {

@@ -1,9 +1,10 @@
-//! What runs beside the requests: the feed of changes, the sweeper of what has expired, and the messenger that tells
+//! What runs beside the requests: the feed of changes, the ear for upstream servers, the sweeper of what has expired, and the messenger that tells
 //! clients of sign-outs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_audit::Trail;
 use portcullis_authorization_server::AuthorizationServer;
 use portcullis_oauth::Clock;
 use tokio::task::JoinSet;
@@ -13,6 +14,8 @@ use crate::app::App;
 
 /// How often expired rows are swept.
 const SWEEP: Duration = Duration::from_mins(1);
+/// How often records that were committed within a transaction get their places in the audit chain.
+const SEAL: Duration = Duration::from_secs(1);
 /// How often notices are looked for.
 const NOTICES: Duration = Duration::from_secs(2);
 
@@ -21,6 +24,9 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(app.changes.clone().run());
     tasks.spawn(tell_of_sign_outs(app.authorization.clone(), app.clock.clone()));
+    tasks.spawn(seal(app.trail.clone(), app.clock.clone()));
+    let heard = app.gateway.clone();
+    tasks.spawn(async move { heard.hear().await });
     let (authorization, gateway, clock) = (app.authorization.clone(), app.gateway.clone(), app.clock.clone());
     let (trail, sessions) = (app.trail.clone(), app.sessions.clone());
     tasks.spawn(async move {
@@ -34,8 +40,12 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
                 gateway.sweep(now).await,
                 sessions.sweep(now).await,
                 trail.close_interrupted(now).await,
+                trail.checkpoint(now).await,
                 trail.sweep(now).await,
             ];
+            if let Err(error) = gateway.authorization().retry().await {
+                tracing::warn!(cause = ?error, "postponed refreshes could not be looked at; they will be again");
+            }
             for swept in swept {
                 if let Err(error) = swept {
                     tracing::warn!(cause = ?error, "what has expired could not be swept; it will be tried again");
@@ -44,6 +54,17 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
         }
     });
     tasks
+}
+
+async fn seal(trail: Trail, clock: Arc<dyn Clock>) {
+    let mut ticks = interval(SEAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = trail.seal(clock.now()).await {
+            tracing::warn!(cause = ?error, "audit records could not be chained; it will be tried again");
+        }
+    }
 }
 
 async fn tell_of_sign_outs(authorization: AuthorizationServer, clock: Arc<dyn Clock>) {

@@ -1,7 +1,7 @@
 //! The data folder, and files in it that only their owner can read.
 
-use std::fs::{DirBuilder, OpenOptions, remove_file, rename};
-use std::io::Write;
+use std::fs::{DirBuilder, OpenOptions, hard_link, remove_file, rename};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -39,6 +39,20 @@ pub(super) fn write(path: &Path, content: &[u8]) -> std::io::Result<()> {
     if written.is_err() {
         let _ = remove_file(&draft);
     }
+    written
+}
+
+/// Writes a file with mode 0600 unless there is one: of several who do, one's is there afterwards, whole.
+///
+/// # Errors
+/// What the operating system said.
+pub(crate) fn write_once(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let draft = path.with_file_name(random_handle(".draft-"));
+    let written = create(&draft, content).and_then(|()| match hard_link(&draft, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    });
+    let _ = remove_file(&draft);
     written
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use portcullis_database::Database;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -65,6 +64,8 @@ pub(super) async fn serve(
     signals.next().await;
     tracing::info!("stopping; requests that are under way get {} seconds", DRAIN.as_secs());
     stop.cancel();
+    // Streams of changes would go on for ever.
+    app.gateway.close_streams();
     tokio::select! {
         () = drain(app, servers) => tracing::info!("stopped"),
         () = impatience(&mut signals) => tracing::warn!("stopped at once"),
@@ -96,9 +97,12 @@ async fn drain(app: &App, mut servers: JoinSet<()>) {
     }
 }
 
-/// Closes the database, so that `SQLite` leaves one file and PostgreSQL no open session.
-pub(super) async fn close(database: &Database) {
-    if timeout(CLOSE, database.close()).await.is_err() {
+/// Notes where the audit chain ends, and closes the database, so that `SQLite` leaves one file and PostgreSQL no open session.
+pub(super) async fn close(app: &App) {
+    if !matches!(timeout(CLOSE, app.trail.checkpoint(app.clock.now())).await, Ok(Ok(()))) {
+        tracing::warn!("the end of the audit chain was not noted; the next start does");
+    }
+    if timeout(CLOSE, app.database.close()).await.is_err() {
         tracing::warn!("the database was not closed in time; nothing that was acknowledged is lost");
     }
 }

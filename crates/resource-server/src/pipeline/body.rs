@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use portcullis_oauth::Secret;
 
 use crate::envelope::{EnvelopeError, Message};
 use crate::json;
@@ -19,7 +20,7 @@ const LARGEST: usize = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Reads the message of a request.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Message, Refusal> {
+pub(super) async fn read(headers: &HeaderMap, body: Body, token: &Secret) -> Result<Message, Refusal> {
     let refuse = Refusal::transport;
     // HTTP25-4: refused only if what we send is not acceptable
     if !accepts_json(headers) {
@@ -40,6 +41,12 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Message, Ref
         Ok(Err(_)) => return Err(refuse("body_cut", StatusCode::BAD_REQUEST, "the body was cut off")),
         Err(_) => return Err(refuse("body_slow", StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
     };
+    // T04: what would travel on to an upstream is never the token itself.
+    let token = token.expose().as_bytes();
+    if bytes.windows(token.len()).any(|window| window == token) {
+        let why = "the body holds the access token: it belongs into the header, and nowhere else";
+        return Err(Refusal::transport("token_in_body", StatusCode::BAD_REQUEST, why));
+    }
     let value = json::parse(&bytes)
         .map_err(|error| Refusal::bad_request("body_json", code::PARSE_ERROR, error.message()))?;
     Message::read(value).map_err(|error| match error {
@@ -62,15 +69,21 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(ACCEPT).iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
+    !headers.contains_key(ACCEPT) || accepts(headers, ["application/json", "application/*", "*/*"])
+}
+
+/// Whether the caller can take a stream of events. Only who says so: a program that takes anything reads JSON.
+pub(super) fn accepts_stream(headers: &HeaderMap) -> bool {
+    accepts(headers, ["text/event-stream"; 3])
+}
+
+fn accepts(headers: &HeaderMap, known: [&str; 3]) -> bool {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default().to_ascii_lowercase();
         let refused = parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        matches!(media.as_str(), "application/json" | "application/*" | "*/*") && !refused
+        known.contains(&media.as_str()) && !refused
     })
 }
 

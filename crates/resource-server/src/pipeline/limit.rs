@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 /// The user's bucket: 429 when it is empty.
 pub(super) fn user(caller: &Caller, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
     let limits = &caller.gateway.limits;
-    let bucket = if matches!(operation, Operation::Errand(_)) { &limits.calls } else { &limits.lists };
+    let bucket = if matches!(operation, Operation::Errand(..)) { &limits.calls } else { &limits.lists };
     Refusal::unless_allowed(bucket.check(caller.bearer.principal().id.as_str(), now))
 }
 

@@ -73,7 +73,7 @@ async fn shown(
 }
 
 /// The connections behind this resource, by alias.
-async fn reached(caller: &Caller) -> Result<Vec<Connection>, Refusal> {
+pub(super) async fn reached(caller: &Caller) -> Result<Vec<Connection>, Refusal> {
     if let Some(alias) = &caller.resource.alias {
         let unknown = || {
             let message = format!("There is no connection {alias} that this client may use.");

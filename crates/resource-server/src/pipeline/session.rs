@@ -5,7 +5,8 @@ use portcullis_oauth::{Secret, Timestamp};
 
 use super::Caller;
 use crate::envelope::Message;
-use crate::protocol::{Era, Revision, headers};
+use crate::protocol::{Era, Level, Revision, headers};
+use crate::reach::Asking;
 use crate::refusal::Refusal;
 use crate::session::Session;
 
@@ -24,20 +25,44 @@ pub(super) async fn find(caller: &Caller, headers: &HeaderMap, now: Timestamp) -
             "Mcp-Session-Id is missing: begin with initialize",
         )
     };
-    let unknown = || {
-        Refusal::transport(
-            "session_unknown",
-            StatusCode::NOT_FOUND,
-            "there is no such session: begin again with initialize",
-        )
-    };
     let id = headers::session(headers)?.ok_or_else(missing)?;
     let found = caller.gateway.sessions.find(id, &caller.bearer, now).await;
     found.map_err(|error| Refusal::unavailable(&error))?.ok_or_else(unknown)
 }
 
-/// Opens one.
-pub(super) async fn begin(caller: &Caller, revision: Revision, now: Timestamp) -> Result<Secret, Refusal> {
-    let begun = caller.gateway.sessions.begin(&caller.bearer, revision.as_str(), now).await;
+/// Opens one, with a client who can be asked so.
+pub(super) async fn begin(
+    caller: &Caller,
+    revision: Revision,
+    asking: Asking,
+    now: Timestamp,
+) -> Result<Secret, Refusal> {
+    let client = (revision.as_str(), &asking.capabilities());
+    let begun = caller.gateway.sessions.begin(&caller.bearer, client, now).await;
     begun.map_err(|error| Refusal::unavailable(&error))
+}
+
+/// Notes from which level on its client wants log messages.
+pub(super) async fn set_level(caller: &Caller, level: Level, now: Timestamp) -> Result<(), Refusal> {
+    let Some(session) = &caller.session else { return Ok(()) };
+    let set = caller.gateway.sessions.set_level(session, level, now).await;
+    set.map_err(|error| Refusal::unavailable(&error))
+}
+
+/// Refuses unless it is still there.
+pub(super) async fn still(caller: &Caller, session: &Session, now: Timestamp) -> Result<(), Refusal> {
+    match caller.gateway.sessions.is_alive(session, &caller.bearer, now).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(unknown()),
+        Err(error) => Err(Refusal::unavailable(&error)),
+    }
+}
+
+/// Somebody else's is an unknown one.
+fn unknown() -> Refusal {
+    Refusal::transport(
+        "session_unknown",
+        StatusCode::NOT_FOUND,
+        "there is no such session: begin again with initialize",
+    )
 }

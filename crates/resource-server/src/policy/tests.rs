@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::catalogue::AuthKind;
 use crate::connections::ConnectionStatus;
-use crate::errand::{Errand, Params};
+use crate::errand::{Errand, Extras, Params};
 use crate::offer::Listing;
 
 const NOW: Timestamp = Timestamp::from_micros(0);
@@ -68,7 +68,7 @@ fn tool(name: &str, annotations: &Value) -> std::sync::Arc<Offer> {
 
 fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: &Offer) -> &'static str {
     let errand = Errand::Tool { name: tool.key.clone(), arguments: Params::new() };
-    let dispatch = Dispatch { connection, errand };
+    let dispatch = Dispatch { connection, errand, extras: Extras::default() };
     decide(bearer, trust, Some(tool), dispatch).map_or_else(|denial| denial.reason, |_| "permitted")
 }
 

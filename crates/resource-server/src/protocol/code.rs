@@ -14,5 +14,22 @@ pub(crate) const INTERNAL_ERROR: i64 = -32_603;
 pub(crate) const TRANSPORT: i64 = -32_000;
 /// A header is missing or says something else than the body (HTTP26-2, -4, -5).
 pub(crate) const HEADER_MISMATCH: i64 = -32_020;
+/// What servers with sessions say of a resource that they do not have.
+const RESOURCE_NOT_FOUND: i64 = -32_002;
+/// What servers with sessions say when somebody has to open an address first (ELIC-8).
+const URL_ELICITATION: i64 = -32_042;
+
+/// An upstream's code, for a client of the stateless era or of the other: each era has codes that the other must not see
+/// (HTTP26-18).
+pub(crate) const fn passed_on(code: i64, stateless: bool) -> i64 {
+    match code {
+        RESOURCE_NOT_FOUND if stateless => INVALID_PARAMS,
+        RESOURCE_NOT_FOUND => code,
+        URL_ELICITATION if !stateless => code,
+        -32_099..=-32_020 => INTERNAL_ERROR,
+        _ => code,
+    }
+}
+
 /// A revision that is not spoken here (HTTP26-3).
 pub(crate) const UNSUPPORTED_VERSION: i64 = -32_022;

@@ -4,6 +4,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use super::meta::{CLIENT_CAPABILITIES as META_CAPABILITIES, PROTOCOL_VERSION as META_VERSION};
 use super::{Era, Revision, code, name};
 use crate::envelope::{Call, Message};
 use crate::refusal::Refusal;
@@ -16,8 +17,6 @@ const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 
 const META: &str = "_meta";
-const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// Reads the era of a message, or refuses it because headers and body disagree.
 pub(crate) fn agree(headers: &HeaderMap, message: &Message) -> Result<Era, Refusal> {
@@ -42,7 +41,7 @@ pub(crate) fn agree(headers: &HeaderMap, message: &Message) -> Result<Era, Refus
             Ok(Era::Stateless)
         }
         // HTTP26-14
-        (Message::Response, _, Some(version)) if is_stateless(version) => Err(Refusal::bad_request(
+        (Message::Response(_), _, Some(version)) if is_stateless(version) => Err(Refusal::bad_request(
             "response_posted",
             code::INVALID_REQUEST,
             "this revision takes no responses from clients",

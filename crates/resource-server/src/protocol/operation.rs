@@ -5,25 +5,31 @@ use portcullis_oauth::ScopeSet;
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
 use serde_json::Value;
 
-use super::{Era, Revision, code};
+use super::{Era, Level, Revision, code, meta};
 use crate::envelope::Call;
-use crate::errand::{Errand, Params};
+use crate::errand::{Errand, Extras, Params};
 use crate::offer::Kind;
+use crate::pipeline::listen::Wanted;
+use crate::reach::Asking;
 use crate::refusal::Refusal;
 
 /// An operation, with its parameters read.
 #[derive(Debug)]
 pub(crate) enum Operation {
-    /// Opens a session in this revision.
-    Initialize(Revision),
+    /// Opens a session in this revision, with a client who can be asked so.
+    Initialize(Revision, Asking),
     /// Is anybody there?
     Ping,
     /// What the server is and speaks (HTTP26-17).
     Discover,
     /// What there is of one kind, from a cursor on.
     List(Kind, Option<String>),
-    /// Something to be done at one upstream, under the names that lists show.
-    Errand(Errand),
+    /// From which level on a session wants log messages.
+    SetLevel(Level),
+    /// Tell of changes from now on.
+    Listen(Wanted),
+    /// Something to be done at one upstream, under the names that lists show, and what goes with it.
+    Errand(Errand, Extras),
 }
 
 impl Operation {
@@ -35,13 +41,25 @@ impl Operation {
         }
         match (era, method.as_str()) {
             (Era::Session, "initialize") => match params.get("protocolVersion") {
-                Some(Value::String(requested)) => Ok(Self::Initialize(Revision::negotiate(requested))),
+                Some(Value::String(requested)) => {
+                    let asking = params.get("capabilities").map_or(Asking::NOTHING, Asking::declared);
+                    Ok(Self::Initialize(Revision::negotiate(requested), asking))
+                }
                 _ => Err(invalid("protocolVersion is missing")),
             },
             (Era::Session, "ping") => Ok(Self::Ping),
+            (Era::Session, "logging/setLevel") => {
+                let level = params.get("level").and_then(Value::as_str).and_then(Level::parse);
+                level.map(Self::SetLevel).ok_or_else(|| invalid("there is no such level"))
+            }
             (Era::Stateless, "server/discover") => Ok(Self::Discover),
+            (Era::Stateless, "subscriptions/listen") => match params.get("notifications") {
+                Some(Value::Object(filter)) => Ok(Self::Listen(Wanted::read(filter))),
+                _ => Err(invalid("notifications is missing")),
+            },
             (_, "tools/call" | "prompts/get" | "resources/read" | "completion/complete") => {
-                errand(&method, &mut params).map(Self::Errand)
+                let extras = extras(era, &mut params)?;
+                Ok(Self::Errand(errand(&method, &mut params)?, extras))
             }
             // HTTP26-7: the body tells it from a bare 404; sessions know no other status than 200
             (Era::Stateless, _) => Err(unknown(StatusCode::NOT_FOUND)),
@@ -52,10 +70,11 @@ impl Operation {
     /// Every scope that the operation needs (MCP-AUTH-10).
     pub(crate) fn scope(&self) -> ScopeSet {
         match self {
-            Self::Initialize(_) | Self::Ping | Self::Discover => ScopeSet::default(),
+            Self::Initialize(..) | Self::Ping | Self::Discover | Self::SetLevel(_) => ScopeSet::default(),
+            Self::Listen(wanted) => wanted.scope(),
             Self::List(Kind::Tools | Kind::Prompts, _) => ScopeSet::from_iter([TOOLS_READ]),
             Self::List(Kind::Resources | Kind::Templates, _) => ScopeSet::from_iter([RESOURCES_READ]),
-            Self::Errand(errand) => errand.scope(),
+            Self::Errand(errand, _) => errand.scope(),
         }
     }
 }
@@ -68,11 +87,31 @@ fn cursor(params: &mut Params) -> Result<Option<String>, Refusal> {
     }
 }
 
+/// What goes with a request beside what it asks for. The protocol's own members of `_meta` are said anew to each upstream.
+fn extras(era: Era, params: &mut Params) -> Result<Extras, Refusal> {
+    let meta = match params.remove("_meta") {
+        Some(Value::Object(mut meta)) => {
+            for own in [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES, meta::CLIENT_INFO] {
+                meta.remove(own);
+            }
+            meta
+        }
+        _ => Params::new(),
+    };
+    let state = match params.remove("requestState") {
+        None => None,
+        // MRTR-4: a session is handed no state, so that every state is forged there.
+        Some(Value::String(state)) if era == Era::Stateless => Some(state),
+        Some(_) => return Err(invalid("there is no such requestState")),
+    };
+    let responses = match params.remove("inputResponses") {
+        Some(Value::Object(responses)) if era == Era::Stateless => Some(responses),
+        _ => None,
+    };
+    Ok(Extras { meta, responses, state })
+}
+
 fn errand(method: &str, params: &mut Params) -> Result<Errand, Refusal> {
-    // MRTR-4: we hand out no state, so every state is forged
-    if params.contains_key("requestState") {
-        return Err(invalid("there is no such requestState"));
-    }
     match method {
         "resources/read" => Ok(Errand::Resource { uri: text(params, "uri", "uri is missing")? }),
         "completion/complete" => completion(params),

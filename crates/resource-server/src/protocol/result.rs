@@ -17,7 +17,13 @@ fn server_info() -> Value {
 }
 
 fn capabilities() -> Value {
-    json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+    json!({
+        "tools": {"listChanged": true},
+        "prompts": {"listChanged": true},
+        "resources": {"listChanged": true},
+        "completions": {},
+        "logging": {},
+    })
 }
 
 /// `resultType` is required of every stateless result (HTTP26-17), and each may name the server.

@@ -119,7 +119,7 @@ mod tests {
         match database.query(arguments.as_object().unwrap()).await {
             Ok(result) => Ok(result.structured.unwrap()["rows"].clone()),
             Err(Failure::Told(text)) => Err(text),
-            Err(Failure::Inside(error)) => panic!("{error}"),
+            Err(other) => panic!("{other:?}"),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Lists {
 /// The listings of one connection.
 struct Shelf {
     /// What they were read for: another alias gives other names, another credential perhaps another list.
-    of: (Alias, String),
+    of: (Alias, i64),
     slots: [Slot; Kind::ALL.len()],
 }
 
@@ -103,12 +103,17 @@ impl Lists {
         self.known.invalidate(connection);
     }
 
+    /// Forgets everything.
+    pub(super) fn forget_all(&self) {
+        self.known.invalidate_all();
+    }
+
     fn shelf(&self, connection: &Connection) -> Arc<Shelf> {
         if !self.changes.is_timely() {
             // What was missed meanwhile may concern any of them.
             self.known.invalidate_all();
         }
-        let of = (connection.alias.clone(), connection.server.clone());
+        let of = (connection.alias.clone(), connection.credential_version);
         let make = || Arc::new(Shelf { of: of.clone(), slots: Default::default() });
         let shelf = self.known.get_with_by_ref(&connection.id, make);
         if shelf.of == of {

@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on falls over")]
 
 mod bearer;
+mod changes;
 mod credentials;
 mod sessions;
 mod stage;
 mod stateless;
 mod tools;
 mod transport;
+mod upstreams;
+mod while_it_runs;

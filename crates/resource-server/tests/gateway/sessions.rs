@@ -30,7 +30,9 @@ both_engines! {
         assert_eq!(begun.status, 200);
         assert_eq!(begun.header("content-type"), "application/json");
         assert_eq!(begun.body["result"]["protocolVersion"], "2025-11-25");
-        assert_eq!(begun.body["result"]["capabilities"], json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}}));
+        assert_eq!(begun.body["result"]["capabilities"], json!({
+    "tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true}, "completions": {}, "logging": {}
+}));
         assert_eq!(begun.body["result"]["serverInfo"]["name"], "portcullis");
         assert_eq!(begun.body["result"].get("resultType"), None);
         let session = begun.header("mcp-session-id").to_owned();
@@ -40,9 +42,11 @@ both_engines! {
         let answer = within(&session, &initialized).bearing(&token).at(&stage).await;
         assert_eq!((answer.status.as_u16(), &answer.body), (202, &Value::Null));
         assert_eq!(answer.header("content-type"), "");
-        let stream = Draft::new(Method::GET, "/mcp").header("accept", "text/event-stream");
-        let answer = stream.header("mcp-session-id", &session).bearing(&token).at(&stage).await;
-        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST, DELETE"));
+        let stream = || Draft::new(Method::GET, "/mcp").bearing(&token);
+        let answer = stream().header("accept", "text/event-stream").at(&stage).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST, DELETE"), "without a session");
+        let answer = stream().header("accept", "application/json").header("mcp-session-id", &session).at(&stage).await;
+        assert_eq!(answer.status, 406);
 
         let listed = within(&session, &message("tools/list", json!({}))).bearing(&token).at(&stage).await;
         assert_eq!(listed.tool_names()[0], "sandbox__echo");

@@ -1,5 +1,6 @@
 //! The stage of the stories: a gateway over a fresh database, with tokens that a fake verifier knows.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
@@ -8,18 +9,23 @@ use axum::response::Response;
 use portcullis_audit::Trail;
 use portcullis_database::testing::TestDatabase;
 use portcullis_database::{ChangeFeed, Database, on};
+use portcullis_outbound::{Outbound, Policy};
+use portcullis_resource_server::catalogue::{
+    AuthKind, HeaderFormat, NewTools, Server, ServerKind, Servers, Slug, Visibility,
+};
 use portcullis_resource_server::oauth::dpop::DpopUse;
 use portcullis_resource_server::oauth::{
     Alias, BoxFuture, ClientId, Clock, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
     PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{
-    Connection, Connections, Gateway, GatewayParts, LocalProofs, VerifiedBearer, Verifier, VerifyError,
-    sandbox,
+    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Probe, VerifiedBearer,
+    Verifier, VerifyError, field, sandbox,
 };
 use portcullis_vault::{MasterKeySource, Vault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 pub(crate) const ORIGIN: &str = "http://localhost:8420";
@@ -109,6 +115,7 @@ pub(crate) struct Stage {
     pub(crate) database: Database,
     pub(crate) alice: PrincipalId,
     pub(crate) sandbox: Connection,
+    _hearing: JoinSet<()>,
     _held: (TestDatabase, TempDir),
 }
 
@@ -139,6 +146,7 @@ impl Stage {
             clock: Arc::new(clock.clone()),
             trail: Trail::new(database.clone()),
             changes: changes.clone(),
+            outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
             vault,
             allowed_origins: vec!["https://inspector.example".to_owned()],
             sandbox_folder: folder.path().to_owned(),
@@ -150,7 +158,61 @@ impl Stage {
         let alice = PrincipalId::generate(PrincipalKind::User);
         let alias = Alias::parse("sandbox").unwrap();
         let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
-        Self { gateway, verifier, clock, changes, database, alice, sandbox, _held: (held, folder) }
+        let (mut hearing, ear) = (JoinSet::new(), gateway.clone());
+        hearing.spawn(async move { ear.hear().await });
+        let held = (held, folder);
+        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, _held: held }
+    }
+
+    /// A connection of Alice's to a server at `url`, whose tools may all be used, tried out.
+    pub(crate) async fn connect(&self, alias: &str, url: &str) -> Connection {
+        self.connect_with(alias, url, (NewTools::Allow, None)).await
+    }
+
+    /// The same with another trust, and with a secret for the header that the server wants.
+    pub(crate) async fn connect_with(
+        &self,
+        alias: &str,
+        url: &str,
+        (new_tools, secret): (NewTools, Option<&str>),
+    ) -> Connection {
+        let servers = Servers::new(self.database.clone(), self.changes.clone(), Arc::new(self.clock.clone()));
+        let auth = if secret.is_some() { AuthKind::Header } else { AuthKind::None };
+        let server = Server {
+            slug: Slug::parse(alias).unwrap(),
+            title: alias.to_owned(),
+            kind: ServerKind::Http { url: url.to_owned(), legacy_sse: true },
+            private_network: false,
+            auth: vec![auth],
+            header: HeaderFormat::default(),
+            parameters: vec![],
+            new_tools,
+            visible_to: Visibility::Everyone,
+            created_at: self.clock.now(),
+            disabled_at: None,
+        };
+        servers.create(&server, true).await.unwrap();
+        let connections = self.gateway.connections();
+        let new = NewConnection {
+            principal: self.alice.clone(),
+            alias: Alias::parse(alias).unwrap(),
+            server: alias.to_owned(),
+            label: String::new(),
+            auth,
+            settings: BTreeMap::new(),
+        };
+        let connection = connections.add(&new).await.unwrap();
+        if let Some(secret) = secret {
+            let secret = Secret::presented(secret);
+            self.gateway.credentials().put(&connection.id, field::HEADER, &secret).await.unwrap();
+        }
+        self.gateway.probe(&connection).await;
+        self.now(&connection).await
+    }
+
+    /// A connection as it stands now.
+    pub(crate) async fn now(&self, connection: &Connection) -> Connection {
+        self.gateway.connections().get(&connection.id).await.unwrap().unwrap()
     }
 
     /// A token of Alice's for `/mcp`.
@@ -244,15 +306,17 @@ impl Draft {
 
     /// A request of the stateless era, with every header that its body asks for.
     pub(crate) fn modern(path: &str, method: &str, mut params: Value) -> Self {
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
+        let meta = &mut params["_meta"];
+        meta["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+        if meta.get("io.modelcontextprotocol/clientCapabilities").is_none() {
+            meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        }
         let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
         let draft =
             Self::post(path, &body).header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
-        match (method, body["params"]["name"].as_str()) {
-            ("tools/call", Some(name)) => draft.header("mcp-name", name),
+        let named = if method == "resources/read" { &body["params"]["uri"] } else { &body["params"]["name"] };
+        match (method, named.as_str()) {
+            ("tools/call" | "prompts/get" | "resources/read", Some(name)) => draft.header("mcp-name", name),
             _ => draft,
         }
     }
@@ -285,9 +349,22 @@ impl Draft {
         let response = stage.send(self.request()).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
-        Answer { status, headers, body }
+        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let mut said = if is_stream { events(&bytes) } else { vec![] };
+        let body = match said.pop() {
+            Some(last) => last,
+            None if bytes.is_empty() => Value::Null,
+            None => serde_json::from_slice(&bytes).expect("JSON"),
+        };
+        Answer { status, headers, said, body }
     }
+}
+
+/// The messages of a stream of events.
+pub(crate) fn events(bytes: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).expect("JSON")).collect()
 }
 
 /// An answer, read.
@@ -295,6 +372,8 @@ impl Draft {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// What was said before the answer, where it came as a stream.
+    pub(crate) said: Vec<Value>,
     pub(crate) body: Value,
 }
 

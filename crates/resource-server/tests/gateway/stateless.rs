@@ -40,7 +40,9 @@ async fn the_server_is_discovered_before_anything_else() {
     );
     assert_eq!(
         answer.body["result"]["capabilities"],
-        json!({"tools": {}, "prompts": {}, "resources": {}, "completions": {}})
+        json!({
+            "tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true}, "completions": {}, "logging": {}
+        })
     );
     assert_eq!(answer.body["result"]["resultType"], "complete");
     assert_eq!(answer.body["result"]["cacheScope"], "private");

@@ -17,6 +17,12 @@ const ALONE: Duration = Duration::from_secs(3);
 
 /// Greets the server.
 pub(crate) async fn open(channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Greeting, Failure> {
+    let greeting = greet(channel, endpoint).await?;
+    channel.era.get_or_init(|| greeting.revision.era());
+    Ok(greeting)
+}
+
+async fn greet(channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Greeting, Failure> {
     if endpoint.remembered.is_some_and(|revision| revision.era() == Era::Session) {
         return match initialize(channel, endpoint).await {
             Err(failure @ Failure::Rpc(_)) => match probe(channel, endpoint).await {

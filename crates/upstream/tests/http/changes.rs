@@ -16,7 +16,7 @@ async fn changes_are_heard_while_a_stream_is_open() {
         let mut heard = stage.pool.heard();
         let listening = stage.pool.listen(&stage.at(path), &subscription).await.unwrap();
         until("it listens", || stage.upstream.listening() == 1).await;
-        stage.call(path, "test_trigger_tool_change", json!({})).await.unwrap();
+        stage.call(path, "test_trigger_tool_change", &json!({})).await.unwrap();
         loop {
             let heard = heard.recv().await.unwrap();
             assert_eq!(heard.key, "alice:1");

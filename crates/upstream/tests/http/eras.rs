@@ -21,7 +21,7 @@ async fn the_stateless_era_is_tried_first_and_sessions_are_fallen_back_to() {
         let greeting = stage.pool.greeting(&stage.at(path)).await.unwrap();
         assert_eq!(greeting.revision, revision, "{path}");
         assert!(greeting.result.get().contains("fixture-upstream"), "{path}");
-        let result = stage.call(path, "test_simple_text", json!({})).await.unwrap();
+        let result = stage.call(path, "test_simple_text", &json!({})).await.unwrap();
         assert_eq!(text(&result), "This is a simple text response for testing.");
         assert_eq!(methods(&stage), [first, &["tools/call"]].concat(), "{path}: opened once");
     }
@@ -47,17 +47,17 @@ async fn what_was_remembered_is_tried_first_and_mended_when_it_is_wrong() {
 async fn http_with_sse_is_spoken_where_it_is_allowed() {
     let stage = Stage::new().await;
     let mut endpoint = stage.at("/sse");
-    let refused = stage.send(&endpoint, call("echo", json!({}))).await.unwrap_err();
+    let refused = stage.send(&endpoint, call("echo", &json!({}))).await.unwrap_err();
     assert_eq!(refused.as_str(), "upstream_status");
     let Transport::Http(target) = &mut endpoint.transport else { panic!() };
     target.legacy_sse = true;
     assert_eq!(stage.pool.greeting(&endpoint).await.unwrap().revision, Revision::V2024_11_05);
     let listener = Listener::answering(json!({"action": "decline"}));
-    let request = call("test_elicitation", json!({"message": "Who?"})).telling(listener);
+    let request = call("test_elicitation", &json!({"message": "Who?"})).telling(listener);
     let result = stage.send(&endpoint, request).await.unwrap();
     assert_eq!(text(&result), "User response: action=decline, content={}");
     let listener = Listener::new();
-    let request = call("test_tool_with_progress", json!({})).telling(listener.clone());
+    let request = call("test_tool_with_progress", &json!({})).telling(listener.clone());
     stage.send(&endpoint, request).await.unwrap();
     assert_eq!(listener.heard().len(), 3);
     assert!(listener.heard().iter().all(|heard| heard["params"]["progressToken"] == "mine"));
@@ -70,7 +70,7 @@ async fn a_stream_cannot_send_the_credential_elsewhere() {
     let mut endpoint = stage.at("/sse?elsewhere");
     let Transport::Http(target) = &mut endpoint.transport else { panic!() };
     target.legacy_sse = true;
-    let failure = stage.send(&endpoint, call("echo", json!({}))).await.unwrap_err();
+    let failure = stage.send(&endpoint, call("echo", &json!({}))).await.unwrap_err();
     assert_eq!(failure.as_str(), "upstream_status");
     assert!(stage.upstream.seen().iter().all(|seen| seen.path == "/sse"));
 }
@@ -79,7 +79,7 @@ async fn a_stream_cannot_send_the_credential_elsewhere() {
 #[tokio::test]
 async fn the_stateless_era_repeats_the_body_in_headers() {
     let stage = Stage::new().await;
-    let request = call("test_mirrored", json!({"region": "Zürich", "query": "q"}));
+    let request = call("test_mirrored", &json!({"region": "Zürich", "query": "q"}));
     let mirrored = vec![("Region".to_owned(), "Zürich".to_owned())];
     stage.send(&stage.at("/stateless"), request.mirroring(mirrored)).await.unwrap();
     let seen = stage.upstream.seen_of("tools/call").remove(0);
@@ -105,7 +105,7 @@ async fn the_stateless_era_repeats_the_body_in_headers() {
 #[tokio::test]
 async fn sessions_get_their_own_headers_and_no_others() {
     let stage = Stage::new().await;
-    let request = call("test_mirrored", json!({"region": "r"}));
+    let request = call("test_mirrored", &json!({"region": "r"}));
     let request = request.mirroring(vec![("Region".to_owned(), "r".to_owned())]);
     stage.send(&stage.at("/sessions"), request).await.unwrap();
     let headers = stage.upstream.seen_of("tools/call").remove(0).headers;
@@ -121,7 +121,7 @@ async fn sessions_get_their_own_headers_and_no_others() {
 async fn a_result_is_the_text_that_the_server_wrote() {
     let stage = Stage::new().await;
     for path in ["/mcp", "/sessions", "/json"] {
-        let result = stage.pool.request(&stage.at(path), call("echo", json!({"a": 1.50}))).await.unwrap();
+        let result = stage.pool.request(&stage.at(path), call("echo", &json!({"a": 1.50}))).await.unwrap();
         assert!(result.get().contains(r#""x-unknown":{"kept":[1,1.0,null]}"#), "{path}: {result}");
     }
 }
@@ -131,7 +131,7 @@ async fn a_result_is_the_text_that_the_server_wrote() {
 async fn a_server_sees_the_connections_own_credential_and_nothing_else() {
     let stage = Stage::new().await;
     for path in ["/mcp", "/sessions"] {
-        stage.call(path, "echo", json!({})).await.unwrap();
+        stage.call(path, "echo", &json!({})).await.unwrap();
     }
     for seen in stage.upstream.seen() {
         let mut names: Vec<_> = seen.headers.keys().map(String::as_str).collect();

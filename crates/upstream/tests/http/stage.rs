@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// Calls a tool and gives the whole result.
-    pub(crate) async fn call(&self, path: &str, tool: &str, arguments: Value) -> Result<Value, Failure> {
+    pub(crate) async fn call(&self, path: &str, tool: &str, arguments: &Value) -> Result<Value, Failure> {
         self.send(&self.at(path), call(tool, arguments)).await
     }
 
@@ -61,7 +61,7 @@ pub(crate) fn raw(value: &Value) -> Box<RawValue> {
     RawValue::from_string(value.to_string()).unwrap()
 }
 
-pub(crate) fn call(tool: &str, arguments: Value) -> Request {
+pub(crate) fn call(tool: &str, arguments: &Value) -> Request {
     let params = json!({"name": tool, "arguments": arguments, "_meta": {"progressToken": "mine"}});
     Request::new("tools/call").with(raw(&params)).within(Duration::from_secs(20))
 }

@@ -49,7 +49,7 @@ async fn a_refusal_keeps_what_it_says() {
     assert!(challenge.contains("scope=\"files:write\""));
     let Failure::Overloaded { retry_after } = verdict(&stage, "/bad/429").await else { panic!() };
     assert_eq!(retry_after, Some(Duration::from_secs(7)));
-    let failure = stage.call("/mcp", "no_such_tool", json!({})).await.unwrap_err();
+    let failure = stage.call("/mcp", "no_such_tool", &json!({})).await.unwrap_err();
     let Failure::Rpc(error) = failure else { panic!("{failure}") };
     assert_eq!((error.code, error.message.as_str()), (-32_602, "Unknown tool: no_such_tool"));
 }
@@ -75,14 +75,14 @@ async fn a_server_that_says_nothing_is_left_at_the_deadline() {
 async fn an_answer_and_what_is_said_before_it_are_bounded() {
     let stage = Stage::with(Settings { response_limit: 64 * 1_024, ..Settings::default() }).await;
     for path in ["/mcp", "/sessions", "/json"] {
-        let failure = stage.call(path, "big", json!({"count": 70_000})).await.unwrap_err();
+        let failure = stage.call(path, "big", &json!({"count": 70_000})).await.unwrap_err();
         assert!(matches!(failure, Failure::TooLarge { limit: 65_536 }), "{path}: {failure}");
-        let result = stage.call(path, "big", json!({"count": 60_000})).await.unwrap();
+        let result = stage.call(path, "big", &json!({"count": 60_000})).await.unwrap();
         assert_eq!(crate::stage::text(&result).len(), 60_000, "{path}");
     }
-    let failure = stage.call("/sessions", "chatter", json!({})).await.unwrap_err();
+    let failure = stage.call("/sessions", "chatter", &json!({})).await.unwrap_err();
     assert!(matches!(failure, Failure::TooLarge { .. }), "{failure}");
-    let failure = stage.call("/sessions", "garbage", json!({})).await.unwrap_err();
+    let failure = stage.call("/sessions", "garbage", &json!({})).await.unwrap_err();
     assert!(matches!(failure, Failure::NotMcp { .. }), "{failure}");
 }
 
@@ -104,7 +104,7 @@ async fn an_address_that_is_not_called_is_not_called() {
         let mut endpoint = endpoint(url);
         endpoint.transport =
             Transport::Http(HttpTarget { url: url.to_owned(), private_network, legacy_sse: false });
-        let failure = pool.request(&endpoint, call("echo", json!({}))).await.unwrap_err();
+        let failure = pool.request(&endpoint, call("echo", &json!({}))).await.unwrap_err();
         assert!(matches!(failure, Failure::Unreachable { .. }), "{url}: {failure}");
         assert!(!failure.may_have_happened());
         pool.end_all().await;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::reply::{self, Stream, Work};
 use super::{Incoming, header, refuse};
 use crate::answers::{RpcError, answer, message};
+use crate::changes::follow;
 use crate::state::State;
 use crate::talk::{Log, Piece, Talk};
 
@@ -113,29 +114,7 @@ fn agree(header: Option<&str>, body: Option<&str>) -> Option<()> {
 
 /// A stream of the changes that were asked for.
 fn listen(state: &Arc<State>, id: &Value, params: &Value) -> Response {
-    let log = Log::new();
-    let filter = params["notifications"].clone();
-    let meta = json!({"io.modelcontextprotocol/subscriptionId": id});
-    log.push(Piece::Message(json!({
-        "jsonrpc": "2.0",
-        "method": "notifications/subscriptions/acknowledged",
-        "params": {"_meta": meta, "notifications": filter},
-    })));
-    let (mut changes, writing) = (state.changes.subscribe(), log.clone());
-    let work = tokio::spawn(async move {
-        while let Ok(mut change) = changes.recv().await {
-            let is_wanted = match change["method"].as_str().unwrap_or_default() {
-                "notifications/tools/list_changed" => filter["toolsListChanged"] == true,
-                "notifications/prompts/list_changed" => filter["promptsListChanged"] == true,
-                "notifications/resources/list_changed" => filter["resourcesListChanged"] == true,
-                _ => false,
-            };
-            if is_wanted {
-                change["params"]["_meta"] = meta.clone();
-                writing.push(Piece::Message(change));
-            }
-        }
-    });
-    let work = Work { state: state.clone(), id: id.clone(), task: work.abort_handle() };
+    let (log, task) = follow(state, id, params);
+    let work = Work { state: state.clone(), id: id.clone(), task };
     Stream { log, from: 0, name: None, is_resumed: false, work: Some(work) }.respond()
 }

@@ -1,6 +1,7 @@
 //! Tools of which no server should have one. Everything but the call itself is as it should be.
 
 use std::future::pending;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -10,10 +11,21 @@ use crate::talk::{Piece, Talk};
 
 pub(super) fn list() -> Vec<Value> {
     let count = json!({"type": "object", "properties": {"count": {"type": "integer"}}});
-    let mut all: Vec<_> =
-        ["hang", "die", "closed", "garbage", "chatter", "ask_nobody", "ping_back", "environment", "exit"]
-            .map(plain)
-            .into();
+    let mut all: Vec<_> = [
+        "hang",
+        "die",
+        "closed",
+        "garbage",
+        "duplicate",
+        "chatter",
+        "ask_nobody",
+        "ping_back",
+        "environment",
+        "breed",
+        "exit",
+    ]
+    .map(plain)
+    .into();
     all.extend(["big", "stderr"].map(|name| tool(name, &count)));
     all
 }
@@ -40,6 +52,13 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             talk.log.push(Piece::Raw(b"data: {\"jsonrpc\": \"2.0\", \"id\": 1, \"id\": 2}\n\n".to_vec()));
             pending().await
         }
+        // An answer to this very call that says a key twice.
+        "duplicate" => {
+            let id = talk.meta.get("progressToken").unwrap_or(&Value::Null);
+            let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"a":1,"a":2}}}}"#);
+            talk.log.push(Piece::Raw(answer.into_bytes()));
+            pending().await
+        }
         // Says something for ever.
         "chatter" => loop {
             talk.say("notifications/message", &json!({"level": "info", "data": "x".repeat(4_096)}));
@@ -54,13 +73,6 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             Err(message) => Some(Ok(text(message))),
         },
         "big" => Some(Ok(text("x".repeat(count)))),
-        // Over stdio: what it was started with.
-        "environment" => {
-            let mut all: Vec<_> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
-            all.sort();
-            let arguments: Vec<_> = std::env::args().skip(1).collect();
-            Some(Ok(text(json!({"environment": all, "arguments": arguments}).to_string())))
-        }
         "stderr" => {
             for line in 0..count {
                 eprintln!("line {line} of stderr \u{1b}[31m");
@@ -68,6 +80,33 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             Some(Ok(text("said")))
         }
         "exit" => std::process::exit(3),
+        name => process(name).map(Ok),
+    }
+}
+
+/// What only makes sense of a child.
+fn process(name: &str) -> Option<Value> {
+    match name {
+        // What it was started with.
+        "environment" => {
+            let mut all: Vec<_> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
+            all.sort();
+            let arguments: Vec<_> = std::env::args().skip(1).collect();
+            let folder = std::env::current_dir().unwrap_or_default();
+            let told = json!({
+                "environment": all,
+                "arguments": arguments,
+                "folder": folder,
+                "process": std::process::id(),
+            });
+            Some(text(told.to_string()))
+        }
+        // Leaves somebody behind who holds on to nothing of it, and says his number.
+        "breed" => {
+            let mut child = std::process::Command::new("/bin/sleep");
+            child.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            Some(text(child.spawn().map_or(0, |child| child.id()).to_string()))
+        }
         _ => None,
     }
 }

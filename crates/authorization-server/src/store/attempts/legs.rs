@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use portcullis_database::{Database, DatabaseError, on};
+use portcullis_database::{Database, DatabaseError, insert_rows, on};
 use portcullis_oauth::random_handle;
 
 use crate::attempt::{Numbered, Reason};
@@ -11,20 +11,11 @@ use crate::attempt::{Numbered, Reason};
 const SIZES: [usize; 5] = [16, 8, 4, 2, 1];
 
 /// The statement for each of the [`SIZES`].
-static STATEMENTS: LazyLock<[String; SIZES.len()]> = LazyLock::new(|| SIZES.map(statement));
+static STATEMENTS: LazyLock<[String; SIZES.len()]> =
+    LazyLock::new(|| SIZES.map(|rows| insert_rows("attempt_leg", COLUMNS, rows)));
 
-/// A statement of so many rows.
-fn statement(rows: usize) -> String {
-    const COLUMNS: &str =
-        "attempt, id, at, number, stage, outcome, reason, client_id, principal_id, stranger, trace_id, steps";
-    let width = COLUMNS.split(", ").count();
-    let row = |row: usize| {
-        let places: Vec<String> = (1..=width).map(|place| format!("${}", row * width + place)).collect();
-        format!("({})", places.join(", "))
-    };
-    let values: Vec<String> = (0..rows).map(row).collect();
-    format!("INSERT INTO attempt_leg ({COLUMNS}) VALUES {}", values.join(", "))
-}
+const COLUMNS: &str =
+    "attempt, id, at, number, stage, outcome, reason, client_id, principal_id, stranger, trace_id, steps";
 
 /// Writes legs in as few statements as their number allows.
 pub(crate) async fn insert(database: &Database, legs: &[Numbered]) -> Result<(), DatabaseError> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -44,7 +44,9 @@ pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: N
     if let Some(header) = &header {
         request.headers_mut().insert(REQUEST_ID, header.clone());
     }
-    forwarded::settle(&mut request, &edge.trusted_proxies);
+    let address = forwarded::settle(&mut request, &edge.trusted_proxies);
+    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let context = trace::Context { trace_id: id.clone(), address, user_agent: user_agent.map(str::to_owned) };
     let path = request.uri().path().to_owned();
     // Never the query, headers or body: codes, tokens and passwords travel there.
     let span = tracing::info_span!("request", id, method = %request.method(), path);
@@ -54,7 +56,7 @@ pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: N
         response
     }
     .instrument(span);
-    let mut response = trace::under(id.clone(), response).await;
+    let mut response = trace::under(context, response).await;
     if let Some(fault) = response.extensions().get::<Fault>().copied() {
         response = fault.answer(&path, &id);
     }

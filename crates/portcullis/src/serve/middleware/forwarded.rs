@@ -27,16 +27,18 @@ const CLAIMS: [HeaderName; 13] = [
     HeaderName::from_static("client-cert-chain"),
 ];
 
-/// Decides who the peer is, for [`Peer`] to read, and takes every claim about the connection away (R9700-4.13-1).
-pub(super) fn settle(request: &mut Request, trusted: &[Network]) {
+/// Decides who the peer is, for [`Peer`] to read, and takes every claim about the connection away (R9700-4.13-1). Gives the
+/// peer's whole address.
+pub(super) fn settle(request: &mut Request, trusted: &[Network]) -> Option<IpAddr> {
     let connection = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    if let Some(connection) = connection.filter(|_| !trusted.is_empty()) {
-        let client = client(connection, request.headers(), trusted);
+    let client = connection.map(|connection| client(connection, request.headers(), trusted));
+    if let Some(client) = client.filter(|_| !trusted.is_empty()) {
         request.extensions_mut().insert(Peer::from(client));
     }
     for name in CLAIMS {
         request.headers_mut().remove(name);
     }
+    client
 }
 
 /// The right-most hop that is not one of our proxies (A52): each proxy appends whom it heard from, so from the right

@@ -1,0 +1,63 @@
+//! The policy: who may do what through which connection, and how surely a person has to have agreed.
+//!
+//! Owns the language (Cedar with [our schema](SCHEMA)), the rules that nothing overrides, [`PolicySet::parse`] with its
+//! checks, the decision ([`decide`]), the question of lists ([`could_pass`]), [`explain`], the risk class of a tool
+//! ([`Risk::of`]) and trials of a policy ([`trial`]). No I/O: stores, versions, the audit and what is done with a
+//! decision are its callers'.
+//!
+//! # How approval is part of the language
+//!
+//! `context.assurance` says how surely a person agreed to this very call: 0 nobody, 1 the client says so, 2 the user in
+//! their own browser session, 3 a second person. The level that a call needs is the lowest at which the policies allow
+//! it. That makes sense only if more assurance never takes something away, so a policy in which it could is refused when
+//! it is parsed (see [`PolicySet::parse`]).
+//!
+//! # What goes wrong is a denial
+//!
+//! Cedar skips a policy whose evaluation fails, a `forbid` too. Here any such failure denies, under the rule
+//! `policy_error`. Where no policy permits, the rule `no_policy` denies.
+//!
+//! # Keeping verdicts
+//!
+//! [`could_pass`] depends on the policies and on its two arguments, nothing else. A caller that keeps its verdicts keys
+//! them by the policy's version, the principal with its groups and permissions, the client with what is known of it, the
+//! connection, whether the grant reaches it, and the tool with its pin, risk, approval level and blacklists: in practice
+//! by the version of the policy, the token's hash and the connection, dropped when the change feed names any of them.
+//! [`decide`] depends on arguments, time and network too; its verdicts are not to be kept.
+
+mod arguments;
+mod assurance;
+mod case;
+mod decision;
+mod explanation;
+mod facts;
+mod index;
+mod monotone;
+mod outlook;
+mod problem;
+mod risk;
+mod rule;
+mod set;
+mod syntax;
+pub mod trial;
+mod vocabulary;
+
+pub use arguments::Arguments;
+pub use assurance::Assurance;
+pub use case::{
+    Case, Circumstances, Client, Connection, Hints, Moment, Pin, Principal, PrincipalKind, Registration,
+    ServerKind, Subject, Target, Tool,
+};
+pub use decision::{Decision, could_pass, decide};
+pub use explanation::{Explanation, Part, explain};
+pub use problem::Problem;
+pub use risk::{Risk, words};
+pub use rule::{Effect, Origin, Rule};
+pub use set::PolicySet;
+
+/// The schema that every policy is checked against, as text.
+pub const SCHEMA: &str = include_str!("rules/schema.cedarschema");
+/// The rules that nothing overrides, as text.
+pub const BUILTIN: &str = include_str!("rules/builtin.cedar");
+/// What holds until a policy was activated, as text.
+pub const DEFAULT: &str = include_str!("rules/default.cedar");

@@ -1,0 +1,8 @@
+//! Stories of the policy, told through what the crate offers.
+
+mod decisions;
+mod examples;
+mod lists;
+mod monotone;
+mod parsing;
+mod world;

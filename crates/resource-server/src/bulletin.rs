@@ -1,0 +1,85 @@
+//! What open streams are told: that a connection's lists or a resource changed, or that somebody's rights did. What is
+//! missed is never lost: a list is asked for again, and rights are looked at every few seconds.
+
+use std::sync::Arc;
+
+use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener};
+use portcullis_oauth::{ConnectionId, PrincipalId};
+use tokio::sync::broadcast;
+
+use crate::offer::Kind;
+
+/// So much news waits for a slow reader; more makes it look for itself.
+const WAITING: usize = 256;
+
+/// One piece of news.
+#[derive(Clone, Debug)]
+pub(crate) enum News {
+    /// A connection offers something else; its owner, unless it is gone, and which lists, if that is known.
+    Lists(ConnectionId, Option<PrincipalId>, Option<Kind>),
+    /// A resource changed, under the upstream's own address.
+    Resource(ConnectionId, String),
+    /// Somebody may do more or less than before.
+    Rights,
+}
+
+/// Something that changed and is not understood yet.
+#[derive(Clone, Debug)]
+pub(crate) enum Raw {
+    /// A connection.
+    Connection(ConnectionId),
+    /// A user, by the principal.
+    User(PrincipalId),
+}
+
+/// The board. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Bulletin {
+    news: broadcast::Sender<News>,
+    raw: broadcast::Sender<Raw>,
+}
+
+impl Bulletin {
+    /// A board that `changes` writes on.
+    pub(crate) fn new(changes: &ChangeFeed) -> Self {
+        let board = Self { news: broadcast::channel(WAITING).0, raw: broadcast::channel(WAITING).0 };
+        changes.subscribe(Arc::new(Write(board.clone())));
+        board
+    }
+
+    /// Everything from now on.
+    pub(crate) fn read(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// What changed and somebody has to look at first.
+    pub(crate) fn raw(&self) -> broadcast::Receiver<Raw> {
+        self.raw.subscribe()
+    }
+
+    /// Tells.
+    pub(crate) fn tell(&self, news: News) {
+        // Nobody may be reading.
+        drop(self.news.send(news));
+    }
+}
+
+struct Write(Bulletin);
+
+impl ChangeListener for Write {
+    fn changed(&self, change: &Change) {
+        let subject = || change.subject.clone();
+        match change.kind {
+            ChangeKind::Connection => drop(self.0.raw.send(Raw::Connection(ConnectionId::from(subject())))),
+            ChangeKind::User => {
+                drop(self.0.raw.send(Raw::User(PrincipalId::from(subject()))));
+                self.0.tell(News::Rights);
+            }
+            _ => self.0.tell(News::Rights),
+        }
+    }
+
+    fn missed(&self) {
+        self.0.tell(News::Rights);
+    }
+}

@@ -1,0 +1,206 @@
+//! The line to the client while its request is worked on: what an upstream says meanwhile goes out on it, and what an
+//! upstream asks comes back on it, where the client's era has such questions. A line that nobody opened takes nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portcullis_oauth::{PublicUrl, SecretHash, random_handle};
+use portcullis_upstream::{Asked, BoxFuture, Events, Notification, RpcError};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::protocol::{Level, code};
+use crate::reach::Asking;
+use crate::relay::{Origin, Secrets, elicitation};
+
+/// So many messages wait for a client that reads slowly; what comes then is lost, as notifications may be.
+const WAITING: usize = 64;
+/// A person gets so long for an answer.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What a client answered: a result, or that there is none.
+type Reaction = Result<Box<RawValue>, RpcError>;
+
+/// Questions that nobody has answered, by the session that they were asked in and their id.
+type Open = HashMap<(SecretHash, String), oneshot::Sender<Reaction>>;
+
+/// Questions that clients were asked. Only the session that was asked can answer (T18).
+#[derive(Clone, Default)]
+pub(crate) struct Questions(Arc<Mutex<Open>>);
+
+impl Questions {
+    /// Takes an answer that a session's client posted. An answer to nothing is dropped.
+    pub(crate) fn answered(&self, session: &SecretHash, id: &str, reaction: Reaction) {
+        let waiting = self.open().remove(&(session.clone(), id.to_owned()));
+        // Who asked may have gone.
+        drop(waiting.map(|waiting| waiting.send(reaction)));
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question that is forgotten when nobody waits for it any more.
+struct Waiting<'a>(&'a Questions, (SecretHash, String));
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.open().remove(&self.1);
+    }
+}
+
+/// The line. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Line(Arc<Inner>);
+
+struct Inner {
+    out: mpsc::Sender<Value>,
+    /// Whether the client asked to be told of progress.
+    progress: bool,
+    /// Below this, log messages are not passed on; without it none or all, as the era has it.
+    level: Option<Level>,
+    asking: Asking,
+    session: Option<SecretHash>,
+    questions: Questions,
+    open: AtomicUsize,
+    heard: Mutex<Instant>,
+}
+
+/// What a client can take while it waits.
+pub(crate) struct Ability {
+    /// Whether it asked for progress.
+    pub(crate) progress: bool,
+    /// From which level on it wants log messages.
+    pub(crate) level: Option<Level>,
+    /// What it can be asked, and in which session the answer comes.
+    pub(crate) asking: Asking,
+    /// The session, in the era that has them.
+    pub(crate) session: Option<SecretHash>,
+}
+
+impl Line {
+    /// A line, and what comes out of it at the client's end.
+    pub(crate) fn open(ability: Ability, questions: Questions) -> (Self, mpsc::Receiver<Value>) {
+        let (out, client) = mpsc::channel(WAITING);
+        let Ability { progress, level, asking, session } = ability;
+        let (open, heard) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
+        (Self(Arc::new(Inner { out, progress, level, asking, session, questions, open, heard })), client)
+    }
+
+    /// What the client can be asked in the middle of its request.
+    pub(crate) fn asking(&self) -> Asking {
+        if self.0.session.is_some() { self.0.asking } else { Asking::NOTHING }
+    }
+
+    /// Whether questions are asked in the middle of a request, as in the era of sessions.
+    pub(crate) fn asks_in_between(&self) -> bool {
+        self.0.session.is_some()
+    }
+
+    /// What the client can be asked at all: in the stateless era at the end of a round.
+    pub(crate) fn able(&self) -> Asking {
+        self.0.asking
+    }
+
+    /// Since when nothing was heard from either end; nothing, while a person is thinking.
+    pub(crate) fn quiet_since(&self) -> Option<Instant> {
+        let heard = *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.0.open.load(Ordering::Relaxed) == 0).then_some(heard)
+    }
+
+    /// Asks the person behind the client, and waits for the answer.
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Reaction {
+        let Some(session) = self.0.session.clone() else { return Err(RpcError::method_not_found(method)) };
+        let id = random_handle("ask_");
+        let (answer, waiting) = oneshot::channel();
+        let key = (session, id.clone());
+        self.0.questions.open().insert(key.clone(), answer);
+        let _forgotten = Waiting(&self.0.questions, key);
+        let question = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let gone =
+            || RpcError { code: code::INTERNAL_ERROR, message: "nobody answered".to_owned(), data: None };
+        self.0.out.send(question).await.map_err(|_| gone())?;
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        let answered = tokio::time::timeout(PATIENCE, waiting).await;
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.stirs();
+        match answered {
+            Ok(Ok(reaction)) => reaction,
+            _ => Err(gone()),
+        }
+    }
+
+    fn say(&self, method: &str, params: &RawValue) {
+        let params: Value = serde_json::from_str(params.get()).unwrap_or_default();
+        // A client that does not read loses messages, and nothing else.
+        drop(self.0.out.try_send(json!({"jsonrpc": "2.0", "method": method, "params": params})));
+    }
+
+    fn stirs(&self) {
+        *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+/// One upstream's end of a line.
+pub(crate) struct End {
+    /// The line.
+    pub(crate) line: Line,
+    /// Whose end it is.
+    pub(crate) origin: Origin,
+    /// What must not go out on it.
+    pub(crate) secrets: Secrets,
+    /// Where no upstream may send anybody.
+    pub(crate) gateway: PublicUrl,
+}
+
+impl Events for End {
+    fn heard(&self, notification: Notification) {
+        self.line.stirs();
+        let Some(params) = notification.params else { return };
+        let wanted = match notification.method.as_str() {
+            "notifications/progress" => self.line.0.progress,
+            "notifications/message" => {
+                Level::of(&params).is_some_and(|level| Some(level) >= self.line.0.level)
+            }
+            _ => false,
+        };
+        if wanted {
+            self.line.say(&notification.method, &self.secrets.removed_from_raw(params));
+        }
+    }
+
+    fn asked(&self, asked: Asked) -> BoxFuture<'_, Reaction> {
+        Box::pin(async move {
+            if asked.method != "elicitation/create" {
+                return Err(RpcError::method_not_found(&asked.method));
+            }
+            self.elicit(asked.params).await
+        })
+    }
+}
+
+impl End {
+    /// Relays a question, if it is fit to be asked (T33).
+    async fn elicit(&self, params: Option<Box<RawValue>>) -> Reaction {
+        let params = params.and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
+        let params = self.secrets.removed_from_value(params);
+        let fit = elicitation::fit(params, self.line.asking(), (&self.origin, &self.gateway));
+        let refused = |why: elicitation::Unfit| RpcError {
+            code: code::INVALID_PARAMS,
+            message: format!("this question is not passed on: {why}"),
+            data: None,
+        };
+        self.line.ask("elicitation/create", fit.map_err(refused)?).await
+    }
+
+    /// Relays a question that came as the result of a round, and gives what the person answered.
+    pub(crate) async fn bridge(&self, params: Value) -> Reaction {
+        let raw = to_raw_value(&params).ok();
+        self.elicit(raw).await
+    }
+}

@@ -1,0 +1,160 @@
+//! Runs what was permitted in a task that the server owns, between its two lines in the paper trail: a client that goes away
+//! cancels the work in the era in which that means so, and never its note.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_audit::{Action, Outcome};
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::Form;
+use crate::errand::Dispatch;
+use crate::gateway::Inner;
+use crate::line::Line;
+use crate::pipeline::Caller;
+use crate::pipeline::answer::Answer;
+use crate::pipeline::case::Case;
+use crate::policy::Permitted;
+use crate::protocol::{Era, code, result};
+use crate::refusal::Refusal;
+use crate::relay::{self, Origin};
+use crate::reply::Reply;
+use crate::round::{self, Binding};
+use crate::upstream::{Answered, Failure};
+
+/// What is silent for longer is given up; progress and a person who is thinking are no silence.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// One call on its way.
+pub(super) struct Job {
+    pub(super) gateway: Arc<Inner>,
+    pub(super) case: Case,
+    pub(super) line: Line,
+    pub(super) form: Form,
+    pub(super) origin: Origin,
+    pub(super) binding: Binding,
+}
+
+impl Job {
+    /// Runs it to its end.
+    pub(super) async fn run(
+        self,
+        caller: &Caller,
+        permitted: Permitted<Dispatch>,
+    ) -> Result<Answer, Refusal> {
+        let cancelled = CancellationToken::new();
+        // HTTP26-15: in this era the client cancels by going away; HTTP25-13: in the other one it says so.
+        let _gone = (caller.era == Era::Stateless).then(|| cancelled.clone().drop_guard());
+        let id = self.case.id.as_ref().map(|id| id.as_value().to_string());
+        let entry = caller
+            .session
+            .as_ref()
+            .zip(id)
+            .map(|(session, id)| caller.gateway.underway.begin(session.id(), &id, cancelled.clone()));
+        let work = async move {
+            let _entry = entry;
+            self.noted(permitted, cancelled).await
+        };
+        let work = caller.gateway.tasks.spawn(work.in_current_span());
+        work.await.map_err(|error| Refusal::unavailable(&error))?
+    }
+
+    async fn noted(
+        self,
+        permitted: Permitted<Dispatch>,
+        cancelled: CancellationToken,
+    ) -> Result<Answer, Refusal> {
+        // No call without its line in the audit: what cannot be noted does not happen.
+        if self.case.action == Action::ToolCall {
+            let started = self.gateway.trail.record(self.case.event(self.case.now, Outcome::Started)).await;
+            started.map_err(|error| Refusal::unavailable(&error))?;
+        }
+        let outcome = tokio::select! {
+            outcome = self.gateway.upstreams.execute(permitted, &self.line, &self.origin) => self.answer(outcome),
+            () = silence(&self.line) => {
+                let text = format!("The tool took longer than {} seconds.", DEADLINE.as_secs());
+                Err(self.form.fail("tool_deadline", text))
+            }
+            () = cancelled.cancelled() => Err(self.form.fail("cancelled", "The request was cancelled.")),
+        };
+        Ok(self.end(outcome).await)
+    }
+
+    fn answer(&self, outcome: Result<Answered, Failure>) -> Result<Reply, Refusal> {
+        let answered = match outcome {
+            Ok(answered) => answered,
+            Err(failure) => return Err(self.failed(failure)),
+        };
+        let reply = relay::result(answered.reply, &self.origin, &answered.secrets)
+            .map_err(|relay::TooLarge| self.form.fail("result_size", "The result is larger than 1 MiB."))?;
+        if round::asks_back(&reply) {
+            let bound = (&self.binding, self.gateway.clock.now());
+            let page = self.gateway.registry.public_url();
+            let asked = self.gateway.rounds.relay(reply, bound, (self.line.able(), &self.origin, page));
+            let reply = asked.map_err(|why| {
+                let text = format!(
+                    "{}: the server asks something back that is not passed on: {why}.",
+                    self.origin.alias
+                );
+                self.form.fail("elicitation_refused", text)
+            })?;
+            return Ok(result::complete(self.case.era, reply));
+        }
+        Ok(if self.case.action == Action::ResourceRead {
+            result::private(self.case.era, reply)
+        } else {
+            result::complete(self.case.era, reply)
+        })
+    }
+
+    fn failed(&self, failure: Failure) -> Refusal {
+        match failure {
+            Failure::Told(text) => self.form.fail("tool_error", text),
+            Failure::Upstream(reason, text) => self.form.fail(reason, text),
+            Failure::Rpc { code, message, data } => {
+                let code = code::passed_on(code, self.case.era == Era::Stateless);
+                let refusal = Refusal::error("upstream_error", code, message);
+                match data {
+                    Some(data) => refusal.with_data(data),
+                    None => refusal,
+                }
+            }
+            // ASVS-16.5.1: a generic message and a trace id; the cause goes to the log
+            Failure::Inside(cause) => {
+                tracing::warn!(?cause, trace_id = self.case.trace.as_str(), "a tool failed inside");
+                let text = format!("The tool failed inside. Trace id: {}", self.case.trace.as_str());
+                self.form.fail("tool_failed", text)
+            }
+        }
+    }
+
+    /// Notes the end.
+    async fn end(&self, outcome: Result<Reply, Refusal>) -> Answer {
+        // Asked again: the request waited.
+        let now = self.gateway.clock.now();
+        let event = |outcome| self.case.event(now, outcome);
+        let (event, answer) = match outcome {
+            Ok(reply) if reply.is_error() => {
+                (event(Outcome::Failed).because("tool_error"), Answer::Result(reply))
+            }
+            Ok(reply) => (event(Outcome::Done), Answer::Result(reply)),
+            Err(failure) => (event(Outcome::Failed).because(failure.reason()), Answer::Failed(failure)),
+        };
+        self.gateway.trail.note(event.with(json!({"is_error": answer.is_error()}))).await;
+        answer
+    }
+}
+
+/// Comes back when nothing was heard for too long.
+async fn silence(line: &Line) {
+    loop {
+        let until = line.quiet_since().unwrap_or_else(Instant::now) + DEADLINE;
+        if until <= Instant::now() {
+            return;
+        }
+        sleep_until(until).await;
+    }
+}

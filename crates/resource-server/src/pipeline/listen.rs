@@ -1,0 +1,236 @@
+//! Streams of changes: `GET` in the era of sessions, `subscriptions/listen` in the stateless one. A stream tells of what its
+//! caller may see and of nothing else, and ends with the authorization that opened it (HTTP26-21, MCP-AUTH-8, T20).
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::response::Response;
+use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
+use portcullis_oauth::{Alias, ConnectionId, ScopeSet, Secret, Verifier};
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::time::interval;
+
+use super::exchange::{alive, event, stream};
+use super::list::reached;
+use super::{Caller, session};
+use crate::bulletin::News;
+use crate::envelope::Id;
+use crate::names;
+use crate::refusal::Refusal;
+
+/// So often a stream looks whether it may go on, and says that it is alive.
+const BEAT: Duration = Duration::from_secs(3);
+/// So many events wait for a client that reads slowly.
+const WAITING: usize = 64;
+/// What tells notifications of one stream from those of another (2026-07-28, "Subscriptions").
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// More resources are not watched by one stream.
+const RESOURCES: usize = 100;
+
+/// What a stream tells of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    kinds: Vec<&'static str>,
+    uris: Vec<String>,
+}
+
+impl Wanted {
+    /// Every list.
+    pub(super) fn lists() -> Self {
+        Self { kinds: LISTS.iter().map(|(capability, _)| *capability).collect(), uris: vec![] }
+    }
+
+    /// What a filter asks for.
+    pub(crate) fn read(filter: &Map<String, Value>) -> Self {
+        let wants = |member: &str| filter.get(member) == Some(&Value::Bool(true));
+        let kinds =
+            LISTS.iter().filter(|(_, member)| wants(member)).map(|(capability, _)| *capability).collect();
+        let uris = filter.get("resourceSubscriptions").and_then(Value::as_array);
+        let uris = uris.into_iter().flatten().filter_map(Value::as_str).take(RESOURCES).map(str::to_owned);
+        Self { kinds, uris: uris.collect() }
+    }
+
+    /// Every scope that is needed to hear of it.
+    pub(crate) fn scope(&self) -> ScopeSet {
+        let resources = self.kinds.contains(&"resources") || !self.uris.is_empty();
+        let tools = self.kinds.iter().any(|kind| *kind != "resources");
+        let needed = [(tools, TOOLS_READ), (resources, RESOURCES_READ)];
+        needed.into_iter().filter(|(needed, _)| *needed).map(|(_, scope)| scope).collect()
+    }
+
+    /// The same without what a token does not cover.
+    fn covered(mut self, held: &ScopeSet) -> Self {
+        self.kinds
+            .retain(|kind| held.contains(if *kind == "resources" { RESOURCES_READ } else { TOOLS_READ }));
+        self
+    }
+
+    /// The filter that is honoured.
+    fn honoured(&self) -> Value {
+        let mut filter = Map::new();
+        for (capability, member) in LISTS {
+            if self.kinds.contains(&capability) {
+                filter.insert(member.to_owned(), Value::Bool(true));
+            }
+        }
+        if !self.uris.is_empty() {
+            filter.insert("resourceSubscriptions".to_owned(), json!(self.uris));
+        }
+        Value::Object(filter)
+    }
+}
+
+/// The lists by their capability, and the member of a filter that asks for them.
+const LISTS: [(&str, &str); 3] =
+    [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")];
+
+/// Whose authorization a stream lives by.
+pub(super) struct Licence {
+    /// The token, to be looked at again.
+    pub(super) token: Secret,
+    /// The id of the request, in the era that has one.
+    pub(super) id: Option<Id>,
+}
+
+/// Opens a stream.
+pub(super) async fn open(caller: Caller, wanted: Wanted, licence: Licence) -> Result<Response, Refusal> {
+    let news = caller.gateway.bulletin.read();
+    let wanted = wanted.covered(&caller.bearer.effective_scope());
+    let known = reached(&caller).await?;
+    let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
+    let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
+    let (events, body) = mpsc::channel(WAITING);
+    let teller = Teller { caller: caller.clone(), wanted, licence, known, events };
+    caller.gateway.streams.spawn(teller.tell(news, watched));
+    Ok(stream(body))
+}
+
+/// Tells one client.
+struct Teller {
+    caller: Caller,
+    wanted: Wanted,
+    licence: Licence,
+    known: HashMap<ConnectionId, Alias>,
+    events: mpsc::Sender<Result<Bytes, Infallible>>,
+}
+
+/// The client has gone, or may not hear more.
+struct Over;
+
+impl Teller {
+    async fn tell(
+        mut self,
+        mut news: tokio::sync::broadcast::Receiver<News>,
+        watched: Vec<crate::upstream::Watch>,
+    ) {
+        if let Some(id) = &self.licence.id {
+            let acknowledged = message(
+                "notifications/subscriptions/acknowledged",
+                &json!({"notifications": self.wanted.honoured(), "_meta": {SUBSCRIPTION: id.as_value()}}),
+            );
+            if self.events.send(Ok(event(&acknowledged))).await.is_err() {
+                return;
+            }
+        }
+        let closing = self.caller.gateway.closing.clone();
+        let mut beat = interval(BEAT);
+        beat.tick().await;
+        loop {
+            let went_on = tokio::select! {
+                () = self.events.closed() => return,
+                () = closing.cancelled() => return,
+                heard = news.recv() => match heard {
+                    Ok(piece) => self.about(piece).await,
+                    Err(RecvError::Lagged(_)) => self.everything().await,
+                    Err(RecvError::Closed) => return,
+                },
+                _ = beat.tick() => self.still_allowed().await,
+            };
+            if went_on.is_err() {
+                break;
+            }
+        }
+        drop(watched);
+    }
+
+    async fn about(&mut self, piece: News) -> Result<(), Over> {
+        match piece {
+            News::Rights => self.still_allowed().await,
+            News::Lists(connection, owner, kind) => {
+                if !self.concerns(&connection, owner.as_ref()).await {
+                    return Ok(());
+                }
+                match kind {
+                    Some(kind) => self.changed(kind.capability()).await,
+                    None => self.everything().await,
+                }
+            }
+            News::Resource(connection, uri) => {
+                let Some(alias) = self.known.get(&connection) else { return Ok(()) };
+                let own = self.caller.resource.alias.is_some();
+                let uri = if own { uri } else { names::wrap_uri(alias, &uri) };
+                if self.wanted.uris.contains(&uri) {
+                    return self.say("notifications/resources/updated", json!({"uri": uri})).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a connection is one that this caller's lists show, or showed.
+    async fn concerns(
+        &mut self,
+        connection: &ConnectionId,
+        owner: Option<&portcullis_oauth::PrincipalId>,
+    ) -> bool {
+        let before = self.known.contains_key(connection);
+        let own = owner.is_none_or(|owner| *owner == self.caller.bearer.principal().id);
+        if !own || !before && owner.is_none() {
+            return before;
+        }
+        let now = reached(&self.caller).await.unwrap_or_default();
+        self.known = now.into_iter().map(|connection| (connection.id, connection.alias)).collect();
+        before || self.known.contains_key(connection)
+    }
+
+    async fn everything(&self) -> Result<(), Over> {
+        for (capability, _) in LISTS {
+            self.changed(capability).await?;
+        }
+        Ok(())
+    }
+
+    async fn changed(&self, capability: &'static str) -> Result<(), Over> {
+        if !self.wanted.kinds.contains(&capability) {
+            return Ok(());
+        }
+        self.say(&format!("notifications/{capability}/list_changed"), json!({})).await
+    }
+
+    async fn say(&self, method: &str, mut params: Value) -> Result<(), Over> {
+        if let Some(id) = &self.licence.id {
+            params["_meta"][SUBSCRIPTION] = id.as_value().clone();
+        }
+        self.events.send(Ok(event(&message(method, &params)))).await.map_err(|_| Over)
+    }
+
+    /// The token is live, and the session, if there is one; else the stream ends.
+    async fn still_allowed(&self) -> Result<(), Over> {
+        let gateway = &self.caller.gateway;
+        let now = gateway.clock.now();
+        let resource = &self.caller.resource.uri;
+        gateway.bearers.verify(&self.licence.token, resource, now).await.map_err(|_| Over)?;
+        if let Some(session) = &self.caller.session {
+            session::still(&self.caller, session, now).await.map_err(|_| Over)?;
+        }
+        self.events.send(Ok(alive())).await.map_err(|_| Over)
+    }
+}
+
+fn message(method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "method": method, "params": params})
+}

@@ -1,0 +1,346 @@
+//! From a connection to everything that is needed to reach its server: the catalogue's entry, what its owner filled in, and
+//! its credentials. Owns no table; what it remembers is forgotten when the connection or the server changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener, DatabaseError};
+use portcullis_oauth::{BoxFuture, ConnectionId, Secret};
+use portcullis_upstream::{Endpoint, Headers, HttpTarget, Program, Revision, Transport};
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::catalogue::{AuthKind, Filled, Server, ServerKind, Servers};
+use crate::connections::Connection;
+use crate::credentials::{CredentialError, Credentials, field};
+use crate::relay::Secrets;
+
+/// Where a command is looked for, unless its template says otherwise.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// So many connections are remembered.
+const CAPACITY: u64 = 10_000;
+
+/// Where the access tokens of connections come from that sign in by OAuth.
+pub trait AccessTokens: Send + Sync {
+    /// A token that is good now, refreshed if need be.
+    fn token<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Result<Secret, NoToken>>;
+
+    /// The server refused `token`. `Ok`: there is another by now, with which the request may be tried once more.
+    fn refused<'a>(
+        &'a self,
+        connection: &'a Connection,
+        token: &'a Secret,
+    ) -> BoxFuture<'a, Result<(), NoToken>>;
+
+    /// The server wants more permissions, as this challenge says. The answer tells whom to turn to.
+    fn insufficient<'a>(&'a self, connection: &'a Connection, challenge: &'a str) -> BoxFuture<'a, NoToken>;
+}
+
+/// Why there is no access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoToken {
+    /// Its owner has to sign in again; a code and words for them.
+    NeedsOwner(&'static str, String),
+    /// Another time it may work; words for the caller.
+    Later(String),
+}
+
+/// Why a connection cannot be reached.
+#[derive(Debug)]
+pub(crate) enum Unreached {
+    /// Its owner has to do something; a code and words for them.
+    NeedsOwner(&'static str, String),
+    /// Another time it may work; words for the caller.
+    Later(String),
+    /// Something inside.
+    Inside(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<NoToken> for Unreached {
+    fn from(why: NoToken) -> Self {
+        match why {
+            NoToken::NeedsOwner(code, words) => Self::NeedsOwner(code, words),
+            NoToken::Later(words) => Self::Later(words),
+        }
+    }
+}
+
+/// What reaches a server, and what must not come back from there.
+#[derive(Clone, Debug)]
+pub(crate) struct Reached {
+    /// For the pool.
+    pub(crate) endpoint: Endpoint,
+    /// Every secret in it.
+    pub(crate) secrets: Secrets,
+    /// The access token among them, which can be had anew without the connection's owner.
+    pub(crate) token: Option<Secret>,
+}
+
+/// What the person behind a caller can be asked. Servers are told, so that a session that may ask is another one than a
+/// session that may not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asking {
+    /// By forms.
+    pub(crate) forms: bool,
+    /// By addresses to open.
+    pub(crate) urls: bool,
+}
+
+impl Asking {
+    /// Nobody would answer.
+    pub(crate) const NOTHING: Self = Self { forms: false, urls: false };
+    /// What a child is told, which is one for its connection, whoever calls.
+    const CHILD: Self = Self { forms: true, urls: false };
+
+    /// What a client declares: an elicitation without modes is one by forms (ELIC-2).
+    pub(crate) fn declared(capabilities: &Value) -> Self {
+        let Some(modes) = capabilities.get("elicitation").and_then(Value::as_object) else {
+            return Self::NOTHING;
+        };
+        let urls = modes.contains_key("url");
+        Self { forms: modes.contains_key("form") || !urls, urls }
+    }
+
+    /// The capabilities that say so.
+    pub(crate) fn capabilities(self) -> Value {
+        match (self.forms, self.urls) {
+            (false, false) => json!({}),
+            (true, false) => json!({"elicitation": {}}),
+            (true, true) => json!({"elicitation": {"form": {}, "url": {}}}),
+            (false, true) => json!({"elicitation": {"url": {}}}),
+        }
+    }
+
+    const fn letter(self) -> char {
+        match (self.forms, self.urls) {
+            (false, false) => 'n',
+            (true, false) => 'f',
+            (true, true) => 'b',
+            (false, true) => 'u',
+        }
+    }
+}
+
+/// Finds the way. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    servers: Servers,
+    credentials: Credentials,
+    tokens: Option<Arc<dyn AccessTokens>>,
+    known: Cache<ConnectionId, Arc<(i64, Known)>>,
+    catalogue: Cache<String, Option<Arc<Server>>>,
+    changes: ChangeFeed,
+}
+
+/// What is the same for every request with one version of the credentials.
+struct Known {
+    transport: Transport,
+    headers: Headers,
+    secrets: Secrets,
+}
+
+impl Reach {
+    /// The way to the servers of `servers` with what `credentials` holds.
+    pub(crate) fn new(
+        servers: Servers,
+        credentials: Credentials,
+        tokens: Option<Arc<dyn AccessTokens>>,
+        changes: ChangeFeed,
+    ) -> Self {
+        let (known, catalogue) = (Cache::new(CAPACITY), Cache::new(CAPACITY));
+        changes.subscribe(Arc::new(Forget { known: known.clone(), catalogue: catalogue.clone() }));
+        Self { servers, credentials, tokens, known, catalogue, changes }
+    }
+
+    /// The catalogue's entry for a connection's server; `None` when it was taken from it.
+    pub(crate) async fn server(&self, connection: &Connection) -> Result<Option<Arc<Server>>, DatabaseError> {
+        self.stay_timely();
+        if let Some(known) = self.catalogue.get(&connection.server) {
+            return Ok(known);
+        }
+        let stamp = self.changes.stamp();
+        let found = self.servers.find(&connection.server).await?.map(Arc::new);
+        self.catalogue.insert(connection.server.clone(), found.clone());
+        if !self.changes.is_current(stamp) {
+            self.catalogue.invalidate(&connection.server);
+        }
+        Ok(found)
+    }
+
+    /// The way to the server of `connection`, for a caller who can be asked so.
+    pub(crate) async fn endpoint(
+        &self,
+        connection: &Connection,
+        asking: Asking,
+    ) -> Result<Reached, Unreached> {
+        let server = self.server(connection).await.map_err(inside)?;
+        let server = server.ok_or_else(|| {
+            Unreached::NeedsOwner("server_removed", "The server was removed from the catalogue.".to_owned())
+        })?;
+        let known = self.known(connection, &server).await?;
+        let (mut headers, mut secrets) = (known.1.headers.clone(), known.1.secrets.clone());
+        let mut token = None;
+        if connection.auth == AuthKind::OAuth {
+            let fresh = self.tokens()?.token(connection).await?;
+            let value = Zeroizing::new(format!("Bearer {}", fresh.expose()));
+            secrets.add(fresh.expose());
+            headers.add("authorization", value).map_err(inside)?;
+            token = Some(fresh);
+        }
+        let asking = if matches!(known.1.transport, Transport::Stdio(_)) { Asking::CHILD } else { asking };
+        let key = format!("{}/{}/{}", connection.id, connection.credential_version, asking.letter());
+        let endpoint = Endpoint {
+            key,
+            transport: known.1.transport.clone(),
+            headers,
+            capabilities: to_raw_value(&asking.capabilities()).map_err(inside)?,
+            remembered: connection.revision.as_deref().and_then(Revision::parse),
+        };
+        Ok(Reached { endpoint, secrets, token })
+    }
+
+    /// The server refused an access token. `Ok`: the request may be tried once more with another.
+    pub(crate) async fn refused(&self, connection: &Connection, token: &Secret) -> Result<(), Unreached> {
+        Ok(self.tokens()?.refused(connection, token).await?)
+    }
+
+    /// The server wants more permissions than an access token was given.
+    pub(crate) async fn insufficient(&self, connection: &Connection, challenge: &str) -> Unreached {
+        match self.tokens() {
+            Ok(tokens) => tokens.insufficient(connection, challenge).await.into(),
+            Err(why) => why,
+        }
+    }
+
+    fn tokens(&self) -> Result<&dyn AccessTokens, Unreached> {
+        self.tokens.as_deref().ok_or_else(|| {
+            let words = "Signing in there is not possible with this server.".to_owned();
+            Unreached::NeedsOwner("sign_in_unavailable", words)
+        })
+    }
+
+    async fn known(&self, connection: &Connection, server: &Server) -> Result<Arc<(i64, Known)>, Unreached> {
+        let version = connection.credential_version;
+        if let Some(known) = self.known.get(&connection.id).filter(|known| known.0 == version) {
+            return Ok(known);
+        }
+        let stamp = self.changes.stamp();
+        let stored =
+            self.credentials.all(&connection.id).await.map_err(|error: CredentialError| inside(error))?;
+        let known = Arc::new((version, Known::read(connection, server, &stored)?));
+        self.known.insert(connection.id.clone(), Arc::clone(&known));
+        if !self.changes.is_current(stamp) {
+            self.known.invalidate(&connection.id);
+        }
+        Ok(known)
+    }
+
+    fn stay_timely(&self) {
+        if !self.changes.is_timely() {
+            self.known.invalidate_all();
+            self.catalogue.invalidate_all();
+        }
+    }
+}
+
+impl Known {
+    fn read(
+        connection: &Connection,
+        server: &Server,
+        stored: &BTreeMap<String, Secret>,
+    ) -> Result<Self, Unreached> {
+        let missing = |_| {
+            let words = "A credential is missing or cannot be used. Enter it again.".to_owned();
+            Unreached::NeedsOwner("credential_missing", words)
+        };
+        let mut secrets = Secrets::default();
+        for secret in stored.values() {
+            secrets.add(secret.expose());
+        }
+        let parameters = stored.iter().filter_map(|(name, secret)| {
+            let name = name.strip_prefix(field::PARAMETER)?;
+            Some((name.to_owned(), Zeroizing::new(secret.expose().to_owned())))
+        });
+        let filled = server.fill(&connection.settings, &parameters.collect()).map_err(|error| {
+            Unreached::NeedsOwner(
+                "settings_incomplete",
+                format!("What the server asks for is incomplete: {error}."),
+            )
+        })?;
+        let mut headers = Headers::default();
+        for (name, value) in &filled.headers {
+            headers.add(name, value.clone()).map_err(|error| missing(error.to_string()))?;
+        }
+        let held = |name| stored.get(name).ok_or(()).map_err(|()| missing(String::new()));
+        match connection.auth {
+            AuthKind::None | AuthKind::OAuth => {}
+            AuthKind::Header => {
+                let value = Zeroizing::new(server.header.fill(held(field::HEADER)?.expose()));
+                secrets.add(&value);
+                headers.add(&server.header.name, value).map_err(|error| missing(error.to_string()))?;
+            }
+            AuthKind::Basic => {
+                let value = basic(held(field::USER)?, held(field::PASSWORD)?);
+                secrets.add(value.trim_start_matches("Basic "));
+                headers.add("authorization", value).map_err(|error| missing(error.to_string()))?;
+            }
+        }
+        Ok(Self { transport: transport(server, filled)?, headers, secrets })
+    }
+}
+
+/// RFC 7617: the user name holds no colon, which those who store it see to.
+fn basic(user: &Secret, password: &Secret) -> Zeroizing<String> {
+    use base64::Engine;
+    let pair = Zeroizing::new(format!("{}:{}", user.expose(), password.expose()));
+    Zeroizing::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair.as_bytes())))
+}
+
+fn transport(server: &Server, filled: Filled) -> Result<Transport, Unreached> {
+    match &server.kind {
+        ServerKind::Http { url, legacy_sse } => Ok(Transport::Http(HttpTarget {
+            url: url.clone(),
+            private_network: server.private_network,
+            legacy_sse: *legacy_sse,
+        })),
+        ServerKind::Stdio(template) => {
+            let arguments = filled.arguments.iter().map(|argument| argument.to_string()).collect();
+            let mut environment = filled.environment;
+            if !environment.iter().any(|(name, _)| name == "PATH") {
+                environment.push(("PATH".to_owned(), Zeroizing::new(PATH.to_owned())));
+            }
+            Ok(Transport::Stdio(Program { command: template.command.clone(), arguments, environment }))
+        }
+        ServerKind::Sandbox => Err(inside("the sandbox is reached from within")),
+    }
+}
+
+fn inside(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Unreached {
+    Unreached::Inside(cause.into())
+}
+
+/// Forgets what was read for a connection or a server that changed.
+struct Forget {
+    known: Cache<ConnectionId, Arc<(i64, Known)>>,
+    catalogue: Cache<String, Option<Arc<Server>>>,
+}
+
+impl ChangeListener for Forget {
+    fn changed(&self, change: &Change) {
+        match change.kind {
+            ChangeKind::Connection => self.known.invalidate(&ConnectionId::from(change.subject.clone())),
+            ChangeKind::Server => {
+                self.catalogue.invalidate(&change.subject);
+                self.known.invalidate_all();
+            }
+            _ => {}
+        }
+    }
+
+    fn missed(&self) {
+        self.known.invalidate_all();
+        self.catalogue.invalidate_all();
+    }
+}

@@ -1,0 +1,222 @@
+//! What an upstream may ask the person behind the client. A form or an address to open, and neither may be a trap: no
+//! secrets by form, no address of our own or of a private network, and always with the connection's name before the words,
+//! so that nothing of it can pass for a question of the gateway's (T33, ELIC-1, ELIC-2, ELIC-7).
+
+use portcullis_oauth::PublicUrl;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::Origin;
+use super::links::leads_astray;
+use crate::reach::Asking;
+use crate::words::words;
+
+/// Longer questions are cut, in characters.
+const LONGEST: usize = 2_000;
+/// More fields are no form that anybody fills in.
+const FIELDS: usize = 50;
+/// What is a secret wherever it stands in a word.
+const SECRET: [&str; 11] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "credential",
+    "creditcard",
+    "cardnumber",
+];
+/// What is a secret as a word, or at the end of one.
+const SECRET_WORDS: [&str; 7] = ["token", "tokens", "pin", "otp", "cvv", "cvc", "pwd"];
+
+/// Why a question is not passed on; the texts are for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfit {
+    /// It asks for a secret.
+    #[error("it asks for a password, a token or the like in a form")]
+    Secret,
+    /// It leads where no upstream may send anybody.
+    #[error("it would open an address that no server may send anybody to")]
+    Address,
+    /// It is no question.
+    #[error("its question cannot be understood")]
+    Shape,
+    /// The client cannot ask its user so.
+    #[error("it wants to ask its user something, and this client cannot do that")]
+    Unable,
+}
+
+/// Makes a question fit to be asked.
+pub(crate) fn fit(
+    params: Value,
+    asking: Asking,
+    (origin, gateway): (&Origin, &PublicUrl),
+) -> Result<Value, Unfit> {
+    let Value::Object(mut params) = params else { return Err(Unfit::Shape) };
+    let message = params.get("message").and_then(Value::as_str).ok_or(Unfit::Shape)?.to_owned();
+    match params.get("mode").map_or(Some("form"), Value::as_str) {
+        Some("form") if asking.forms => form(&params, &message)?,
+        Some("url") if asking.urls => address(&params, gateway)?,
+        Some("form" | "url") => return Err(Unfit::Unable),
+        _ => return Err(Unfit::Shape),
+    }
+    let shown = visible(&message).chars().take(LONGEST).collect::<String>();
+    params.insert("message".to_owned(), Value::from(format!("{}: {shown}", origin.alias)));
+    Ok(Value::Object(params))
+}
+
+/// ELIC-7: one level of plain fields.
+fn form(params: &Map<String, Value>, message: &str) -> Result<(), Unfit> {
+    let schema = params.get("requestedSchema").and_then(Value::as_object).ok_or(Unfit::Shape)?;
+    let empty = Map::new();
+    let fields = schema.get("properties").map_or(Some(&empty), Value::as_object).ok_or(Unfit::Shape)?;
+    if fields.len() > FIELDS || !fields.values().all(is_plain) {
+        return Err(Unfit::Shape);
+    }
+    let texts = fields.iter().flat_map(|(name, field)| {
+        let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
+        [name.as_str(), text("title"), text("description")]
+    });
+    if texts.chain([message]).any(speaks_of_a_secret) { Err(Unfit::Secret) } else { Ok(()) }
+}
+
+fn is_plain(field: &Value) -> bool {
+    match field.get("type").and_then(Value::as_str) {
+        Some("string" | "number" | "integer" | "boolean") => true,
+        Some("array") => {
+            let nested = ["object", "array"];
+            field.get("items").is_some_and(|items| {
+                items.get("type").and_then(Value::as_str).is_none_or(|kind| !nested.contains(&kind))
+                    && items.get("properties").is_none()
+            })
+        }
+        // A choice may come without a type.
+        None => field.get("enum").is_some() || field.get("oneOf").is_some(),
+        Some(_) => false,
+    }
+}
+
+fn speaks_of_a_secret(text: &str) -> bool {
+    let words = words(text);
+    let joined = words.concat();
+    SECRET.iter().any(|secret| joined.contains(secret))
+        || words.iter().any(|word| {
+            SECRET_WORDS.contains(&word.as_str()) || word.ends_with("token") || word.ends_with("tokens")
+        })
+}
+
+/// An address that a person may be sent to: of the web, of somebody else, and not in a private network.
+fn address(params: &Map<String, Value>, gateway: &PublicUrl) -> Result<(), Unfit> {
+    let text = params.get("url").and_then(Value::as_str).ok_or(Unfit::Shape)?;
+    let url = Url::parse(text).map_err(|_| Unfit::Address)?;
+    let own = Url::parse(gateway.as_str()).map_err(|_| Unfit::Address)?;
+    // Whatever the port or the scheme: nobody tells them apart in a link.
+    let ours = url.host_str().map(|host| host.trim_end_matches('.')) == own.host_str();
+    let named = !url.username().is_empty() || url.password().is_some();
+    if url.scheme() != "https" || ours || named || leads_astray(text) { Err(Unfit::Address) } else { Ok(()) }
+}
+
+/// A text without what is not seen: controls, marks of direction, zero widths and tags.
+fn visible(text: &str) -> String {
+    let hidden = |c: &char| {
+        c.is_control() && *c != '\n'
+            || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || matches!(*c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    text.chars().filter(|c| !hidden(c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_oauth::Alias;
+    use serde_json::json;
+
+    use super::*;
+
+    const FORMS: Asking = Asking { forms: true, urls: false };
+    const BOTH: Asking = Asking { forms: true, urls: true };
+
+    fn asked(params: Value, asking: Asking) -> Result<Value, Unfit> {
+        let origin = Origin { alias: Alias::parse("shop").unwrap(), own: true };
+        fit(params, asking, (&origin, &PublicUrl::parse("https://gate.example").unwrap()))
+    }
+
+    fn form_of(fields: &Value) -> Value {
+        json!({"message": "Tell me", "requestedSchema": {"type": "object", "properties": fields}})
+    }
+
+    fn link(url: &str) -> Value {
+        json!({"mode": "url", "url": url, "elicitationId": "x", "message": "Open it"})
+    }
+
+    /// T33, ELIC-1
+    #[test]
+    fn no_form_asks_for_a_secret() {
+        let text = json!({"type": "string"});
+        for name in [
+            "password",
+            "userPassword",
+            "API_KEY",
+            "access-token",
+            "githubtoken",
+            "PIN",
+            "client_secret",
+            "ｐａｓｓｗｏｒｄ",
+        ] {
+            assert_eq!(asked(form_of(&json!({name: text})), FORMS), Err(Unfit::Secret), "{name}");
+        }
+        for about in ["title", "description"] {
+            let field = json!({"value": {"type": "string", about: "Your pass-word, please"}});
+            assert_eq!(asked(form_of(&field), FORMS), Err(Unfit::Secret));
+        }
+        let hidden = json!({"message": "Your token?", "requestedSchema": {"properties": {"x": text}}});
+        assert_eq!(asked(hidden, FORMS), Err(Unfit::Secret));
+    }
+
+    /// T33: it bears the connection's name, and nothing in it is hidden
+    #[test]
+    fn a_question_says_who_asks() {
+        let mut question =
+            form_of(&json!({"size": {"type": "string", "enum": ["S", "M"]}, "gift": {"type": "boolean"}}));
+        question["message"] = json!("Which\u{202e} size\u{e0041}?");
+        let fit = asked(question.clone(), FORMS).unwrap();
+        assert_eq!(fit["message"], "shop: Which size?");
+        assert_eq!(fit["requestedSchema"], question["requestedSchema"]);
+    }
+
+    /// ELIC-2, ELIC-7
+    #[test]
+    fn only_what_the_client_can_ask_is_asked() {
+        let plain = form_of(&json!({"a": {"type": "integer"}}));
+        assert_eq!(asked(plain, Asking::NOTHING), Err(Unfit::Unable));
+        assert_eq!(asked(link("https://shop.example/pay"), FORMS), Err(Unfit::Unable));
+        assert!(asked(link("https://shop.example/pay"), BOTH).is_ok());
+        let nested = form_of(&json!({"a": {"type": "object", "properties": {}}}));
+        assert_eq!(asked(nested, FORMS), Err(Unfit::Shape));
+        let rows = form_of(&json!({"a": {"type": "array", "items": {"type": "object"}}}));
+        assert_eq!(asked(rows, FORMS), Err(Unfit::Shape));
+    }
+
+    /// T33, SBP-8
+    #[test]
+    fn an_address_is_of_the_web_and_of_somebody_else() {
+        for url in [
+            "https://gate.example/approvals/1",
+            "https://GATE.example:8443/x",
+            "https://gate.example./",
+            "http://shop.example/",
+            "https://127.0.0.1/",
+            "https://10.1.2.3/",
+            "https://wiki.internal/",
+            "javascript:alert(1)",
+            "file:///x",
+            "https://gate.example@shop.example/",
+            "nonsense",
+        ] {
+            assert_eq!(asked(link(url), BOTH), Err(Unfit::Address), "{url}");
+        }
+    }
+}

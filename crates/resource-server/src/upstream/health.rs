@@ -1,0 +1,109 @@
+//! How a connection stands, learned from real traffic: a refused credential is told to its owner at once, a server that
+//! fails again and again makes its connection degraded, and an answer makes it active again. Each change is audited by the
+//! store that keeps it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use moka::sync::Cache;
+use portcullis_database::DatabaseError;
+use portcullis_oauth::ConnectionId;
+use portcullis_upstream::Failure;
+
+use crate::connections::{Connection, ConnectionStatus, Connections, Standing};
+
+/// So many failures in a row are more than a bad moment.
+const FAILURES: u32 = 3;
+/// So many connections are watched.
+const CAPACITY: u64 = 20_000;
+
+/// Watches. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Health {
+    connections: Connections,
+    failures: Cache<ConnectionId, Arc<AtomicU32>>,
+}
+
+impl Health {
+    /// Keeps what it learns in `connections`.
+    pub(super) fn new(connections: Connections) -> Self {
+        Self { connections, failures: Cache::new(CAPACITY) }
+    }
+
+    /// The server answered with the credentials of this connection.
+    pub(super) async fn well(&self, connection: &Connection) {
+        if self.failures.contains_key(&connection.id) {
+            self.failures.invalidate(&connection.id);
+        }
+        if connection.status == ConnectionStatus::Active {
+            self.used(connection).await;
+        } else {
+            self.stands(connection, &Standing::active()).await;
+        }
+    }
+
+    /// It did not.
+    pub(super) async fn failed(&self, connection: &Connection, failure: &Failure) {
+        match failure {
+            Failure::Unauthorized { .. } => {
+                let words =
+                    "The server no longer accepts what this connection signs in with. Enter it again.";
+                self.stands(connection, &Standing::reauth_required(failure.as_str(), words)).await;
+            }
+            Failure::InsufficientScope { .. } => {
+                let words =
+                    "The server wants more permissions than this connection was given. Authorise it again.";
+                self.stands(connection, &Standing::reauth_required(failure.as_str(), words)).await;
+            }
+            // Those say nothing of the server's health: it answered, or it was not asked.
+            Failure::Rpc(_)
+            | Failure::Forbidden
+            | Failure::Overloaded { .. }
+            | Failure::Busy
+            | Failure::Ended => {}
+            failure => {
+                let count = self.failures.get_with_by_ref(&connection.id, Arc::default);
+                if count.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
+                    self.stands(connection, &Standing::degraded(failure.as_str(), format!("{failure}.")))
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// What its owner has to do was found out before the server was asked.
+    pub(super) async fn needs_owner(&self, connection: &Connection, code: &'static str, words: &str) {
+        self.stands(connection, &Standing::reauth_required(code, words)).await;
+    }
+
+    /// The connection of this identifier, as it is now.
+    pub(super) async fn find(&self, id: &ConnectionId) -> Result<Option<Connection>, DatabaseError> {
+        self.connections.get(id).await
+    }
+
+    /// A connection as it is now; `None` when it is switched off or gone.
+    pub(super) async fn current(&self, connection: &Connection) -> Option<Connection> {
+        let found = self.find(&connection.id).await.ok().flatten();
+        found.filter(|connection| connection.status != ConnectionStatus::Disabled)
+    }
+
+    /// It was tried out just now, and its server spoke this revision.
+    pub(super) async fn tested(&self, connection: &Connection, revision: Option<&str>) {
+        if let Err(error) = self.connections.note_test(connection, revision).await {
+            tracing::warn!(cause = ?error, "that a connection was tried out could not be noted");
+        }
+    }
+
+    /// Notes how it stands.
+    pub(super) async fn stands(&self, connection: &Connection, standing: &Standing) {
+        if let Err(error) = self.connections.set_status(connection, standing).await {
+            tracing::warn!(cause = ?error, "how a connection stands could not be noted");
+        }
+    }
+
+    async fn used(&self, connection: &Connection) {
+        if let Err(error) = self.connections.note_use(connection).await {
+            tracing::warn!(cause = ?error, "that a connection was used could not be noted");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Upstream servers behind the gateway: what they offer and answer arrives as they wrote it, what must not arrive does not,
+//! and one that fails harms no other.
+
+use std::collections::BTreeMap;
+
+use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
+use portcullis_database::both_engines;
+use portcullis_database::testing::sqlite;
+use portcullis_resource_server::catalogue::NewTools;
+use portcullis_resource_server::oauth::Clock;
+use portcullis_resource_server::{Connection, ConnectionStatus, Connections};
+use portcullis_upstream_fixture::Upstream;
+use serde_json::{Value, json};
+
+async fn ask(stage: &Stage, token: &Token, path: &str, (method, params): (&str, Value)) -> Answer {
+    Draft::modern(path, method, params).bearing(token).at(stage).await
+}
+
+fn keys<'a>(answer: &'a Answer, list: &str, key: &str) -> Vec<&'a str> {
+    let all = answer.body["result"][list].as_array().unwrap();
+    all.iter().map(|entry| entry[key].as_str().unwrap()).collect()
+}
+
+both_engines! {
+    /// TOOL-9, HTTP26-20: tools, prompts, resources and templates, named at the aggregate and their own at one connection
+    async fn everything_that_an_upstream_offers_can_be_listed_and_used(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        stage.connect("demo", &upstream.url("/mcp")).await;
+        let all = stage.token(ALL);
+        let one = stage.token_of(&stage.alice.clone(), "/mcp/demo", ALL);
+        for (token, path, name, uri) in [(&all, "/mcp", "demo__", "demo+"), (&one, "/mcp/demo", "", "")] {
+            let tools = ask(&stage, token, path, ("tools/list", json!({}))).await;
+            assert!(tools.tool_names().contains(&format!("{name}test_simple_text").as_str()));
+            let prompts = ask(&stage, token, path, ("prompts/list", json!({}))).await;
+            assert!(keys(&prompts, "prompts", "name").contains(&format!("{name}test_simple_prompt").as_str()));
+            let resources = ask(&stage, token, path, ("resources/list", json!({}))).await;
+            let fixed = format!("{uri}test://static-text");
+            assert!(keys(&resources, "resources", "uri").contains(&fixed.as_str()));
+            let templates = ask(&stage, token, path, ("resources/templates/list", json!({}))).await;
+            let template = format!("{uri}test://template/{{id}}/data");
+            assert_eq!(keys(&templates, "resourceTemplates", "uriTemplate"), [template.as_str()]);
+
+            let said = ask(&stage, token, path, ("tools/call", json!({"name": format!("{name}test_simple_text")}))).await;
+            assert_eq!(said.tool(), ("This is a simple text response for testing.", false));
+            let arguments = json!({"arg1": "one", "arg2": "two"});
+            let prompt = json!({"name": format!("{name}test_prompt_with_arguments"), "arguments": arguments});
+            let got = ask(&stage, token, path, ("prompts/get", prompt)).await;
+            assert!(got.body["result"]["messages"][0]["content"]["text"].as_str().unwrap().contains("one"));
+            let read = ask(&stage, token, path, ("resources/read", json!({"uri": fixed}))).await;
+            assert_eq!(read.body["result"]["contents"][0]["uri"], fixed);
+            assert_eq!(read.body["result"]["cacheScope"], "private");
+            let expanded = format!("{uri}test://template/7/data");
+            let read = ask(&stage, token, path, ("resources/read", json!({"uri": expanded}))).await;
+            assert_eq!(read.body["result"]["contents"][0]["uri"], expanded);
+            let reference = json!({"type": "ref/prompt", "name": format!("{name}test_prompt_with_arguments")});
+            let params = json!({"ref": reference, "argument": {"name": "arg1", "value": "par"}});
+            let completed = ask(&stage, token, path, ("completion/complete", params)).await;
+            assert!(completed.body["result"]["completion"]["values"].is_array(), "{}", completed.body);
+            for (method, params) in [
+                ("prompts/get", json!({"name": format!("{name}nothing")})),
+                ("resources/read", json!({"uri": format!("{uri}test://nothing")})),
+                ("tools/call", json!({"name": format!("{name}nothing")})),
+            ] {
+                assert_eq!(ask(&stage, token, path, (method, params)).await.code(), -32602, "{method}");
+            }
+        }
+    }
+
+    /// A connection is active once its tools were listed, and what becomes of it afterwards is told with its reason
+    async fn how_a_connection_stands_is_learned_from_what_its_server_answers(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        let good = stage.connect("good", &upstream.url("/stateless")).await;
+        assert_eq!((good.status, good.revision.as_deref()), (ConnectionStatus::Active, Some("2026-07-28")));
+        let closed = stage.connect("closed", &upstream.url("/bad/401")).await;
+        assert_eq!(closed.status, ConnectionStatus::ReauthRequired);
+        assert_eq!(closed.status_code.as_deref(), Some("upstream_unauthorized"));
+        let wrong = stage.connect("wrong", &upstream.url("/bad/html")).await;
+        assert_eq!((wrong.status, wrong.status_code.as_deref()), (ConnectionStatus::Degraded, Some("upstream_not_mcp")));
+        let token = stage.token(ALL);
+        let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+        assert!(listed.tool_names().iter().any(|name| name.starts_with("good__")));
+        assert_eq!(
+            listed.body["result"]["_meta"]["portcullis/missingConnections"],
+            json!({"closed": "reauth_required", "wrong": "upstream_not_mcp"})
+        );
+        let answer = call(&stage, &token, "closed__echo", json!({})).await;
+        assert!(answer.tool().1 && answer.tool().0.contains("authorised again"), "{:?}", answer.tool());
+        assert_eq!(stage.outcomes("connection.failed").await, ["failed", "failed"]);
+    }
+
+    /// T20: other credentials, another alias or none: what was open with the old ones ends
+    async fn a_changed_credential_ends_the_session_that_used_the_old_one(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        let connection = stage.connect("demo", &upstream.url("/sessions")).await;
+        assert_eq!(upstream.seen_of("initialize").len(), 1);
+        let mut transaction = stage.database.begin().await.unwrap();
+        let settings = BTreeMap::new();
+        let renewed = Connections::renew_in(&mut transaction, &connection, (&settings, stage.clock.now())).await.unwrap();
+        stage.gateway.connections().finish_renewal(transaction, &renewed.unwrap()).await.unwrap();
+        for _ in 0..500 {
+            if !upstream.seen_of("DELETE").is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the session of the old credential goes on");
+    }
+}
+
+/// HTTP26-17, SBP-5: members that nobody knows pass unharmed in both directions
+#[tokio::test]
+async fn results_arrive_as_they_were_written_in_every_era() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    let token = stage.token(ALL);
+    for (alias, path) in
+        [("both", "/mcp"), ("modern", "/stateless"), ("legacy", "/sessions"), ("plain", "/json")]
+    {
+        stage.connect(alias, &upstream.url(path)).await;
+        let arguments = json!({"message": "hello", "nested": {"deep": [1, 2.5]}});
+        let answer = call(&stage, &token, &format!("{alias}__echo"), arguments.clone()).await;
+        assert_eq!(answer.body["result"]["x-unknown"], json!({"kept": [1, 1.0, null]}), "{}", answer.body);
+        assert_eq!(answer.body["result"]["structuredContent"]["arguments"], arguments);
+        let image = call(&stage, &token, &format!("{alias}__test_image_content"), json!({})).await;
+        assert_eq!(image.body["result"]["content"][0]["type"], "image");
+        let failed = call(&stage, &token, &format!("{alias}__test_error_handling"), json!({})).await;
+        assert!(failed.tool().1);
+    }
+}
+
+/// T04, SBP-5: the token never leaves, in whatever place its bearer put it
+#[tokio::test]
+async fn the_clients_token_never_reaches_an_upstream() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("demo", &upstream.url("/mcp")).await;
+    let token = stage.token(ALL);
+    stage.change(&token, |token| "pcl_at_a_very_long_canary".clone_into(&mut token.text));
+    let token = Token { text: "pcl_at_a_very_long_canary".to_owned(), ..token };
+    assert!(!call(&stage, &token, "demo__echo", json!({"message": "x"})).await.tool().1);
+    ask(&stage, &token, "/mcp", ("resources/read", json!({"uri": "demo+test://nothing"}))).await;
+    let smuggled = call(&stage, &token, "demo__echo", json!({"message": token.text})).await;
+    assert_eq!(smuggled.status, 400);
+    assert!(stage.reasons().await.contains(&"token_in_body".to_owned()));
+    for seen in upstream.seen() {
+        assert!(!format!("{seen:?}").contains("canary"), "{seen:?}");
+    }
+}
+
+/// T34, ELIC-6: a server that says what it was sent says it without the secret
+#[tokio::test]
+async fn a_stored_secret_is_never_echoed() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect_with("demo", &upstream.url("/mcp"), (NewTools::Allow, Some("stored-s3cret-value"))).await;
+    let token = stage.token(ALL);
+    let answer = call(&stage, &token, "demo__echo", json!({"message": "is it stored-s3cret-value?"})).await;
+    assert_eq!(answer.body["result"]["structuredContent"]["arguments"]["message"], "is it [removed]?");
+    assert!(!answer.body.to_string().contains("s3cret"));
+    let sent = upstream.seen_of("tools/call");
+    assert_eq!(
+        sent[0].headers["authorization"], "Bearer stored-s3cret-value",
+        "it was sent where it belongs"
+    );
+}
+
+/// T30, TOOL-2: what nobody reviewed is listed to nobody, or may read and no more
+#[tokio::test]
+async fn the_trust_in_a_server_decides_what_of_it_may_be_used() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect_with("waits", &upstream.url("/mcp"), (NewTools::Quarantine, None)).await;
+    stage.connect_with("reads", &upstream.url("/mcp"), (NewTools::AllowRead, None)).await;
+    let token = stage.token(ALL);
+    let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    assert!(!listed.tool_names().iter().any(|name| name.starts_with("waits__")));
+    assert_eq!(call(&stage, &token, "waits__echo", json!({})).await.code(), -32602);
+    assert!(!call(&stage, &token, "reads__echo", json!({})).await.tool().1);
+    let refused = call(&stage, &token, "reads__test_simple_text", json!({})).await;
+    assert!(refused.tool().1 && refused.tool().0.contains("approve"), "{:?}", refused.tool());
+}
+
+/// T24, T15: servers that are none, each told in words, and the others go on
+#[tokio::test]
+async fn a_server_that_misbehaves_harms_no_other() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("good", &upstream.url("/mcp")).await;
+    let mut standing: Vec<(String, Connection)> = vec![];
+    for how in ["redirect", "garbage", "duplicate", "big", "gzip", "broken"] {
+        standing.push((how.to_owned(), stage.connect(how, &upstream.url(&format!("/bad/{how}"))).await));
+    }
+    let token = stage.token(ALL);
+    let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    assert!(listed.tool_names().contains(&"good__echo"));
+    let missing = &listed.body["result"]["_meta"]["portcullis/missingConnections"];
+    for (how, connection) in standing {
+        assert_eq!(connection.status, ConnectionStatus::Degraded, "{how}");
+        assert!(connection.status_reason.is_some() && missing[&how].is_string(), "{how}: {missing}");
+    }
+}

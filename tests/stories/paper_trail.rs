@@ -1,0 +1,63 @@
+//! The paper trail of the assembled server: whole, each node's apart, and known again after a new start.
+
+use portcullis_audit::Anchors;
+use portcullis_database::both_engines;
+use portcullis_oauth::{Clock, Seconds};
+use portcullis_tests::{Client, World};
+use serde_json::json;
+
+both_engines! {
+    /// T47: whatever wrote an event, a request or a transaction of a store, it has its place in the chain
+    async fn every_event_of_a_journey_is_in_the_chain(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let tokens = client.connect(&world).await;
+        let call = json!({"name": "sandbox__echo", "arguments": {"text": "hello"}});
+        world.mcp(&tokens.access, "tools/call", call).await;
+        client.refresh(&world, &tokens.refresh, &[]).await;
+        client.revoke(&world, &tokens.refresh).await;
+
+        let trail = &world.app.trail;
+        trail.seal(world.clock.now()).await.unwrap();
+        let found = trail.verify(&Anchors::default()).await.unwrap();
+        let events = world.count("SELECT COUNT(*) FROM audit_event").await;
+        assert!(events > 8, "{events}");
+        assert!(found.is_good() && found.waiting == 0, "{found:?}");
+        assert_eq!(found.chains.iter().map(|chain| chain.records).sum::<u64>(), events.unsigned_abs());
+    }
+
+    /// T47
+    async fn each_node_keeps_a_chain_and_each_sees_all(database: TestDatabase) {
+        let world = World::configured(database, &[("node", "one")]).await;
+        let second = world.second_node().await;
+        let client = Client::public(&world).await;
+        client.connect(&world).await;
+        let bob = world.add_user("bob@example.com").await;
+        second.authorization.users().disable(&bob.id).await.unwrap();
+        world.app.trail.checkpoint(world.clock.now()).await.unwrap();
+        second.trail.checkpoint(world.clock.now()).await.unwrap();
+
+        let found = world.app.trail.verify(&world.anchors()).await.unwrap();
+        let nodes: Vec<_> = found.chains.iter().map(|chain| (chain.node.as_str(), chain.anchors > 0)).collect();
+        assert_eq!(nodes, [("one", true), ("two", true)]);
+        assert!(found.is_good(), "{found:?}");
+
+        world.tamper("DELETE FROM audit_event WHERE node = 'two'").await;
+        let found = second.trail.verify(&world.anchors()).await.unwrap();
+        let faults: Vec<_> = found.faults().map(|(node, fault)| format!("{node}: {fault}")).collect();
+        assert_eq!(faults, ["two: record 1 is missing"]);
+    }
+
+    /// T47: 90 days where nothing else is said
+    async fn events_are_kept_for_as_long_as_the_setting_says(database: TestDatabase) {
+        let world = World::configured(database, &[("audit_days", "7")]).await;
+        Client::public(&world).await.connect(&world).await;
+        world.app.trail.checkpoint(world.clock.now()).await.unwrap();
+        world.clock.advance(Seconds::days(8));
+        let (trail, now) = (&world.app.trail, world.clock.now());
+        trail.seal(now).await.unwrap();
+        trail.sweep(now).await.unwrap();
+        assert_eq!(world.count("SELECT COUNT(*) FROM audit_event").await, 0);
+        assert!(trail.verify(&world.anchors()).await.unwrap().is_good());
+    }
+}
