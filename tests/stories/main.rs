@@ -11,6 +11,7 @@ mod attempts_kept;
 mod authorization;
 mod codes;
 mod concurrency;
+mod connections;
 mod consent;
 mod device;
 mod discovery;

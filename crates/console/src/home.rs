@@ -10,12 +10,14 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use portcullis_authorization_server::pages::ScopeChoice;
-use portcullis_authorization_server::{AuthorizationServer, GrantSummary, RefusedClient, User};
+use portcullis_authorization_server::{
+    AuthorizationServer, ConnectionGrants, GrantSummary, RefusedClient, User,
+};
 use portcullis_oauth::{
     Clock, Form, GrantId, ResourceRegistry, ResourceUri, ScopeSet, Timestamp, random_handle, scopes,
 };
 use portcullis_resource_server::{
-    Connection, ConnectionStatus as Status, Connections, UpstreamAuthorization,
+    Connection, ConnectionStatus as Status, Connections, Enrolment, Gateway, UpstreamAuthorization,
 };
 use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, Moment, page};
@@ -23,6 +25,7 @@ use portcullis_web::{Browser, ErrorPage, SessionStore, csrf, form};
 
 use crate::account;
 use crate::authorize;
+use crate::connections;
 use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage, KeptAwayRow};
 
 /// Whatever kept a page from being made.
@@ -36,6 +39,12 @@ pub struct ConsoleParts {
     pub connections: Connections,
     /// The gateway as a client of upstream authorization servers.
     pub upstream: UpstreamAuthorization,
+    /// How somebody comes to a connection.
+    pub enrolment: Enrolment,
+    /// The gateway, for what its connections offer.
+    pub gateway: Gateway,
+    /// Which clients may use which connection.
+    pub grants: ConnectionGrants,
     /// The resources, and the base of every link.
     pub registry: ResourceRegistry,
     /// The browsers where people are signed in.
@@ -69,6 +78,7 @@ impl Console {
             .route("/clients/allow", post(allow))
             .merge(account::router())
             .merge(authorize::router())
+            .merge(connections::router())
             .layer(from_fn(portcullis_web::page_headers))
             .with_state(self.clone())
     }
@@ -150,6 +160,22 @@ impl Console {
         &self.0.sessions
     }
 
+    pub(crate) fn enrolment(&self) -> &Enrolment {
+        &self.0.enrolment
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.0.gateway
+    }
+
+    pub(crate) fn grants(&self) -> &ConnectionGrants {
+        &self.0.grants
+    }
+
+    pub(crate) fn registry(&self) -> &ResourceRegistry {
+        &self.0.registry
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.clock
     }
@@ -178,7 +204,12 @@ impl Console {
         Ok(user)
     }
 
-    async fn home(&self, browser: &Browser, user: &User, notice: Option<String>) -> Result<Response, Fault> {
+    pub(crate) async fn home(
+        &self,
+        browser: &Browser,
+        user: &User,
+        notice: Option<String>,
+    ) -> Result<Response, Fault> {
         let now = self.0.clock.now();
         let csrf = browser.csrf_token().await?;
         let connections = self.0.connections.list(&user.id).await?;
@@ -189,7 +220,7 @@ impl Console {
             csrf,
             mcp_url: self.0.registry.aggregate().uri.to_string(),
             connections: connections.into_iter().map(connection_row).collect(),
-            no_connections_advice: "Whoever runs this server can add one for you.".to_owned(),
+            no_connections_advice: "Add one below.".to_owned(),
             clients: grants.into_iter().map(|grant| client_row(grant, now)).collect(),
             kept_away: refused.into_iter().map(kept_away_row).collect(),
             notice,
@@ -202,14 +233,19 @@ fn connection_row(connection: Connection) -> ConnectionRow {
     ConnectionRow {
         alias: connection.alias.to_string(),
         server: connection.server_title,
-        status: match connection.status {
-            Status::Active => ConnectionStatus::Ready,
-            Status::Draft | Status::Connecting => ConnectionStatus::Unknown,
-            Status::ReauthRequired | Status::Quarantined => ConnectionStatus::NeedsYou,
-            Status::Degraded => ConnectionStatus::Failing,
-            Status::Disabled => ConnectionStatus::Off,
-        },
+        status: status(connection.status),
         reason: connection.status_reason,
+    }
+}
+
+/// A status as people are told.
+pub(crate) fn status(status: Status) -> ConnectionStatus {
+    match status {
+        Status::Active => ConnectionStatus::Ready,
+        Status::Connecting => ConnectionStatus::Unknown,
+        Status::Draft | Status::ReauthRequired | Status::Quarantined => ConnectionStatus::NeedsYou,
+        Status::Degraded => ConnectionStatus::Failing,
+        Status::Disabled => ConnectionStatus::Off,
     }
 }
 

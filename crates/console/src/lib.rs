@@ -4,6 +4,7 @@
 
 mod account;
 mod authorize;
+mod connections;
 mod device;
 mod home;
 pub mod pages;

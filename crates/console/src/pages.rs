@@ -3,6 +3,8 @@
 //! Owns what they say and shows what others know: it has no rules of its own. Each struct is the data of one file in
 //! `templates/`; every text that a stranger may have chosen is escaped there.
 
+pub mod connections;
+
 use askama::Template;
 use portcullis_web::layout::{Chrome, Moment};
 
@@ -204,7 +206,7 @@ mod tests {
     fn hostile_text_is_inert() {
         let html = home(HOSTILE).render().unwrap_or_default();
         assert!(!html.contains("<script>"));
-        assert_eq!(html.matches(INERT).count(), 22, "{html}");
+        assert_eq!(html.matches(INERT).count(), 23, "{html}");
     }
 
     #[test]

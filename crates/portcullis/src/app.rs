@@ -17,7 +17,7 @@ use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_outbound::{Outbound, Policy};
-use portcullis_resource_server::{Connections, Gateway, GatewayParts, Rates};
+use portcullis_resource_server::{Connections, Credentials, Gateway, GatewayParts, Rates};
 use portcullis_upstream::Launcher;
 use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
@@ -75,10 +75,11 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
     let trail = Trail::keeping(paper::records(&database, &config), paper::keeping(&config, &vault));
-    let ender =
-        Ender::new(ConnectionGrants::new(database.clone(), changes.clone(), clock.clone()), registry.clone());
-    let connections =
-        Connections::new(database.clone(), changes.clone(), clock.clone()).ending(Arc::new(ender));
+    let connection_grants = ConnectionGrants::new(database.clone(), changes.clone(), clock.clone());
+    let ender = Ender::new(connection_grants.clone(), registry.clone());
+    let credentials = Credentials::new(database.clone(), vault.clone(), clock.clone());
+    let connections = Connections::new(database.clone(), changes.clone(), clock.clone());
+    let connections = connections.ending(Arc::new(ender)).sealing(credentials);
     let outbound = outbound(&config, &public_url)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
@@ -114,14 +115,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
 
     // Pages for people have a browser session.
     let sessions = portcullis_web::session_layer(database.clone(), clock.clone(), &public_url);
-    let console = Console::new(ConsoleParts {
-        authorization: authorization.clone(),
-        connections: gateway.connections().clone(),
-        upstream: gateway.authorization().clone(),
-        registry,
-        sessions: SessionStore::new(database.clone(), clock.clone()),
-        clock: clock.clone(),
-    });
+    let console = console((&authorization, &gateway), connection_grants, registry, (&database, &clock));
     let pages = authorization.router().merge(console.router()).layer(sessions);
     let health = Health { changes: changes.clone(), database: database.clone(), clock: clock.clone() };
     let routes = Router::new()
@@ -132,6 +126,25 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
     Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })
+}
+
+fn console(
+    (authorization, gateway): (&AuthorizationServer, &Gateway),
+    grants: ConnectionGrants,
+    registry: ResourceRegistry,
+    (database, clock): (&Database, &Arc<dyn Clock>),
+) -> Console {
+    Console::new(ConsoleParts {
+        authorization: authorization.clone(),
+        connections: gateway.connections().clone(),
+        upstream: gateway.authorization().clone(),
+        enrolment: gateway.enrolment(),
+        gateway: gateway.clone(),
+        grants,
+        registry,
+        sessions: SessionStore::new(database.clone(), clock.clone()),
+        clock: clock.clone(),
+    })
 }
 
 fn rates(config: &Config) -> Rates {

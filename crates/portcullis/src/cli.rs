@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod client;
 mod confirm;
+mod connection;
 mod healthcheck;
 mod issuer;
 mod key_source;
@@ -16,6 +17,7 @@ mod migrate;
 mod output;
 mod password;
 mod resource;
+mod server;
 mod settings;
 mod setup;
 mod span;
@@ -34,11 +36,13 @@ use portcullis_upstream::become_program;
 use self::attempts::AttemptsCommand;
 use self::audit::AuditCommand;
 use self::client::ClientCommand;
+use self::connection::ConnectionCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
 use self::resource::ResourceCommand;
+use self::server::ServerCommand;
 use self::settings::ConfigCommand;
 use self::token::TokenCommand;
 use self::upstream_client::UpstreamClientCommand;
@@ -106,6 +110,12 @@ enum Command {
     /// Register and list other MCP servers whose tokens this server issues
     #[command(subcommand)]
     Resource(ResourceCommand),
+    /// Keep the catalogue of upstream MCP servers that users may connect to
+    #[command(subcommand)]
+    Server(ServerCommand),
+    /// Make, try out and end the connections of users
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
     /// Say which identity providers may vouch for users
     #[command(subcommand)]
     Issuer(IssuerCommand),
@@ -212,6 +222,8 @@ impl Cli {
             Command::User(command) => user::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
+            Command::Server(command) => server::run(command, &config).await,
+            Command::Connection(command) => connection::run(command, &config).await,
             Command::Issuer(command) => issuer::run(command, &config).await,
             Command::UpstreamClient(command) => upstream_client::run(command, &config).await,
             Command::Token(command) => token::run(command, &config).await,

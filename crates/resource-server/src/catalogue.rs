@@ -3,6 +3,8 @@
 //! Owns the tables `server` and `server_user`, and every rule about what an admin and a user may write there. Connections
 //! of users are `connections`; reaching a server is the gateway's.
 
+mod description;
+mod desktop;
 mod parameter;
 mod server;
 mod servers;
@@ -10,6 +12,8 @@ mod slug;
 mod template;
 mod url;
 
+pub use description::{Description, DescriptionError, ParameterDescription};
+pub use desktop::{Imported, read_desktop};
 pub use parameter::{HeaderFormat, Parameter, Place, ValueError};
 pub use server::{AuthKind, NewTools, Server, ServerKind, Visibility};
 pub use servers::{RemoveServerError, ServerError, Servers};

@@ -19,6 +19,7 @@ use self::row::{Row, select};
 pub use self::status::{ConnectionStatus, Standing};
 pub use self::tombstone::{GrantEnder, Tombstone};
 use crate::catalogue::AuthKind;
+use crate::credentials::Credentials;
 
 /// A connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,7 @@ pub struct Connections {
     changes: ChangeFeed,
     clock: Arc<dyn Clock>,
     grants: Option<Arc<dyn GrantEnder>>,
+    credentials: Option<Credentials>,
 }
 
 impl std::fmt::Debug for Connections {
@@ -120,7 +122,7 @@ impl Connections {
     /// The connections kept in `database`.
     #[must_use]
     pub fn new(database: Database, changes: ChangeFeed, clock: Arc<dyn Clock>) -> Self {
-        Self { database, changes, clock, grants: None }
+        Self { database, changes, clock, grants: None, credentials: None }
     }
 
     /// The same, and what was granted for a name ends as soon as the name is given up. Without it that waits for
@@ -128,6 +130,13 @@ impl Connections {
     #[must_use]
     pub fn ending(mut self, grants: Arc<dyn GrantEnder>) -> Self {
         self.grants = Some(grants);
+        self
+    }
+
+    /// The same, and what is sealed for a connection goes with it. Without it one that has credentials cannot be deleted.
+    #[must_use]
+    pub fn sealing(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
         self
     }
 
@@ -153,18 +162,27 @@ impl Connections {
         self.add(&new).await
     }
 
-    /// Makes a connection. To the sandbox it is active at once; to any other server it is a draft until it was tried.
+    /// Makes a connection. To the sandbox it is active at once; to any other server it is connecting until it was tried, and
+    /// a draft until it was authorised, where it has to be.
     ///
     /// # Errors
     /// When the principal has one of this alias, the server is not in the catalogue, or the store fails.
     pub async fn add(&self, new: &NewConnection) -> Result<Connection, ConnectionError> {
-        self.settle_alias(&new.principal, &new.alias).await?;
-        let now = self.clock.now();
-        let mut transaction = self.database.begin().await?;
-        let id = insert(&mut transaction, new, now).await?;
-        let made = find_in(&mut transaction, &id).await?.ok_or(ConnectionError::ServerUnknown)?;
+        let (transaction, made) = self.begin(new).await?;
         self.finish(transaction, &made, (ConnectionEvent::Created, None)).await?;
         Ok(made)
+    }
+
+    /// The first half of [`Self::add`], for those who write more in the same transaction.
+    pub(crate) async fn begin(
+        &self,
+        new: &NewConnection,
+    ) -> Result<(Transaction, Connection), ConnectionError> {
+        self.settle_alias(&new.principal, &new.alias).await?;
+        let mut transaction = self.database.begin().await?;
+        let id = insert(&mut transaction, new, self.clock.now()).await?;
+        let made = find_in(&mut transaction, &id).await?.ok_or(ConnectionError::ServerUnknown)?;
+        Ok((transaction, made))
     }
 
     /// Every connection of `principal`, by alias.
@@ -225,7 +243,7 @@ impl Connections {
     }
 
     /// The paper trail of a change and what tells the caches, committed with it.
-    async fn finish(
+    pub(crate) async fn finish(
         &self,
         mut transaction: Transaction,
         connection: &Connection,
@@ -284,7 +302,8 @@ async fn insert(
     let made: Result<Option<(ConnectionId,)>, _> = on!(transaction.on(), |connection| {
         sqlx::query_as(
             "INSERT INTO connection (id, principal_id, alias, server, label, auth, settings, status, since, created_at) \
-             SELECT $1, $2, $3, s.slug, $5, $6, $7, CASE WHEN s.kind = 'sandbox' THEN 'active' ELSE 'draft' END, $8, $8 \
+             SELECT $1, $2, $3, s.slug, $5, $6, $7, CASE WHEN s.kind = 'sandbox' THEN 'active' \
+             WHEN $6 = 'oauth' THEN 'draft' ELSE 'connecting' END, $8, $8 \
              FROM server s WHERE s.slug = $4 AND s.disabled_at IS NULL RETURNING id",
         )
         .bind(&id)

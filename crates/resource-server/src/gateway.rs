@@ -24,6 +24,7 @@ use crate::catalogue::Servers;
 use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
 use crate::endpoint;
+use crate::enrolment::Enrolment;
 use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
@@ -114,6 +115,7 @@ pub(crate) struct Inner {
     pub(crate) guard: Guard,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
+    pub(crate) servers: Servers,
     pub(crate) credentials: Credentials,
     pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
@@ -167,7 +169,7 @@ impl Gateway {
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
             sandbox,
-            reach: Reach::new(servers, credentials.clone(), Some(tokens), changes.clone()),
+            reach: Reach::new(servers.clone(), credentials.clone(), Some(tokens), changes.clone()),
             pool: Pool::new(parts.outbound, clock, settings),
             connections: parts.connections.clone(),
             changes: changes.clone(),
@@ -182,6 +184,7 @@ impl Gateway {
             credentials,
             authorization,
             connections: parts.connections,
+            servers,
             upstreams,
             rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
             questions: Questions::default(),
@@ -228,6 +231,17 @@ impl Gateway {
         let now = self.0.clock.now();
         let listing = self.0.upstreams.discovery().listing(connection, Kind::Tools, now).await?;
         Ok(listing.shown(true, |_| true).into_iter().map(|(_, tool)| tool).collect())
+    }
+
+    /// How somebody comes to a connection.
+    #[must_use]
+    pub fn enrolment(&self) -> Enrolment {
+        Enrolment {
+            servers: self.0.servers.clone(),
+            connections: self.0.connections.clone(),
+            credentials: self.0.credentials.clone(),
+            gateway: self.clone(),
+        }
     }
 
     /// Hears what upstreams say by themselves and what changes here, until it is dropped: tells open streams, and ends what

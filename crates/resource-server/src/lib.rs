@@ -59,6 +59,8 @@ mod credentials;
 #[cfg(feature = "gateway")]
 mod endpoint;
 #[cfg(feature = "gateway")]
+mod enrolment;
+#[cfg(feature = "gateway")]
 mod envelope;
 #[cfg(feature = "gateway")]
 mod errand;
@@ -121,6 +123,8 @@ pub use connections::{
 };
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials, field};
+#[cfg(feature = "gateway")]
+pub use enrolment::{Answers, Application, Enrolment, EnrolmentError};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]

@@ -142,9 +142,25 @@ pub(super) async fn show(
         }),
         all_connections: last.is_some() && ticked("all_connections", "yes"),
         lifetime: lifetime(core, pending),
+        connect: pending
+            .targets
+            .first()
+            .filter(|_| missing.is_some())
+            .and_then(|only| connect(pending, only)),
         error: last.map(|(_, text)| text.to_owned()).or(missing),
     };
     Ok(page(status, &question))
+}
+
+/// Where a connection that is asked for and does not exist can be made; from there a browser comes back to this question.
+fn connect(pending: &Pending, asked: &Asked) -> Option<String> {
+    let alias = asked.resource.alias.as_ref()?;
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("alias", alias.as_str());
+    if let Way::Redirect(_) = &pending.way {
+        query.append_pair("return_to", &pending.return_to());
+    }
+    Some(format!("/connect?{}", query.finish()))
 }
 
 /// R8707-2.1-3: what access is asked for; for another server its name and its host, which its name cannot belie.

@@ -36,6 +36,8 @@ pub struct ConsentPage {
     pub all_connections: bool,
     /// How long the access lasts.
     pub lifetime: Lifetime,
+    /// Where the connection that is asked for can be made, when it does not exist.
+    pub connect: Option<String>,
     /// Why the last answer was not taken, such as "Tick at least one permission, or deny".
     pub error: Option<String>,
 }

@@ -208,7 +208,11 @@ impl Server {
         let mut filled = Filled::default();
         if let ServerKind::Stdio(template) = &self.kind {
             filled.arguments = template.arguments(lookup);
+            // Of the gateway's own environment a command gets what is named, and nothing else (T38).
+            let inherited =
+                template.inherit.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
             let fixed = template.environment.clone().into_iter();
+            filled.environment.extend(inherited.map(|(name, value)| (name, Zeroizing::new(value))));
             filled.environment.extend(fixed.map(|(name, value)| (name, Zeroizing::new(value))));
         }
         for parameter in &self.parameters {

@@ -25,6 +25,12 @@ pub enum UrlError {
 /// Names in a query whose values are secrets.
 const SECRET_NAMES: [&str; 7] = ["key", "token", "secret", "password", "auth", "credential", "signature"];
 
+/// Whether what stands under this name is probably a secret; by which word it was told.
+pub(super) fn secret_name(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    SECRET_NAMES.into_iter().find(|secret| name.contains(secret))
+}
+
 /// Checks the address of an upstream server. `on_loopback` says whether this server is published on this computer alone;
 /// `private` whether the admin allowed a private network for it.
 ///
@@ -36,10 +42,9 @@ pub fn check_url(text: &str, on_loopback: bool, private: bool) -> Result<(), Url
     if !uri.is_https() && !near {
         return Err(UrlError::Plain);
     }
-    let query = text.split_once('?').map(|(_, query)| query.to_lowercase()).unwrap_or_default();
+    let query = text.split_once('?').map(|(_, query)| query).unwrap_or_default();
     let mut names = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
-    let secret = |name: &str| SECRET_NAMES.into_iter().find(|secret| name.contains(secret));
-    names.find_map(secret).map_or(Ok(()), |name| Err(UrlError::Secret(name)))
+    names.find_map(secret_name).map_or(Ok(()), |name| Err(UrlError::Secret(name)))
 }
 
 #[cfg(test)]

@@ -233,6 +233,9 @@ impl Connections {
     pub async fn remove(&self, connection: &Connection) -> Result<bool, DatabaseError> {
         let mut transaction = self.database.begin().await?;
         let Some(gone) = find_in(&mut transaction, &connection.id).await? else { return Ok(false) };
+        if let Some(credentials) = &self.credentials {
+            credentials.remove_all_in(&mut transaction, &gone.id).await?;
+        }
         let removed: Option<(ConnectionId,)> = on!(transaction.on(), |executor| sqlx::query_as(
             "DELETE FROM connection WHERE id = $1 RETURNING id"
         )
@@ -275,6 +278,17 @@ impl Connections {
             .map(drop)
         })?;
         find_in(transaction, &connection.id).await
+    }
+
+    /// Begins a transaction with [`Self::renew_in`]. `None`: it is gone.
+    pub(crate) async fn begin_renewal(
+        &self,
+        connection: &Connection,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Option<(Transaction, Connection)>, DatabaseError> {
+        let mut transaction = self.database.begin().await?;
+        let renewed = Self::renew_in(&mut transaction, connection, (settings, self.clock.now())).await?;
+        Ok(renewed.map(|renewed| (transaction, renewed)))
     }
 
     /// Commits what [`Self::renew_in`] began.

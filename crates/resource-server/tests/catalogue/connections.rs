@@ -19,7 +19,7 @@ both_engines! {
     async fn a_status_says_why_and_since_when(database: TestDatabase) {
         let stage = Stage::set(database);
         let work = forge(&stage).await;
-        assert_eq!((work.status.as_str(), work.server_title.as_str()), ("draft", "Git Forge"));
+        assert_eq!((work.status.as_str(), work.server_title.as_str()), ("connecting", "Git Forge"));
         assert!(stage.connections.set_status(&work, &Standing::active()).await.unwrap());
         stage.clock.advance(Seconds(60));
         let gone = Standing::reauth_required("credentials_refused", "The server said 401.");

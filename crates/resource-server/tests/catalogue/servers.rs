@@ -92,6 +92,9 @@ fn a_user_fills_in_what_is_asked_for_and_nothing_else() {
     assert_eq!(arguments, ["--root", "/srv/a b"]);
     let environment: Vec<(&str, &str)> =
         filled.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (inherited, environment): (Vec<_>, Vec<_>) =
+        environment.into_iter().partition(|(name, _)| *name == "PATH");
+    assert!(inherited.len() <= 1, "what is named, if the gateway has it itself");
     assert_eq!(environment, [("LANG", "C"), ("FILES_TOKEN", "s3cret")]);
     assert_eq!(format!("{filled:?}"), "Filled");
     let refused =

@@ -30,6 +30,10 @@ pub(super) fn list() -> Vec<Value> {
     let items = json!({"type": "string", "x-mcp-header": "Item"});
     let wrong = json!({"type": "object", "properties": {"all": {"type": "array", "items": items}}});
     all.push(tool("wrongly_marked", &wrong));
+    let mut promise = tool("promise", &count);
+    promise["outputSchema"] =
+        json!({"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]});
+    all.push(promise);
     all.extend(["big", "stderr"].map(|name| tool(name, &count)));
     all
 }

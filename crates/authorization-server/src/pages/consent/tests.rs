@@ -39,6 +39,7 @@ fn consent(origin: ClientOrigin, place: Place, text: &str) -> String {
             ticked: true,
         }]),
         all_connections: false,
+        connect: None,
         lifetime: Lifetime::Renewed { idle: 30 * 86_400, absolute: 90 * 86_400 },
         error: Some(text.into()),
     };

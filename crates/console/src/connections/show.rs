@@ -1,0 +1,96 @@
+//! The page of one connection: how it stands and why, what it offers, who may use it.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use portcullis_authorization_server::{ConnectionClient, User};
+use portcullis_oauth::Timestamp;
+use portcullis_resource_server::catalogue::AuthKind;
+use portcullis_resource_server::{Connection, ConnectionStatus as Status};
+use portcullis_web::Browser;
+use portcullis_web::layout::{Chrome, Moment, page};
+use serde_json::Value;
+
+use crate::home::{Console, Fault, status};
+use crate::pages::connections::{ClientReach, ConnectionPage, DeleteConnectionPage, Switch, ToolRow};
+
+impl Console {
+    pub(super) async fn connection_page(
+        &self,
+        browser: &Browser,
+        user: &User,
+        connection: &Connection,
+        notice: Option<String>,
+    ) -> Result<Response, Fault> {
+        let csrf = browser.csrf_token().await?;
+        let now = self.clock().now();
+        let moment = |at: Timestamp| Moment::new(at.seconds(), now.seconds());
+        let aggregate = &self.registry().aggregate().uri;
+        let clients = self.grants().clients(&user.id, aggregate, &connection.id).await?;
+        let asks = self.server_of(connection).await?.is_some_and(|server| !server.parameters.is_empty());
+        let signs_in = matches!(connection.auth, AuthKind::Header | AuthKind::Basic);
+        let shown = ConnectionPage {
+            chrome: Chrome::signed_in(connection.alias.to_string(), &user.email, &csrf),
+            csrf,
+            alias: connection.alias.to_string(),
+            server: connection.server_title.clone(),
+            account: connection.label.clone(),
+            url: self.registry().connection(connection.alias.clone()).uri.to_string(),
+            status: status(connection.status),
+            in_words: connection.status.in_words(),
+            reason: connection.status_reason.clone(),
+            since: moment(connection.since),
+            last_error: connection.last_error.clone().zip(connection.last_error_at.map(moment)),
+            tested: connection.tested_at.map(moment),
+            used: connection.last_used_at.map(moment),
+            settings: connection.settings.clone().into_iter().collect(),
+            authorises: connection.auth == AuthKind::OAuth && connection.status != Status::Disabled,
+            renews: asks || signs_in,
+            switch: match (connection.status, connection.status_code.as_deref()) {
+                (Status::Disabled, Some("by_owner")) => Switch::OffByOwner,
+                (Status::Disabled, _) => Switch::OffByOthers,
+                _ => Switch::On,
+            },
+            tools: self.tools(connection).await,
+            clients: clients.into_iter().map(client).collect(),
+            notice,
+        };
+        Ok(page(StatusCode::OK, &shown))
+    }
+
+    pub(super) async fn delete_page(
+        &self,
+        browser: &Browser,
+        user: &User,
+        connection: &Connection,
+    ) -> Result<Response, Fault> {
+        let csrf = browser.csrf_token().await?;
+        let asked = DeleteConnectionPage {
+            chrome: Chrome::signed_in("Delete a connection?", &user.email, &csrf),
+            csrf,
+            alias: connection.alias.to_string(),
+            server: connection.server_title.clone(),
+        };
+        Ok(page(StatusCode::OK, &asked))
+    }
+
+    /// The tools of one that works; of any other the status tells enough.
+    async fn tools(&self, connection: &Connection) -> Result<Vec<ToolRow>, &'static str> {
+        if connection.status != Status::Active {
+            return Ok(Vec::new());
+        }
+        let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
+        let row = |tool: &Value| ToolRow { name: text(tool, "name"), about: text(tool, "description") };
+        Ok(self.gateway().tools(connection).await?.iter().map(row).collect())
+    }
+}
+
+fn client(client: ConnectionClient) -> ClientReach {
+    ClientReach {
+        grant_id: client.grant.to_string(),
+        name: client.client_name,
+        unverified: client.unverified,
+        redirect_host: client.redirect_host,
+        reaches: client.reaches,
+        reaches_all: client.reaches_all,
+    }
+}

@@ -1,0 +1,108 @@
+//! Connections as commands print them.
+
+use portcullis_resource_server::Connection;
+use serde_json::{Value, json};
+
+use super::{Desk, ListArguments};
+use crate::Problem;
+use crate::cli::output::{Format, print_fields, print_json, print_table, say, time};
+
+/// Those that were asked for.
+pub(super) async fn list(arguments: &ListArguments, desk: &Desk) -> Result<(), Problem> {
+    let mut all = match &arguments.user {
+        Some(email) => desk.connections().list(&desk.user(email).await?.id).await,
+        None => desk.connections().list_all(arguments.server.as_deref()).await,
+    }
+    .map_err(|error| Problem::caused(&error))?;
+    all.retain(|connection| arguments.server.as_ref().is_none_or(|server| connection.server == *server));
+    if arguments.format.json {
+        print_json(&all.iter().map(describe).collect());
+        return Ok(());
+    }
+    if all.is_empty() {
+        say(&"No connection. `portcullis connection add --help` tells how to make one.");
+        return Ok(());
+    }
+    let users = desk.app.authorization.users().list().await.map_err(|error| Problem::caused(&error))?;
+    let owner = |connection: &Connection| {
+        let user = users.iter().find(|user| user.id == connection.principal_id);
+        user.map_or_else(|| connection.principal_id.to_string(), |user| user.email.clone())
+    };
+    let row = |connection: &Connection| {
+        vec![
+            owner(connection),
+            connection.alias.to_string(),
+            connection.server.clone(),
+            connection.label.clone(),
+            connection.status.as_str().to_owned(),
+            time(connection.since),
+        ]
+    };
+    print_table(&["user", "alias", "server", "label", "status", "since"], all.iter().map(row).collect());
+    Ok(())
+}
+
+/// One connection.
+pub(super) fn show(connection: &Connection, format: Format) {
+    if format.json {
+        print_json(&describe(connection));
+        return;
+    }
+    let moment = |at: Option<_>| at.map_or_else(|| "never".to_owned(), time);
+    let settings = connection.settings.iter().map(|(name, value)| format!("{name}={value}"));
+    print_fields(&[
+        ("alias", connection.alias.to_string()),
+        ("server", connection.server.clone()),
+        ("label", connection.label.clone()),
+        ("sign-in", connection.auth.as_str().to_owned()),
+        ("settings", settings.collect::<Vec<_>>().join("\n")),
+        ("status", format!("{} since {}", connection.status.as_str(), time(connection.since))),
+        ("reason", connection.status_reason.clone().unwrap_or_default()),
+        ("last error", connection.last_error.clone().unwrap_or_default()),
+        ("revision", connection.revision.clone().unwrap_or_default()),
+        ("tested", moment(connection.tested_at)),
+        ("last used", moment(connection.last_used_at)),
+        ("created", time(connection.created_at)),
+    ]);
+}
+
+/// The tools of one.
+pub(super) fn show_tools(tools: &[Value], format: Format) {
+    if format.json {
+        print_json(&tools.iter().cloned().collect());
+        return;
+    }
+    if tools.is_empty() {
+        say(&"The server has no tools.");
+        return;
+    }
+    let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
+    let first = |text: String| text.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
+    let row = |tool: &Value| vec![text(tool, "name"), first(text(tool, "description"))];
+    print_table(&["tool", "what it says of itself"], tools.iter().map(row).collect());
+}
+
+/// One connection for scripts.
+pub(super) fn describe(connection: &Connection) -> Value {
+    json!({
+        "id": connection.id,
+        "principal_id": connection.principal_id,
+        "alias": connection.alias,
+        "server": connection.server,
+        "server_kind": connection.server_kind,
+        "label": connection.label,
+        "auth": connection.auth.as_str(),
+        "settings": connection.settings,
+        "credential_version": connection.credential_version,
+        "status": connection.status.as_str(),
+        "status_code": connection.status_code,
+        "status_reason": connection.status_reason,
+        "since": time(connection.since),
+        "last_error": connection.last_error,
+        "last_error_at": connection.last_error_at.map(time),
+        "revision": connection.revision,
+        "tested_at": connection.tested_at.map(time),
+        "last_used_at": connection.last_used_at.map(time),
+        "created_at": time(connection.created_at),
+    })
+}
