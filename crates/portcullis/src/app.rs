@@ -3,8 +3,8 @@
 //! A process and an in-process test assemble the same: a test brings its own clock and database.
 
 mod directory;
-mod health;
-pub(crate) mod paper;
+pub(crate) mod health;
+pub mod paper;
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
 
 use self::directory::{Directory, Ender};
-use self::health::Health;
+pub use self::health::Health;
 use crate::Problem;
 use crate::config::Config;
 use crate::serve::middleware::{self, Edge};
@@ -30,7 +30,7 @@ use crate::serve::middleware::{self, Edge};
 /// What a server is assembled from.
 #[derive(Debug)]
 pub struct AppParts {
-    /// The open database.
+    /// The open database, as this node uses it.
     pub database: Database,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
@@ -62,6 +62,8 @@ pub struct App {
     pub database: Database,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
+    /// What readiness is judged by.
+    pub health: Health,
 }
 
 /// Puts the server together.
@@ -70,14 +72,10 @@ pub struct App {
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let AppParts { database, clock, config, public_url, vault, listen_ports } = parts;
-    let database = paper::database(&database, &config)?;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
     let trail = Trail::keeping(paper::records(&database, &config), paper::keeping(&config, &vault));
-    let ender =
-        Ender::new(ConnectionGrants::new(database.clone(), changes.clone(), clock.clone()), registry.clone());
-    let connections =
-        Connections::new(database.clone(), changes.clone(), clock.clone()).ending(Arc::new(ender));
+    let connections = connections(&database, &changes, &clock, &registry);
     let outbound = outbound(&config, &public_url)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
@@ -121,15 +119,27 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         clock: clock.clone(),
     });
     let pages = authorization.router().merge(console.router()).layer(sessions);
-    let health = Health { changes: changes.clone(), database: database.clone(), clock: clock.clone() };
+    let health = Health::by(&database, &changes, &trail, &clock);
     let routes = Router::new()
         .merge(pages)
         .merge(gateway.router())
         .merge(portcullis_web::assets::routes())
-        .merge(health::routes(health));
+        .merge(health::routes(health.clone()));
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
-    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })
+    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock, health })
+}
+
+/// The connections; what ends one ends what clients were granted of it.
+fn connections(
+    database: &Database,
+    changes: &ChangeFeed,
+    clock: &Arc<dyn Clock>,
+    registry: &ResourceRegistry,
+) -> Connections {
+    let grants = ConnectionGrants::new(database.clone(), changes.clone(), clock.clone());
+    let ender = Ender::new(grants, registry.clone());
+    Connections::new(database.clone(), changes.clone(), clock.clone()).ending(Arc::new(ender))
 }
 
 fn rates(config: &Config) -> Rates {
