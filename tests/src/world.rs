@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::HOST;
 use axum::http::{Method, Request};
-use portcullis::app::{App, AppParts, assemble};
+use portcullis::app::{App, AppParts, assemble, paper};
 use portcullis::config::{Config, Flags, Sources};
 use portcullis_authorization_server::{NewUser, User};
 use portcullis_database::testing::TestDatabase;
@@ -231,9 +231,10 @@ async fn start(
     let environment = settings.chain([("PORTCULLIS_DATA_DIR".to_owned(), data_dir)]).collect();
     let config = Config::load(&Sources { environment, flags: Flags::default() }).expect("a configuration");
     portcullis_resource_server::sandbox::seed(&config.sandbox_folder()).expect("the sandbox's files");
-    let vault = Vault::unlock(&config.master_key, &database.database, clock.now()).await.expect("a vault");
+    let database = paper::database(&database.database, &config).expect("a name for the node");
+    let vault = Vault::unlock(&config.master_key, &database, clock.now()).await.expect("a vault");
     let parts = AppParts {
-        database: database.database.clone(),
+        database,
         clock: Arc::new(clock.clone()),
         config,
         public_url: PublicUrl::parse("http://localhost:8420").expect("a public URL"),

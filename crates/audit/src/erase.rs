@@ -23,7 +23,7 @@ pub async fn erase_in(
     let sql = "UPDATE audit_event SET principal_id = NULL, client_id = NULL, connection_id = NULL, tool = NULL, \
                trace_id = NULL, detail = NULL, email = NULL, server_kind = NULL, session = NULL, client_address = NULL, \
                user_agent = NULL, result_kind = NULL, policy_version = NULL, duration_us = NULL, salt = NULL, \
-               erased_by = $2 WHERE principal_id = $1 AND payload_hash IS NOT NULL";
+               erased_by = CASE WHEN payload_hash IS NULL THEN NULL ELSE $2 END WHERE principal_id = $1";
     let erased = on!(transaction.on(), |connection| sqlx::query(sql)
         .bind(principal)
         .bind(&id)

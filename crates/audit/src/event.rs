@@ -77,6 +77,8 @@ pub enum Action {
     Connection(ConnectionEvent),
     /// A person's data were erased from the paper trail.
     AuditErasure,
+    /// Events can be committed again, after some could not be.
+    AuditResumed,
 }
 
 /// What happened to a connection.
@@ -122,59 +124,6 @@ impl ConnectionEvent {
 }
 
 impl Action {
-    /// Every action.
-    pub const ALL: [Self; 43] = [
-        Self::SignIn,
-        Self::SignOut,
-        Self::LogoutNotice,
-        Self::UserInfo,
-        Self::Setup,
-        Self::UserChange,
-        Self::ClientRegistration,
-        Self::ClientChange,
-        Self::ClientDocument,
-        Self::KeySet,
-        Self::IssuerChange,
-        Self::IdentityAssertion,
-        Self::ResourceChange,
-        Self::KeyChange,
-        Self::Introspection,
-        Self::AuthorizationRequest,
-        Self::DeviceAuthorization,
-        Self::DeviceCode,
-        Self::PushedAuthorization,
-        Self::Consent,
-        Self::TokenRequest,
-        Self::Replay,
-        Self::Revocation,
-        Self::McpRequest,
-        Self::ToolsList,
-        Self::ToolCall,
-        Self::PromptsList,
-        Self::PromptGet,
-        Self::ResourcesList,
-        Self::ResourceRead,
-        Self::Completion,
-        Self::ServerChange,
-        Self::Connection(ConnectionEvent::Created),
-        Self::Connection(ConnectionEvent::Authorised),
-        Self::Connection(ConnectionEvent::Tested),
-        Self::Connection(ConnectionEvent::Refreshed),
-        Self::Connection(ConnectionEvent::Failed),
-        Self::Connection(ConnectionEvent::Rotated),
-        Self::Connection(ConnectionEvent::Renamed),
-        Self::Connection(ConnectionEvent::Disabled),
-        Self::Connection(ConnectionEvent::Enabled),
-        Self::Connection(ConnectionEvent::Deleted),
-        Self::AuditErasure,
-    ];
-
-    /// The action of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == name)
-    }
-
     /// The action as rows and exports name it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -213,6 +162,7 @@ impl Action {
             Self::ServerChange => "server.change",
             Self::Connection(event) => event.as_str(),
             Self::AuditErasure => "audit.erasure",
+            Self::AuditResumed => "audit.resumed",
         }
     }
 }

@@ -4,9 +4,9 @@ use portcullis_database::{Database, DatabaseError, on};
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use sqlx::AssertSqlSafe;
 
+use crate::Outcome;
 use crate::record::Kept;
 use crate::select::select;
-use crate::{Action, Outcome};
 
 /// Which records. What is not said does not matter.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,8 @@ pub struct Query {
     pub connection: Option<ConnectionId>,
     /// Of which tool.
     pub tool: Option<String>,
-    /// What was done or tried.
-    pub action: Option<Action>,
+    /// What was done or tried, as [`Action`](crate::Action) names it.
+    pub action: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
     /// Under which trace id.
@@ -134,7 +134,7 @@ impl Query {
             ("client_id", self.client.as_ref().map(ClientId::as_str)),
             ("connection_id", self.connection.as_ref().map(ConnectionId::as_str)),
             ("tool", self.tool.as_deref()),
-            ("action", self.action.map(Action::as_str)),
+            ("action", self.action.as_deref()),
             ("trace_id", self.trace_id.as_deref()),
         ] {
             if let Some(text) = text {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
@@ -28,7 +29,7 @@ const ANONYMOUS: Quota = Quota::per_minute(600);
 /// # Errors
 /// When the row cannot be written.
 pub async fn record_in(transaction: &mut Transaction, event: Event) -> Result<(), DatabaseError> {
-    tell_log(&event);
+    tell(&event);
     group::insert_in(transaction, &Draft::of(event, &Redaction::default())).await
 }
 
@@ -61,6 +62,7 @@ struct Inner {
     group: Group,
     anonymous: Limiter,
     keeping: Keeping,
+    failing: AtomicBool,
     /// The last place of each chain that a checkpoint of this process was about.
     noted: Mutex<HashMap<String, i64>>,
 }
@@ -77,7 +79,14 @@ impl Trail {
     pub fn keeping(database: Database, keeping: Keeping) -> Self {
         let chain = Arc::new(Chain::over(database));
         let (group, anonymous) = (Group::over(Arc::clone(&chain)), Limiter::new(ANONYMOUS, 64));
-        Self(Arc::new(Inner { chain, group, anonymous, keeping, noted: Mutex::default() }))
+        Self(Arc::new(Inner {
+            chain,
+            group,
+            anonymous,
+            keeping,
+            failing: AtomicBool::new(false),
+            noted: Mutex::default(),
+        }))
     }
 
     /// Commits an event, together with others that wait at the same moment.
@@ -85,14 +94,25 @@ impl Trail {
     /// # Errors
     /// When it could not be committed; what needs an event to be allowed must then not happen.
     pub async fn record(&self, event: Event) -> Result<(), DatabaseError> {
-        tell_log(&event);
+        tell(&event);
         if event.principal.is_none()
             && self.0.anonymous.check(event.action.as_str(), event.at) != Verdict::Allowed
         {
             return Ok(());
         }
         // Hashed here and not by the one writer, for whom everybody waits.
-        self.0.group.commit(Draft::of(event, &self.0.keeping.redaction)).await
+        let committed = self.0.group.commit(Draft::of(event, &self.0.keeping.redaction)).await;
+        self.0.failing.store(committed.is_err(), Ordering::Relaxed);
+        if committed.is_err() {
+            metrics::counter!("portcullis_audit_failures_total").increment(1);
+        }
+        committed
+    }
+
+    /// Whether the last event could not be committed: then what needs one does not happen.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.failing.load(Ordering::Relaxed)
     }
 
     /// Commits an event whose answer must leave in any case; a failure is told to the log.
@@ -125,11 +145,15 @@ impl Trail {
         Ok(())
     }
 
-    /// Gives records that were committed within a transaction their places in the chain.
+    /// Gives records that were committed within a transaction their places in the chain. After a failure it also finds out
+    /// whether events can be committed again.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn seal(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        if self.is_failing() {
+            self.record(Event::new(now, Action::AuditResumed, Outcome::Done)).await?;
+        }
         seal::seal(&self.0.chain, now).await
     }
 
@@ -213,11 +237,17 @@ impl Open {
     }
 }
 
-fn tell_log(event: &Event) {
+/// Tells the log, and counts. Every label is a word of ours.
+fn tell(event: &Event) {
+    let (action, outcome) = (event.action.as_str(), event.outcome.as_str());
+    metrics::counter!("portcullis_audit_events_total", "action" => action, "outcome" => outcome).increment(1);
+    if let (Outcome::Refused, Some(reason)) = (event.outcome, event.reason) {
+        metrics::counter!("portcullis_refusals_total", "action" => action, "reason" => reason).increment(1);
+    }
     tracing::info!(
         target: "audit",
-        action = event.action.as_str(),
-        outcome = event.outcome.as_str(),
+        action,
+        outcome,
         reason = event.reason,
         principal = event.principal.as_ref().map(tracing::field::display),
         client = event.client.as_ref().map(tracing::field::display),

@@ -3,8 +3,8 @@
 //! A process and an in-process test assemble the same: a test brings its own clock and database.
 
 mod directory;
-mod health;
-pub(crate) mod paper;
+pub(crate) mod health;
+pub mod paper;
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
 
 use self::directory::{Directory, Ender};
-use self::health::Health;
+pub use self::health::Health;
 use crate::Problem;
 use crate::config::Config;
 use crate::serve::middleware::{self, Edge};
@@ -31,7 +31,7 @@ use crate::serve::middleware::{self, Edge};
 /// What a server is assembled from.
 #[derive(Debug)]
 pub struct AppParts {
-    /// The open database.
+    /// The open database, as this node uses it.
     pub database: Database,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
@@ -63,6 +63,8 @@ pub struct App {
     pub database: Database,
     /// Where "now" comes from.
     pub clock: Arc<dyn Clock>,
+    /// What readiness is judged by.
+    pub health: Health,
 }
 
 /// Puts the server together.
@@ -71,15 +73,12 @@ pub struct App {
 /// When the gateway cannot be started.
 pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let AppParts { database, clock, config, public_url, vault, listen_ports } = parts;
-    let database = paper::database(&database, &config)?;
     let changes = ChangeFeed::new(database.clone(), clock.clone());
     let registry = ResourceRegistry::new(public_url.clone());
     let trail = Trail::keeping(paper::records(&database, &config), paper::keeping(&config, &vault));
     let connection_grants = ConnectionGrants::new(database.clone(), changes.clone(), clock.clone());
     let ender = Ender::new(connection_grants.clone(), registry.clone());
-    let credentials = Credentials::new(database.clone(), vault.clone(), clock.clone());
-    let connections = Connections::new(database.clone(), changes.clone(), clock.clone());
-    let connections = connections.ending(Arc::new(ender)).sealing(credentials);
+    let connections = connections((&database, &changes, &clock), ender, &vault);
     let outbound = outbound(&config, &public_url)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
@@ -117,15 +116,26 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let sessions = portcullis_web::session_layer(database.clone(), clock.clone(), &public_url);
     let console = console((&authorization, &gateway), connection_grants, registry, (&database, &clock));
     let pages = authorization.router().merge(console.router()).layer(sessions);
-    let health = Health { changes: changes.clone(), database: database.clone(), clock: clock.clone() };
+    let health = Health::by(&database, &changes, &trail, &clock);
     let routes = Router::new()
         .merge(pages)
         .merge(gateway.router())
         .merge(portcullis_web::assets::routes())
-        .merge(health::routes(health));
+        .merge(health::routes(health.clone()));
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
-    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock })
+    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock, health })
+}
+
+/// The connections: what ends one ends what clients were granted of it, and what is sealed for it.
+fn connections(
+    (database, changes, clock): (&Database, &ChangeFeed, &Arc<dyn Clock>),
+    ender: Ender,
+    vault: &Vault,
+) -> Connections {
+    let credentials = Credentials::new(database.clone(), vault.clone(), clock.clone());
+    let connections = Connections::new(database.clone(), changes.clone(), clock.clone());
+    connections.ending(Arc::new(ender)).sealing(credentials)
 }
 
 fn console(

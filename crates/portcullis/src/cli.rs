@@ -178,6 +178,9 @@ struct ServeArguments {
     /// Listen here; may be given several times [default: localhost:8420]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<String>,
+    /// Answer /healthz, /readyz and /metrics here, or nowhere: off [default: 127.0.0.1:8421]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    ops_listen: Option<String>,
     /// The origin that clients use [default: http://localhost:PORT]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -247,6 +250,7 @@ impl Cli {
         };
         if let Command::Serve(serve) = &self.command {
             flags.listen.clone_from(&serve.listen);
+            flags.ops_listen.clone_from(&serve.ops_listen);
             flags.public_url.clone_from(&serve.public_url);
             flags.behind_tls_proxy = serve.behind_tls_proxy;
             flags.tls_certificate.clone_from(&serve.tls_certificate);

@@ -152,6 +152,8 @@ pub struct Config {
     pub audit_durability: AuditDurability,
     /// Words in names of arguments whose values are not recorded, beside those that always tell of a secret.
     pub audit_redact: Vec<String>,
+    /// Where those are answered who watch over the process; empty: nowhere but on the public listener.
+    pub ops_listen: Vec<ListenAddress>,
     /// The log's filter.
     pub log: String,
     /// The log's form.

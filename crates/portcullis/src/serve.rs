@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub mod folder;
 mod listeners;
 pub mod logging;
+pub(crate) mod metrics;
 pub mod middleware;
 mod shutdown;
 
@@ -21,11 +22,16 @@ use tokio_rustls::TlsAcceptor;
 use self::announce::{Announcement, Next};
 use self::connections::Places;
 pub(crate) use self::demo::EMAIL as DEMO_EMAIL;
+use self::metrics::Metrics;
+use self::shutdown::Served;
 use crate::Problem;
-use crate::app::{App, AppParts, assemble};
+use crate::app::{App, AppParts, assemble, health, paper};
 use crate::cli::say;
 use crate::config::{Config, TlsFiles};
 use crate::tls::{self, Validity};
+
+/// So many who watch over the process are answered at once.
+const WATCHERS: usize = 64;
 
 /// The page on which the bearer of `token` creates the first admin.
 #[must_use]
@@ -39,14 +45,17 @@ pub fn setup_link(public_url: &PublicUrl, token: &Secret) -> String {
 /// When something that is needed cannot be had, in one sentence that says what to do.
 pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     logging::start(&config)?;
+    let metrics = Metrics::start()?;
     if demo {
         config.check_demo()?;
     }
     let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
     // Before anything is created: a start that fails on a taken port leaves nothing behind.
     let listeners = listeners::bind(&config.listen).await?;
+    let watchers = listeners::bind_where_free(&config.ops_listen).await?;
     folder::prepare(&config.data_dir)?;
     let database = Database::open(config.database_url.expose()).await.map_err(Problem::failed)?;
+    let database = paper::database(&database, &config)?;
     let vault = Vault::unlock(&config.master_key, &database, SystemClock.now()).await;
     let vault = vault.map_err(|error| Problem::caused(&error))?;
     let ports = listeners::ports(&listeners)?;
@@ -66,12 +75,24 @@ pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
         first_steps(&app, &public_url).await?
     };
     let places = Places::new(files::make_room(config.limits.max_connections), &config);
+    let public = Served { router: app.router.clone(), listeners, tls: acceptor, places };
+    let watched = Served {
+        router: health::ops(app.health.clone(), metrics),
+        listeners: watchers,
+        tls: None,
+        places: Places::new(WATCHERS, &config),
+    };
+    if watched.listeners.is_empty() && !config.ops_listen.is_empty() {
+        tracing::warn!(
+            "no metrics are shown, since the port for them is taken; choose another with --ops-listen"
+        );
+    }
     let signals = shutdown::Signals::install()?;
     let background = background::spawn(&app);
     let announcement =
         Announcement { public_url, engine: app.database.engine(), data_dir: config.data_dir, next };
     say(&announcement);
-    shutdown::serve(&app, listeners, (acceptor, places), signals).await;
+    shutdown::serve(&app, [public, watched], signals).await;
     drop(background);
     shutdown::close(&app).await;
     Ok(())

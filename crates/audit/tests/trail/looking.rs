@@ -38,7 +38,7 @@ both_engines! {
             (Query { outcome: Some(Outcome::Refused), ..all.clone() }, 3),
             (Query { tool: Some("read_file".to_owned()), ..all.clone() }, 6),
             (Query { client: Some(ClientId::from("=cmd()".to_owned())), principal: Some(ada), ..all.clone() }, 3),
-            (Query { action: Some(Action::SignIn), ..all.clone() }, 1),
+            (Query { action: Some("sign_in".to_owned()), ..all.clone() }, 1),
             (Query { since: Some(NOW.plus(Seconds(3))), until: Some(NOW.plus(Seconds(6))), ..all.clone() }, 3),
             (Query { tool: Some("'; DROP TABLE audit_event; --".to_owned()), ..all.clone() }, 0),
         ] {

@@ -58,7 +58,7 @@ fn drawn() -> String {
 ///
 /// # Errors
 /// As [`node`].
-pub(super) fn database(database: &Database, config: &Config) -> Result<Database, Problem> {
+pub fn database(database: &Database, config: &Config) -> Result<Database, Problem> {
     let database = database.as_node(&node(config)?);
     Ok(match config.audit_durability {
         AuditDurability::Strict => database.synced(),

@@ -40,6 +40,7 @@ pub(super) struct Draft {
     pub(super) audit_days: Option<i64>,
     pub(super) audit_durability: Option<String>,
     pub(super) audit_redact: Option<Vec<String>>,
+    pub(super) ops_listen: Option<String>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,
 }

@@ -25,7 +25,7 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 35] = [
+pub(super) const KEYS: [Key; 36] = [
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
@@ -79,6 +79,7 @@ pub(super) const KEYS: [Key; 35] = [
         Shape::Text,
         "strict: events are on the disk before what they allow happens; relaxed: committed; engine: PostgreSQL strict, SQLite relaxed [engine]",
     ),
+    key("ops_listen", Shape::Text, "address for /healthz, /readyz and /metrics, or off [127.0.0.1:8421]"),
     key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
     key("log_format", Shape::Text, "text or json [text]"),
 ];

@@ -71,6 +71,8 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
         }
         "audit_redact" => texts(config.audit_redact.clone()),
         "audit_days" => days(config.audit_kept),
+        "ops_listen" if config.ops_listen.is_empty() => json!("off"),
+        "ops_listen" => texts(config.ops_listen.iter().map(|listen| listen.address.to_string()).collect()),
         "log" => json!(config.log),
         "log_format" => json!(match config.log_format {
             LogFormat::Text => "text",

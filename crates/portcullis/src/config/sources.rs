@@ -35,6 +35,8 @@ pub struct Flags {
     pub database_url: Option<String>,
     /// `--listen`, as often as it was given
     pub listen: Vec<String>,
+    /// `--ops-listen`
+    pub ops_listen: Option<String>,
     /// `--public-url`
     pub public_url: Option<String>,
     /// `--behind-tls-proxy`
@@ -181,6 +183,7 @@ impl Flags {
         set("tls_key", self.tls_key.as_ref().map(path));
         set("database_url", self.database_url.clone().map(Value::from));
         set("listen", (!self.listen.is_empty()).then(|| Value::from(self.listen.clone())));
+        set("ops_listen", self.ops_listen.clone().map(Value::from));
         set("public_url", self.public_url.clone().map(Value::from));
         set("behind_tls_proxy", self.behind_tls_proxy.then_some(Value::from(true)));
         settings

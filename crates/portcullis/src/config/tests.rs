@@ -219,6 +219,7 @@ fn every_setting_is_shown_with_who_said_so() {
     audit_days = 90 (default)
     audit_redact = [] (default)
     audit_durability = "engine" (default)
+    ops_listen = ["127.0.0.1:8421"] (default)
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use url::Host;
 
 use super::draft::Draft;
-use super::listen::DEFAULT_PORT;
+use super::listen::{DEFAULT_OPS, DEFAULT_PORT};
 use super::{AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles};
 use crate::Problem;
 
@@ -83,6 +83,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
         audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
         audit_durability: choice("audit_durability", draft.audit_durability, DURABILITY)?,
         audit_redact: words(draft.audit_redact.unwrap_or_default())?,
+        ops_listen: ops_listen(draft.ops_listen)?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
     })
@@ -149,6 +150,23 @@ fn listen(given: Option<Vec<String>>) -> Result<Vec<ListenAddress>, Problem> {
         addresses.extend(new);
     }
     Ok(addresses)
+}
+
+/// The default may be left out where it is taken: another server of ours on this machine has it.
+fn ops_listen(given: Option<String>) -> Result<Vec<ListenAddress>, Problem> {
+    let given = given.filter(|text| !text.is_empty());
+    match given.as_deref() {
+        None => Ok(vec![ListenAddress { address: DEFAULT_OPS, optional: true }]),
+        Some("off") => Ok(Vec::new()),
+        Some(text) => ListenAddress::parse(text).map_or_else(
+            || {
+                refused(format!(
+                    "ops_listen must be an address and a port, such as 127.0.0.1:8421, or off, not {text}"
+                ))
+            },
+            Ok,
+        ),
+    }
 }
 
 fn tls(certificate: Option<String>, key: Option<String>) -> Result<Option<TlsFiles>, Problem> {

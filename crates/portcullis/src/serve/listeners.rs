@@ -28,7 +28,23 @@ pub(super) async fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>
             {
                 tracing::warn!(%address, %error, "not listening on IPv6");
             }
-            Err(error) => return Err(refused(address, &error)),
+            Err(error) => return Err(refused(address, &error, "--listen")),
+        }
+    }
+    Ok(listeners)
+}
+
+/// Binds every address, but those that may be left out where somebody has their port.
+///
+/// # Errors
+/// As [`bind`].
+pub(super) async fn bind_where_free(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Problem> {
+    let mut listeners = Vec::new();
+    for listen in addresses {
+        match TcpListener::bind(listen.address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(_) if listen.optional => {}
+            Err(error) => return Err(refused(listen.address, &error, "--ops-listen")),
         }
     }
     Ok(listeners)
@@ -52,18 +68,18 @@ fn port(listener: &TcpListener) -> Result<u16, Problem> {
     address.map(|address| address.port()).map_err(|error| Problem::failed(format!("cannot listen: {error}")))
 }
 
-fn refused(address: SocketAddr, error: &Error) -> Problem {
+fn refused(address: SocketAddr, error: &Error, flag: &str) -> Problem {
     Problem::failed(match error.kind() {
         ErrorKind::AddrInUse => format!(
-            "cannot listen on {address}: the port is taken; stop the program that uses it, or choose another port with --listen localhost:PORT"
+            "cannot listen on {address}: the port is taken; stop the program that uses it, or choose another port with {flag} localhost:PORT"
         ),
         ErrorKind::PermissionDenied => format!(
-            "cannot listen on {address}: this user may not use the port; choose one above 1023 with --listen"
+            "cannot listen on {address}: this user may not use the port; choose one above 1023 with {flag}"
         ),
         ErrorKind::AddrNotAvailable => format!(
-            "cannot listen on {address}: this machine has no such address; choose one of its own with --listen"
+            "cannot listen on {address}: this machine has no such address; choose one of its own with {flag}"
         ),
-        _ => format!("cannot listen on {address}: {error}; choose another address with --listen"),
+        _ => format!("cannot listen on {address}: {error}; choose another address with {flag}"),
     })
 }
 

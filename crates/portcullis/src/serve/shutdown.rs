@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -48,18 +49,23 @@ impl Signals {
     }
 }
 
-/// Serves on every listener, under TLS if there is an acceptor, until a signal comes; a second one stops at once.
-pub(super) async fn serve(
-    app: &App,
-    listeners: Vec<TcpListener>,
-    (tls, places): (Option<TlsAcceptor>, Places),
-    mut signals: Signals,
-) {
+/// What is served, and where: under TLS if there is an acceptor.
+pub(super) struct Served {
+    pub(super) router: Router,
+    pub(super) listeners: Vec<TcpListener>,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) places: Places,
+}
+
+/// Serves until a signal comes; a second one stops at once.
+pub(super) async fn serve(app: &App, served: [Served; 2], mut signals: Signals) {
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
-    let connections = Connections::new(app.router.clone(), tls, places, stop.clone());
-    for listener in listeners {
-        servers.spawn(connections.clone().accept(listener));
+    for Served { router, listeners, tls, places } in served {
+        let connections = Connections::new(router, tls, places, stop.clone());
+        for listener in listeners {
+            servers.spawn(connections.clone().accept(listener));
+        }
     }
     signals.next().await;
     tracing::info!("stopping; requests that are under way get {} seconds", DRAIN.as_secs());

@@ -73,12 +73,7 @@ impl Server {
 
     /// The answer to a request as it stands on the wire.
     pub(crate) fn get(&self, path: &str) -> String {
-        let address = self.address();
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        get(self.address(), path)
     }
 
     /// Sends a signal; says whether it ended well, how fast, and what it printed since the announcement.
@@ -91,6 +86,15 @@ impl Server {
         self.stdout.read_to_string(&mut rest).unwrap();
         (ended.success(), began.elapsed(), rest)
     }
+}
+
+/// The answer of whoever listens there, as it stands on the wire.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for Server {

@@ -2,6 +2,7 @@
 //! answer that carries the id.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
@@ -15,6 +16,7 @@ use tracing::Instrument;
 use super::fault::Fault;
 use super::forwarded;
 use crate::config::Network;
+use crate::serve::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -56,10 +58,12 @@ pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: N
         response
     }
     .instrument(span);
+    let began = Instant::now();
     let mut response = trace::under(context, response).await;
     if let Some(fault) = response.extensions().get::<Fault>().copied() {
         response = fault.answer(&path, &id);
     }
+    metrics::answered(&path, response.status().as_u16(), began.elapsed());
     let headers = response.headers_mut();
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     if edge.is_https {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_audit::{Action, Outcome};
+use portcullis_audit::{Action, Outcome, trace};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ impl Job {
             let _entry = entry;
             self.noted(permitted, cancelled).await
         };
-        let work = caller.gateway.tasks.spawn(work.in_current_span());
+        let work = caller.gateway.tasks.spawn(trace::carry(trace::context(), work.in_current_span()));
         work.await.map_err(|error| Refusal::unavailable(&error))?
     }
 
