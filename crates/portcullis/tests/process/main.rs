@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told fails here")]
 
 mod commands;
+mod encryption;
 mod keys;
 mod resources;
 mod serving;
