@@ -1,7 +1,7 @@
 //! What the settings' values may be, and the sentence about each that may not.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
@@ -32,7 +32,8 @@ pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
 /// The settings, checked and with their defaults.
 pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let limits = Limits::check(&draft)?;
-    let data_dir = draft.data_dir.filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
+    let data_dir = draft.data_dir.take().filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
+    let master_key = master_key::check(&mut draft, Path::new(&data_dir))?;
     let database_url = draft
         .database_url
         .filter(|url| !url.is_empty())
@@ -56,7 +57,6 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let outbound_seconds = number("outbound_seconds", draft.outbound_seconds, 5, 1..=60)?;
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let data_dir = PathBuf::from(data_dir);
-    let master_key = master_key::check(&mut draft, &data_dir)?;
     Ok(Config {
         master_key,
         data_dir,
