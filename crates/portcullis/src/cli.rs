@@ -125,7 +125,7 @@ enum Command {
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
-    /// List, replace and retire the keys that sign tokens
+    /// List, replace and retire the keys that sign tokens, and replace those that seal secrets
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Find out why an authorization failed

@@ -7,6 +7,7 @@ mod draft;
 mod keys;
 mod limits;
 mod listen;
+mod master_key;
 mod network;
 mod shown;
 mod sources;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{Clock, ConnectionId, PrincipalId, Secret};
-use portcullis_vault::{DataKey, KeyError, Place, SealError, Sealed, Vault};
+use portcullis_vault::{DataKey, KeyError, Place, SealError, Sealed, Vault, Verified};
 
 /// The fields of a connection's credentials.
 pub mod field {
@@ -144,20 +144,46 @@ impl Credentials {
     /// # Errors
     /// When one does not open, or the store fails.
     pub async fn all(&self, connection: &ConnectionId) -> Result<BTreeMap<String, Secret>, CredentialError> {
-        let rows: Vec<Row> = on!(self.database.read(), |pool| sqlx::query_as(
-            "SELECT c.field, c.version, c.sealed, n.principal_id FROM credential c \
-             JOIN connection n ON n.id = c.connection_id WHERE c.connection_id = $1"
-        )
-        .bind(connection)
-        .fetch_all(pool)
-        .await)
-        .map_err(DatabaseError::from)?;
+        let rows = self.rows(connection).await?;
         if rows.is_empty() {
             return Ok(BTreeMap::new());
         }
         let key = self.vault.data_key(connection.as_str()).await?;
         let opened = rows.into_iter().map(|row| Ok((row.field.clone(), row.open(connection, &key)?)));
         opened.collect()
+    }
+
+    /// Opens every credential.
+    ///
+    /// # Errors
+    /// When the store fails. One that does not open is no error here: it is told.
+    pub async fn verify(&self) -> Result<Verified, DatabaseError> {
+        let mut verified = Verified::new("credentials");
+        let holders: Vec<(ConnectionId,)> = on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT DISTINCT connection_id FROM credential ORDER BY connection_id"
+        )
+        .fetch_all(pool)
+        .await)?;
+        for (connection,) in holders {
+            let key = self.vault.data_key(connection.as_str()).await;
+            for row in self.rows(&connection).await? {
+                let opened = key.as_ref().is_ok_and(|key| row.open(&connection, key).is_ok());
+                verified.count(&opened.then_some(()).ok_or(SealError), || {
+                    format!("{} {}", connection.as_str(), row.field)
+                });
+            }
+        }
+        Ok(verified)
+    }
+
+    async fn rows(&self, connection: &ConnectionId) -> Result<Vec<Row>, DatabaseError> {
+        Ok(on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT c.field, c.version, c.sealed, n.principal_id FROM credential c \
+             JOIN connection n ON n.id = c.connection_id WHERE c.connection_id = $1 ORDER BY c.field"
+        )
+        .bind(connection)
+        .fetch_all(pool)
+        .await)?)
     }
 
     /// Removes one `field` of `connection`.

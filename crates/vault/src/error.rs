@@ -29,8 +29,16 @@ pub enum VaultError {
     /// Group or others may read or change it.
     #[error("others can read the master key {0}; run `chmod 600` on it, so that only its owner can")]
     Exposed(PathBuf),
+    /// The command that prints the key did not.
+    #[error("master_key_command {program} gave no key: {reason}; run it by hand to see what it says")]
+    Command {
+        /// What was started.
+        program: String,
+        /// What happened.
+        reason: String,
+    },
     /// Not 32 bytes in base64.
-    #[error("{0} is no key: it must be 32 bytes in base64; restore it from a backup")]
+    #[error("{0} is damaged: it must be 32 bytes in base64; restore it from a backup")]
     Damaged(String),
     /// There is a database that was sealed with a key, but no key.
     #[error("the master key {0} is missing, and the database was sealed with it; restore it from a backup")]

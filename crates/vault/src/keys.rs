@@ -13,6 +13,9 @@ const MASTER_LABEL: &[u8] = b"portcullis encryption key v1";
 const ENCRYPTION_LABEL: &[u8] = b"portcullis data key v1";
 const DATA_LABEL: &[u8] = b"portcullis credential v1";
 
+/// How often the current key is asked for that somebody is replacing.
+const TRIES: u32 = 5;
+
 /// A data key and what wraps it.
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -142,6 +145,7 @@ pub(crate) async fn find_or_create(
     if let Some(found) = find_in(transaction, holder, master).await? {
         return Ok(found);
     }
+    hold_current(transaction).await?;
     let (current, material) = (current(transaction, master).await?, random());
     let made: Option<(String,)> = on!(transaction.on(), |connection| sqlx::query_as(
         "INSERT INTO data_key (holder, encryption_key, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING holder"
@@ -161,24 +165,34 @@ pub(crate) async fn find_or_create(
     }
 }
 
-/// The key that wraps new data keys. The row is locked by being written: a rotation waits until this transaction is over,
-/// and no data key is ever wrapped by a key that has been replaced.
+/// Holds the current key until this transaction is over: a rotation waits for it, so that no data key is ever wrapped by a
+/// key that has been replaced. The row is locked by being written.
+pub(crate) async fn hold_current(transaction: &mut Transaction) -> Result<(), DatabaseError> {
+    // After a wait for a rotation, PostgreSQL knows the row that it waited for and not yet the new one.
+    for _ in 0..TRIES {
+        let held: Option<(String,)> = on!(transaction.on(), |connection| sqlx::query_as(
+            "UPDATE encryption_key SET is_current = TRUE WHERE is_current RETURNING id"
+        )
+        .fetch_optional(connection)
+        .await)?;
+        if held.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The key that wraps new data keys.
 pub(crate) async fn current(
     transaction: &mut Transaction,
     master: &MasterKey,
 ) -> Result<EncryptionKey, KeyError> {
-    let id: String = on!(transaction.on(), |connection| sqlx::query_scalar(
-        "UPDATE encryption_key SET is_current = TRUE WHERE is_current RETURNING id"
+    let (id, sealed): (String, Option<String>) = on!(transaction.on(), |connection| sqlx::query_as(
+        "SELECT k.id, s.sealed FROM encryption_key k LEFT JOIN encryption_key_seal s \
+         ON s.encryption_key = k.id AND s.master = $1 WHERE k.is_current"
     )
-    .fetch_one(connection)
-    .await)
-    .map_err(DatabaseError::from)?;
-    let sealed: Option<String> = on!(transaction.on(), |connection| sqlx::query_scalar(
-        "SELECT sealed FROM encryption_key_seal WHERE encryption_key = $1 AND master = $2"
-    )
-    .bind(&id)
     .bind(master.name())
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await)
     .map_err(DatabaseError::from)?;
     EncryptionKey::open(&id, sealed.as_deref(), master)

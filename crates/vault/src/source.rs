@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use portcullis_oauth::Secret;
 
-use crate::{MasterKey, VaultError};
+use crate::{MasterKey, VaultError, command};
 
 /// Where the master key comes from.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub enum MasterKeySource {
     File(PathBuf),
     /// The environment variable `PORTCULLIS_MASTER_KEY`, which holds this.
     Environment(Secret),
+    /// What this program with these arguments prints.
+    Command(Vec<String>),
 }
 
 impl MasterKeySource {
@@ -25,9 +27,30 @@ impl MasterKeySource {
                 MasterKey::read(path)?.ok_or_else(|| VaultError::Missing(path.clone()))
             }
             Self::File(path) => MasterKey::open_or_create(path),
-            Self::Environment(text) => MasterKey::parse(text.expose().as_bytes())
-                .ok_or_else(|| VaultError::Damaged(self.to_string())),
+            Self::Environment(text) => self.parse(text.expose().as_bytes()),
+            Self::Command(argv) => {
+                let program = || argv.first().cloned().unwrap_or_default();
+                let printed = command::output(argv).await;
+                let printed = printed.map_err(|reason| VaultError::Command { program: program(), reason })?;
+                self.parse(&printed)
+            }
         }
+    }
+
+    /// Whether a key is there, as far as can be told without making one and without starting anything.
+    ///
+    /// # Errors
+    /// When what is there is no key, or others can read it.
+    pub fn is_there(&self) -> Result<bool, VaultError> {
+        match self {
+            Self::File(path) => Ok(MasterKey::read(path)?.is_some()),
+            Self::Environment(text) => self.parse(text.expose().as_bytes()).map(|_| true),
+            Self::Command(_) => Ok(true),
+        }
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<MasterKey, VaultError> {
+        MasterKey::parse(text).ok_or_else(|| VaultError::Damaged(self.to_string()))
     }
 }
 
@@ -36,6 +59,9 @@ impl fmt::Display for MasterKeySource {
         match self {
             Self::File(path) => write!(f, "the master key {}", path.display()),
             Self::Environment(_) => f.write_str("the master key in PORTCULLIS_MASTER_KEY"),
+            Self::Command(argv) => {
+                write!(f, "the master key that {} prints", argv.first().map_or("nothing", String::as_str))
+            }
         }
     }
 }

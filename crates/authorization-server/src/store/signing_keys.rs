@@ -6,7 +6,8 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::jose::{Algorithm, SigningError, SigningKey};
 use portcullis_oauth::{Clock, Seconds, Timestamp};
-use portcullis_vault::{SealError, SealingKey, Vault};
+use portcullis_vault::{SealError, SealingKey, Vault, Verified};
+use zeroize::Zeroizing;
 
 /// Under this label the vault gives the key that seals private keys.
 const SEAL_LABEL: &[u8] = b"portcullis signing key v1";
@@ -154,6 +155,51 @@ impl SigningKeys {
         self.database.sweep(sql, before).await
     }
 
+    /// Seals by the vault's keys what the master key itself sealed in former releases, so that it outlives that key.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reseal(&self) -> Result<(), DatabaseError> {
+        for (kid, private) in self.privates().await? {
+            let Ok(der) = self.former.open(&private, kid.as_bytes()) else { continue };
+            on!(self.database.write(), |pool| sqlx::query(
+                "UPDATE signing_key SET private = $3 WHERE kid = $1 AND private = $2"
+            )
+            .bind(&kid)
+            .bind(&private)
+            .bind(self.seal.seal(&der, kid.as_bytes()))
+            .execute(pool)
+            .await
+            .map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Opens every key, retired ones too.
+    ///
+    /// # Errors
+    /// When the database does not answer. A key that does not open is no error here: it is told.
+    pub async fn verify(&self) -> Result<Verified, DatabaseError> {
+        let mut verified = Verified::new("signing keys");
+        for (kid, private) in self.privates().await? {
+            verified.count(&self.unseal(&kid, &private), || kid.clone());
+        }
+        Ok(verified)
+    }
+
+    async fn privates(&self) -> Result<Vec<(String, String)>, DatabaseError> {
+        Ok(on!(self.database.read(), |pool| sqlx::query_as(
+            "SELECT kid, private FROM signing_key ORDER BY created_at, kid"
+        )
+        .fetch_all(pool)
+        .await)?)
+    }
+
+    fn unseal(&self, kid: &str, private: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let opened = self.seal.open(private, kid.as_bytes());
+        opened.or_else(|_| self.former.open(private, kid.as_bytes()))
+    }
+
     /// `false`: a key was needed, and somebody else has made one.
     async fn insert(
         &self,
@@ -182,8 +228,7 @@ impl SigningKeys {
 
     fn open(&self, row: &Row) -> Result<KeptKey, SigningKeyError> {
         let sealed = |reason| SigningKeyError::Sealed { kid: row.kid.clone(), reason };
-        let opened = self.seal.open(&row.private, row.kid.as_bytes());
-        let der = opened.or_else(|_| self.former.open(&row.private, row.kid.as_bytes())).map_err(sealed)?;
+        let der = self.unseal(&row.kid, &row.private).map_err(sealed)?;
         let algorithm = Algorithm::parse(&row.algorithm).ok_or(SigningError)?;
         let key = Arc::new(SigningKey::from_pkcs8(algorithm, &der)?);
         Ok(KeptKey { key, created_at: row.created_at, activates_at: row.activates_at })

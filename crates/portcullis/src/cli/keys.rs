@@ -1,10 +1,14 @@
-//! `portcullis keys …`: the keys that sign tokens. Other processes learn of a change within a second.
+//! `portcullis keys …`: the keys that sign tokens, and those that seal what is secret in the database. Other processes
+//! learn of a change within a second.
+
+mod encryption;
 
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use portcullis_authorization_server::{KeptKey, KeyUse, SigningKeyError, SigningKeys};
+use portcullis_database::Database;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{Clock, SystemClock, Timestamp};
 use portcullis_vault::Vault;
@@ -30,6 +34,18 @@ The old key stays published until the last token that it signed has expired. Not
 Servers that check tokens by themselves refuse what it signed as soon as they fetch our keys again, which ours do every
 five minutes; clients refresh and get tokens of another key. If it was the only one, the next token makes a new one.")]
     Retire(RetireArguments),
+    /// Replace the key that wraps the keys of all credentials, while the server goes on
+    #[command(after_help = "\
+Credentials stay as they are; a key of each connection is wrapped anew. Run it again if it was cut off. Whoever had both the
+master key and the database before knows the credentials themselves: renew those at the upstream servers.
+
+Examples:
+  portcullis keys rotate-encryption
+  portcullis keys rotate-encryption --replace-master-key new.key
+  portcullis keys rotate-encryption --forget-old-master-key")]
+    RotateEncryption(encryption::RotateArguments),
+    /// Open everything that is sealed in the database, and say what does not open
+    Verify(Format),
 }
 
 /// A key to be replaced.
@@ -56,7 +72,8 @@ pub(super) struct RetireArguments {
 
 /// Does what was asked.
 pub(super) async fn run(command: KeysCommand, config: &Config) -> Result<(), Problem> {
-    let keys = open(config).await?;
+    let (database, vault) = open(config).await?;
+    let keys = SigningKeys::new(database.clone(), Arc::new(SystemClock), &vault);
     match command {
         KeysCommand::List(format) => list(&keys, format).await,
         KeysCommand::Rotate(arguments) => {
@@ -64,14 +81,15 @@ pub(super) async fn run(command: KeysCommand, config: &Config) -> Result<(), Pro
             rotate(&keys, algorithm, arguments.format).await
         }
         KeysCommand::Retire(arguments) => retire(&keys, &arguments).await,
+        KeysCommand::RotateEncryption(arguments) => encryption::rotate(&arguments, database, &vault).await,
+        KeysCommand::Verify(format) => encryption::verify(format, database, &vault).await,
     }
 }
 
-async fn open(config: &Config) -> Result<SigningKeys, Problem> {
+async fn open(config: &Config) -> Result<(Database, Vault), Problem> {
     let database = store::open_existing(config).await?;
     let vault = Vault::unlock(&config.master_key, &database, SystemClock.now()).await;
-    let vault = vault.map_err(|error| Problem::caused(&error))?;
-    Ok(SigningKeys::new(database, Arc::new(SystemClock), &vault))
+    Ok((database, vault.map_err(|error| Problem::caused(&error))?))
 }
 
 async fn all(keys: &SigningKeys) -> Result<Vec<KeptKey>, Problem> {

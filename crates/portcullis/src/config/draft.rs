@@ -9,6 +9,9 @@ use serde::Deserialize;
 pub(super) struct Draft {
     pub(super) data_dir: Option<String>,
     pub(super) database_url: Option<String>,
+    pub(super) master_key: Option<String>,
+    pub(super) master_key_file: Option<String>,
+    pub(super) master_key_command: Option<Vec<String>>,
     pub(super) listen: Option<Vec<String>>,
     pub(super) public_url: Option<String>,
     pub(super) behind_tls_proxy: Option<bool>,

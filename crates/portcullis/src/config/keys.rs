@@ -25,9 +25,12 @@ const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
 }
 
 /// Every setting, in the order in which help lists them.
-pub(super) const KEYS: [Key; 36] = [
+pub(super) const KEYS: &[Key] = &[
     key("data_dir", Shape::Text, "folder for database, master key and demo.json [data]"),
     key("database_url", Shape::Text, "postgres://… or sqlite:FILE [sqlite:DATA_DIR/portcullis.db]"),
+    key("master_key_file", Shape::Text, "file of the key that seals every secret [DATA_DIR/master.key]"),
+    key("master_key_command", Shape::List, "program and arguments that print the master key instead []"),
+    key("master_key", Shape::Text, "the key itself, 32 bytes in base64; only as PORTCULLIS_MASTER_KEY []"),
     key("listen", Shape::List, "addresses; localhost:PORT means IPv4 and IPv6 [localhost:8420]"),
     key("public_url", Shape::Text, "the origin that clients use [http://localhost:PORT]"),
     key("behind_tls_proxy", Shape::Switch, "TLS ends in a proxy in front of us [false]"),

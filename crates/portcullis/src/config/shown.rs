@@ -8,7 +8,7 @@ use url::Url;
 
 use super::keys::KEYS;
 use super::validate::{DURABILITY, REGISTRATION};
-use super::{Config, LogFormat, Sources};
+use super::{Config, LogFormat, Sources, master_key};
 use crate::Problem;
 
 const MASK: &str = "***";
@@ -79,8 +79,8 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
             LogFormat::Json => "json",
         }),
         // A test asks for every setting.
-        name => match config.limits.shown(name) {
-            Some(limit) => limit,
+        name => match config.limits.shown(name).or_else(|| master_key::shown(&config.master_key, name)) {
+            Some(shown) => shown,
             None => return Err(Problem::failed(format!("{name} cannot be shown"))),
         },
     })

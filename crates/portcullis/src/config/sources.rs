@@ -10,6 +10,7 @@ use figment::{Figment, Provider};
 
 use super::draft::Draft;
 use super::keys::{self, Key, Shape};
+use super::master_key;
 use crate::Problem;
 
 /// The file that is read when none is named, if it exists.
@@ -219,6 +220,9 @@ fn read_file(path: &Path, text: &str) -> Result<Dict, Problem> {
         ))
     })?;
     let settings: Dict = profiles.into_values().flatten().collect();
+    if settings.contains_key(master_key::SECRET) {
+        return Err(master_key::refuse_in_file(path));
+    }
     match settings.keys().find(|name| keys::find(name).is_none()) {
         None => Ok(settings),
         Some(unknown) => Err(Problem::configuration(format!(

@@ -188,6 +188,9 @@ fn every_setting_is_shown_with_who_said_so() {
     insta::assert_snapshot!(text, @r#"
     data_dir = "d" (--data-dir)
     database_url = "postgres://u:***@h/d" (DATABASE_URL)
+    master_key_file = "d/master.key" (default)
+    master_key_command = null (default)
+    master_key = null (default)
     listen = ["127.0.0.1:2"] (PORTCULLIS_LISTEN)
     public_url = "http://localhost:2" (default)
     behind_tls_proxy = false (default)
@@ -223,6 +226,26 @@ fn every_setting_is_shown_with_who_said_so() {
     log = "debug" (p.toml)
     log_format = "text" (default)
     "#);
+}
+
+/// ASVS-13.3.1: the master key may come from a file, the environment or a command, and is printed nowhere
+#[test]
+fn the_master_key_comes_from_one_place() {
+    let key = "k".repeat(43);
+    let variable = [("PORTCULLIS_MASTER_KEY", key.as_str())];
+    let config = load("", &variable, Flags::default()).unwrap();
+    assert_eq!(config.master_key.to_string(), "the master key in PORTCULLIS_MASTER_KEY");
+    let sources = Sources {
+        environment: vec![("PORTCULLIS_MASTER_KEY".to_owned(), key.clone())],
+        flags: Flags::default(),
+    };
+    assert!(!format!("{config:?} {:?}", show(&config, &sources).unwrap()).contains(&key));
+    let command = load("", &[("PORTCULLIS_MASTER_KEY_COMMAND", "pass, show, portcullis")], Flags::default());
+    assert_eq!(command.unwrap().master_key.to_string(), "the master key that pass prints");
+    let file = load("master_key_file = \"/etc/key\"", &[], Flags::default()).unwrap();
+    assert_eq!(file.master_key.to_string(), "the master key /etc/key");
+    insta::assert_snapshot!(refusal("master_key_file = \"/etc/key\"", &variable), @"the master key comes from one place: keep one of master_key_file, master_key_command and PORTCULLIS_MASTER_KEY");
+    insta::assert_snapshot!(refusal("master_key = \"x\"", &[]), @"portcullis.toml must not hold master_key: put the key into a file of its own and name it with master_key_file, or into the variable PORTCULLIS_MASTER_KEY");
 }
 
 #[test]

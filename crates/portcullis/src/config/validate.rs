@@ -1,20 +1,21 @@
 //! What the settings' values may be, and the sentence about each that may not.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
-use portcullis_vault::MasterKeySource;
 use tracing_subscriber::EnvFilter;
 use url::Host;
 
 use super::draft::Draft;
 use super::listen::{DEFAULT_OPS, DEFAULT_PORT};
-use super::{AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles};
+use super::{
+    AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles, master_key,
+};
 use crate::Problem;
 
 /// Who may register clients, in words.
@@ -29,9 +30,10 @@ pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
 ];
 
 /// The settings, checked and with their defaults.
-pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
+pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let limits = Limits::check(&draft)?;
-    let data_dir = draft.data_dir.filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
+    let data_dir = draft.data_dir.take().filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
+    let master_key = master_key::check(&mut draft, Path::new(&data_dir))?;
     let database_url = draft
         .database_url
         .filter(|url| !url.is_empty())
@@ -56,7 +58,7 @@ pub(super) fn check(draft: Draft) -> Result<Config, Problem> {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let data_dir = PathBuf::from(data_dir);
     Ok(Config {
-        master_key: MasterKeySource::File(data_dir.join("master.key")),
+        master_key,
         data_dir,
         database_url: DatabaseUrl(database_url),
         listen: listen(draft.listen)?,

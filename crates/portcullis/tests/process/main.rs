@@ -6,6 +6,7 @@
 mod audit;
 mod commands;
 mod connections;
+mod encryption;
 mod keys;
 mod resources;
 mod serving;

@@ -3,11 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use portcullis_vault::{MasterKey, MasterKeySource};
+use portcullis_vault::MasterKeySource;
 
 use super::Finding;
 use crate::config::Config;
 
+const MASTER_KEY: &str = "master key";
 const GROUP: u32 = 0o070;
 const OTHERS: u32 = 0o007;
 
@@ -20,37 +21,33 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
 }
 
 fn master_key(config: &Config) -> Finding {
-    const CHECK: &str = "master key";
-    let MasterKeySource::File(path) = &config.master_key else {
-        return Finding::ok(CHECK, format!("{} is no file here", config.master_key));
-    };
-    let shown = path.display();
-    if !path.exists() {
-        return Finding::warn(
-            CHECK,
-            format!("there is no {shown} yet"),
+    let source = &config.master_key;
+    let advice = "mend it before the next start, which would refuse it";
+    match (source.is_there(), source) {
+        (Err(error), _) => Finding::fail(MASTER_KEY, error.to_string(), advice),
+        (Ok(false), _) => Finding::warn(
+            MASTER_KEY,
+            format!("{source} is not there yet"),
             "the first start makes it; keep a copy where no copy of the database is",
-        );
+        ),
+        (Ok(true), MasterKeySource::File(path)) => key_file(config, path),
+        (Ok(true), _) => Finding::ok(MASTER_KEY, format!("this is {source}, not in a file of ours")),
     }
-    // It is there, so this reads and creates nothing.
-    if let Err(error) = MasterKey::open_or_create(path) {
-        return Finding::fail(
-            CHECK,
-            error.to_string(),
-            "mend it before the next start, which would refuse it",
-        );
-    }
+}
+
+fn key_file(config: &Config, path: &Path) -> Finding {
+    let shown = path.display();
     let beside = |file: &Path| file.parent() == path.parent();
     if config.database_url.file().is_some_and(beside) {
         return Finding::warn(
-            CHECK,
+            MASTER_KEY,
             format!(
                 "{shown} is readable by its owner alone, but lies beside the database: one copy of the folder has both"
             ),
-            "keep the key out of the backups of the database, or move the database elsewhere with database_url",
+            "keep the key out of the backups of the database, or elsewhere with master_key_file or master_key_command",
         );
     }
-    Finding::ok(CHECK, format!("{shown} is readable by its owner alone"))
+    Finding::ok(MASTER_KEY, format!("{shown} is readable by its owner alone"))
 }
 
 fn private(check: &'static str, path: &Path, wanted: u32) -> Finding {
