@@ -77,6 +77,10 @@ pub enum Action {
     Connection(ConnectionEvent),
     /// A person's data were erased from the paper trail.
     AuditErasure,
+    /// A policy was activated, or a tool blocked or unblocked.
+    PolicyChange,
+    /// A group was made or removed, or its members changed.
+    GroupChange,
 }
 
 /// What happened to a connection.
@@ -213,6 +217,8 @@ impl Action {
             Self::ServerChange => "server.change",
             Self::Connection(event) => event.as_str(),
             Self::AuditErasure => "audit.erasure",
+            Self::PolicyChange => "policy.change",
+            Self::GroupChange => "group.change",
         }
     }
 }
@@ -334,10 +340,16 @@ impl Event {
         self
     }
 
-    /// Further facts; redacted before they are kept.
+    /// Further facts, beside those that are there; redacted before they are kept.
     #[must_use]
     pub fn with(mut self, detail: Value) -> Self {
-        self.detail = detail;
+        self.detail = match (self.detail, detail) {
+            (Value::Object(mut known), Value::Object(more)) => {
+                known.extend(more);
+                Value::Object(known)
+            }
+            (_, detail) => detail,
+        };
         self
     }
 

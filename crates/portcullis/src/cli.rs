@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod client;
 mod confirm;
+mod group;
 mod healthcheck;
 mod issuer;
 mod key_source;
@@ -15,12 +16,14 @@ mod keys;
 mod migrate;
 mod output;
 mod password;
+mod policy;
 mod resource;
 mod settings;
 mod setup;
 mod span;
 mod store;
 mod token;
+mod tool;
 mod user;
 
 use std::ffi::OsString;
@@ -33,13 +36,16 @@ use portcullis_upstream::become_program;
 use self::attempts::AttemptsCommand;
 use self::audit::AuditCommand;
 use self::client::ClientCommand;
+use self::group::GroupCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
+use self::policy::PolicyCommand;
 use self::resource::ResourceCommand;
 use self::settings::ConfigCommand;
 use self::token::TokenCommand;
+use self::tool::ToolCommand;
 use self::user::UserCommand;
 use crate::config::{Config, Flags, Sources, describe};
 use crate::{Problem, serve};
@@ -98,6 +104,9 @@ enum Command {
     /// Add, list and change the people who sign in
     #[command(subcommand)]
     User(UserCommand),
+    /// Make groups of users and machines, for policies to name
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Register and list OAuth clients
     #[command(subcommand)]
     Client(ClientCommand),
@@ -107,6 +116,12 @@ enum Command {
     /// Say which identity providers may vouch for users
     #[command(subcommand)]
     Issuer(IssuerCommand),
+    /// Check, try, activate and explain policies: who may do what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Block tools, whatever policies say
+    #[command(subcommand)]
+    Tool(ToolCommand),
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
@@ -205,6 +220,9 @@ impl Cli {
             Command::Serve(arguments) => serve::run(config, arguments.demo).await,
             Command::Setup { .. } => setup::run(&config).await,
             Command::User(command) => user::run(command, &config).await,
+            Command::Group(command) => group::run(command, &config).await,
+            Command::Policy(command) => policy::run(command, &config).await,
+            Command::Tool(command) => tool::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Issuer(command) => issuer::run(command, &config).await,
@@ -239,6 +257,12 @@ impl Cli {
         }
         flags
     }
+}
+
+/// Who changes something here, for those who read of it later: whoever is signed in to this computer.
+fn author() -> String {
+    let name = std::env::var("USER").ok().filter(|name| !name.is_empty() && name.len() <= 100);
+    name.map_or_else(|| "the command line".to_owned(), |name| format!("{name} at the command line"))
 }
 
 /// The script is made in memory, since the generator panics where a reader has gone.

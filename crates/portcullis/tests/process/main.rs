@@ -5,6 +5,7 @@
 
 mod commands;
 mod keys;
+mod policy;
 mod resources;
 mod serving;
 mod shell;
