@@ -79,6 +79,10 @@ pub enum Action {
     AuditErasure,
     /// Events can be committed again, after some could not be.
     AuditResumed,
+    /// A policy was activated, or a tool blocked or unblocked.
+    PolicyChange,
+    /// A group was made or removed, or its members changed.
+    GroupChange,
 }
 
 /// What happened to a connection.
@@ -163,6 +167,8 @@ impl Action {
             Self::Connection(event) => event.as_str(),
             Self::AuditErasure => "audit.erasure",
             Self::AuditResumed => "audit.resumed",
+            Self::PolicyChange => "policy.change",
+            Self::GroupChange => "group.change",
         }
     }
 }
@@ -284,10 +290,16 @@ impl Event {
         self
     }
 
-    /// Further facts; redacted before they are kept.
+    /// Further facts, beside those that are there; redacted before they are kept.
     #[must_use]
     pub fn with(mut self, detail: Value) -> Self {
-        self.detail = detail;
+        self.detail = match (self.detail, detail) {
+            (Value::Object(mut known), Value::Object(more)) => {
+                known.extend(more);
+                Value::Object(known)
+            }
+            (_, detail) => detail,
+        };
         self
     }
 

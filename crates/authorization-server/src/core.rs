@@ -16,7 +16,6 @@ use crate::dpop::Dpop;
 use crate::guard::{Guard, Share};
 use crate::key_sets::KeySets;
 use crate::password::PasswordCheck;
-use crate::remembered::Remembered;
 use crate::resources::KnownResources;
 use crate::settings::Settings;
 use crate::signing::Signing;
@@ -26,6 +25,7 @@ use crate::store::{
     Requests, Resources, Revoked, Setup, SignIns, SigningKeys, TrustedIssuers, Users,
 };
 use crate::work::Work;
+use portcullis_database::Remembered;
 
 /// What an authorization server is made of.
 pub struct AuthorizationServerParts {

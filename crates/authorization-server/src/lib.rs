@@ -35,7 +35,6 @@ mod pushed_authorization;
 mod refusal;
 mod register;
 mod registration_management;
-mod remembered;
 mod resources;
 mod revoke;
 mod server;
@@ -60,9 +59,9 @@ pub use signing::KeyUse;
 pub use store::{
     Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptStep, AttemptSummary, Attempts, Client,
     ClientDocument, ClientOrigin, ClientTrust, Clients, ConnectionClient, ConnectionGrants, Ended,
-    GrantSummary, Grants, Invitation, Invitations, IssuerError, IssuerId, KeptKey, NewClient, NewResource,
-    NewUser, RefusedClient, RegisteredResource, ResourceError, ResourceScope, Resources, Revocations, Setup,
-    SignInStanding, SignIns, SigningKeyError, SigningKeys, TrustedIssuer, TrustedIssuers, User, UserError,
-    Users,
+    GrantSummary, Grants, Group, GroupError, Groups, Invitation, Invitations, IssuerError, IssuerId, KeptKey,
+    Member, NewClient, NewResource, NewUser, RefusedClient, RegisteredResource, ResourceError, ResourceScope,
+    Resources, Revocations, Setup, SignInStanding, SignIns, SigningKeyError, SigningKeys, TrustedIssuer,
+    TrustedIssuers, User, UserError, Users,
 };
 pub use work::Work;

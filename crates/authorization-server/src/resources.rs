@@ -7,8 +7,8 @@ use portcullis_database::{ChangeFeed, ChangeKind, DatabaseError};
 use portcullis_oauth::{ClientId, Resource, ResourceRegistry, ResourceUri};
 
 use crate::openid;
-use crate::remembered::Remembered;
 use crate::store::{RegisteredResource, Resources};
+use portcullis_database::Remembered;
 
 /// The registered resources as last read.
 type Snapshot = Arc<[RegisteredResource]>;

@@ -8,8 +8,8 @@ use portcullis_oauth::jose::{Algorithm, JwkSet, SigningError, SigningKey};
 use portcullis_oauth::{Seconds, Timestamp};
 use tokio::sync::Mutex;
 
-use crate::remembered::Remembered;
 use crate::store::{KeptKey, SigningKeyError, SigningKeys};
+use portcullis_database::Remembered;
 
 /// The longest life that an operator can give an access token, and a little more: so long a replaced key stays published.
 const KEPT_AFTERWARDS: Seconds = Seconds(86_400 + 3_600);

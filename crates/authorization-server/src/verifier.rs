@@ -74,6 +74,7 @@ pub(crate) async fn look_up(
     let row = row.ok_or(VerifyError::Invalid("unknown_token"))?;
     judge(&row, resource, now)?;
     let (connections, is_unused) = (row.connections(), row.used_at.is_none());
+    let (groups, standing) = (row.groups(), row.standing());
     // A user's permissions are those of our own resources (SBP-10). What somebody may do at another server is that
     // server's business, so there the token's scopes, to which the user consented, are the bound.
     let (actor, issued_at) = (row.actor().map_err(unavailable)?, row.issued_at);
@@ -81,10 +82,11 @@ pub(crate) async fn look_up(
         Some(_) => row.scope.clone(),
         None => row.permissions.unwrap_or_default(),
     };
-    let principal = Principal { id: row.principal_id, permissions, groups: Vec::new() };
+    let principal = Principal { id: row.principal_id, permissions, groups };
     let holder = (principal, row.client_id, row.grant_id);
     let bearer = VerifiedBearer::attest(hash, row.resource, row.expires_at, holder, (row.scope, connections));
-    Ok(Found { bearer: bearer.through(actor).bound_to(row.dpop_jkt), issued_at, is_unused })
+    let bearer = bearer.through(actor).bound_to(row.dpop_jkt).standing_as(standing);
+    Ok(Found { bearer, issued_at, is_unused })
 }
 
 /// Opaque ones by their prefix, signed ones by their type (R9068-4-1). That we signed one is told by its row.

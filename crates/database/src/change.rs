@@ -23,6 +23,8 @@ pub enum ChangeKind {
     SigningKey,
     /// An identity provider is trusted, or no longer; the subject is its issuer.
     Issuer,
+    /// A policy was activated, or a tool blocked or unblocked.
+    Policy,
 }
 
 impl ChangeKind {
@@ -37,6 +39,7 @@ impl ChangeKind {
         Self::Resource,
         Self::SigningKey,
         Self::Issuer,
+        Self::Policy,
     ];
 
     /// The kind as its column holds it.
@@ -53,6 +56,7 @@ impl ChangeKind {
             Self::Resource => "resource",
             Self::SigningKey => "signing_key",
             Self::Issuer => "issuer",
+            Self::Policy => "policy",
         }
     }
 

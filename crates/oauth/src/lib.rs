@@ -63,4 +63,6 @@ pub use strict_json::StrictJson;
 pub use token_scheme::TokenScheme;
 pub use token_type::TokenType;
 pub use user_code::UserCode;
-pub use verifier::{BoxFuture, GrantedConnections, Principal, VerifiedBearer, Verifier, VerifyError};
+pub use verifier::{
+    BoxFuture, ClientStanding, GrantedConnections, Principal, Standing, VerifiedBearer, Verifier, VerifyError,
+};

@@ -55,6 +55,34 @@ struct Parts {
     expires_at: Timestamp,
     actor: Option<Actor>,
     confirmation: Option<JwkThumbprint>,
+    standing: Standing,
+}
+
+/// What is known of the two for whom and through which a token acts, for policy. Where it is not known, policies that ask
+/// for it do not apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The e-mail address of the principal's account.
+    pub email: Option<String>,
+    /// How the client came to be known.
+    pub client: ClientStanding,
+}
+
+/// How a client came to be known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ClientStanding {
+    /// An administrator made it.
+    Admin,
+    /// The document at its own address describes it.
+    Document {
+        /// The host of that address, which is proven by it.
+        host: String,
+    },
+    /// It registered itself.
+    Dynamic,
+    /// Not known here.
+    #[default]
+    Unknown,
 }
 
 /// On whose behalf a token acts.
@@ -111,6 +139,7 @@ impl VerifiedBearer {
             expires_at,
             actor: None,
             confirmation: None,
+            standing: Standing::default(),
         }))
     }
 
@@ -125,6 +154,13 @@ impl VerifiedBearer {
     #[must_use]
     pub fn bound_to(mut self, key: Option<JwkThumbprint>) -> Self {
         Arc::make_mut(&mut self.0).confirmation = key;
+        self
+    }
+
+    /// Attests also what is known of principal and client, for policy.
+    #[must_use]
+    pub fn standing_as(mut self, standing: Standing) -> Self {
+        Arc::make_mut(&mut self.0).standing = standing;
         self
     }
 
@@ -187,6 +223,12 @@ impl VerifiedBearer {
     #[must_use]
     pub fn confirmation(&self) -> Option<&JwkThumbprint> {
         self.0.confirmation.as_ref()
+    }
+
+    /// What is known of principal and client, for policy.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.0.standing
     }
 
     /// Through whom it acts, when it was exchanged.

@@ -74,8 +74,6 @@ pub enum Registration {
 pub struct Client {
     /// Its identifier.
     pub id: String,
-    /// What it calls itself.
-    pub name: Option<String>,
     /// How it came to be known.
     pub registration: Registration,
     /// The host that it was verified to belong to.
@@ -122,6 +120,8 @@ pub enum Target {
     Prompt {
         /// The upstream's name of it.
         name: String,
+        /// Whether it is as reviewed.
+        pin: Pin,
         /// Whether it stands on a blacklist.
         blocked: bool,
     },
@@ -129,12 +129,14 @@ pub enum Target {
     Resource {
         /// The upstream's address of it.
         uri: String,
+        /// Whether it is as reviewed.
+        pin: Pin,
         /// Whether it stands on a blacklist.
         blocked: bool,
     },
 }
 
-/// Whether a tool is as it was reviewed.
+/// Whether something is as it was reviewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Pin {
     /// As reviewed.

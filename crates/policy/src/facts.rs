@@ -1,6 +1,6 @@
 //! A case in the words of the schema: entities and requests for Cedar.
 
-use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value};
+use cedar_policy::{Context, Entities, Entity, Request, RestrictedExpression as Value};
 
 use crate::vocabulary::{Vocabulary, action, uid};
 use crate::{Assurance, Case, PrincipalKind, Target, Tool};
@@ -75,7 +75,6 @@ fn client(names: &Vocabulary, case: &Case<'_>) -> Result<Entity, Unspeakable> {
     let client = &case.subject.client;
     let registration = Value::new_entity_uid(names.registration(client.registration));
     let mut of = members([("id", text(&client.id)), ("registration", registration)]);
-    of.extend(client.name.as_ref().map(|name| ("name".to_owned(), text(name))));
     of.extend(client.host.as_ref().map(|host| ("host".to_owned(), text(host))));
     Ok(Entity::new_with_tags(uid(&names.client, &client.id), of, [], [])?)
 }
@@ -108,15 +107,16 @@ fn arguments(names: &Vocabulary, case: &Case<'_>) -> Result<Entity, Unspeakable>
 /// The tool, prompt or resource; the connection itself is there already.
 fn target(names: &Vocabulary, case: &Case<'_>) -> Result<Option<Entity>, Unspeakable> {
     let connection = uid(&names.connection, &case.subject.connection.id);
-    let (mut of, blocked) = match case.target {
+    let (mut of, pin, blocked) = match case.target {
         Target::ListTools | Target::ManageConnection => return Ok(None),
-        Target::Tool(tool) => (of_tool(names, tool)?, tool.blocked),
-        Target::Prompt { name, blocked } => (members([("name", text(name))]), *blocked),
-        Target::Resource { uri, blocked } => (members([("uri", text(uri))]), *blocked),
+        Target::Tool(tool) => (of_tool(names, tool)?, tool.pin, tool.blocked),
+        Target::Prompt { name, pin, blocked } => (members([("name", text(name))]), *pin, *blocked),
+        Target::Resource { uri, pin, blocked } => (members([("uri", text(uri))]), *pin, *blocked),
     };
     of.extend(members([
         ("owner", text(&case.subject.connection.owner)),
         ("connection", Value::new_entity_uid(connection.clone())),
+        ("pin", Value::new_entity_uid(names.pin(pin))),
         ("blocked", Value::new_bool(blocked)),
     ]));
     Ok(Some(Entity::new_with_tags(names.target(case), of, [connection], [])?))
@@ -132,12 +132,10 @@ fn of_tool(names: &Vocabulary, tool: &Tool) -> Result<Members, Unspeakable> {
     ];
     let hints = hints.into_iter().filter_map(|(name, hint)| Some((name, Value::new_bool(hint?))));
     let words = crate::words(&tool.name).into_iter().map(Value::new_string);
-    let entity = |name: EntityUid| Value::new_entity_uid(name);
     Ok(members([
         ("name", text(&tool.name)),
         ("words", Value::new_set(words)),
-        ("risk", entity(names.risk(tool.risk))),
-        ("pin", entity(names.pin(tool.pin))),
+        ("risk", Value::new_entity_uid(names.risk(tool.risk))),
         ("approval", number(tool.approval.level())),
         ("hints", record(hints)?),
     ]))
@@ -163,7 +161,8 @@ fn number(value: u8) -> Value {
 mod tests {
     use super::*;
     use crate::{
-        Arguments, Circumstances, Client, Connection, Hints, Principal, Registration, ServerKind, Subject,
+        Arguments, Circumstances, Client, Connection, Hints, Pin, Principal, Registration, ServerKind,
+        Subject,
     };
 
     /// What is built without Cedar's own checks, for speed, would pass them
@@ -195,8 +194,8 @@ mod tests {
             Target::ManageConnection,
             Target::Tool(Tool::new("list_x", Some(full))),
             Target::Tool(Tool::new("delete_x", None)),
-            Target::Prompt { name: "p".to_owned(), blocked: true },
-            Target::Resource { uri: "x:\"y\"".to_owned(), blocked: false },
+            Target::Prompt { name: "p".to_owned(), pin: Pin::New, blocked: true },
+            Target::Resource { uri: "x:\"y\"".to_owned(), pin: Pin::Active, blocked: false },
         ] {
             for (kind, email, host) in [
                 (PrincipalKind::User, some("a@b"), some("h")),
@@ -205,12 +204,7 @@ mod tests {
             ] {
                 let subject = Subject {
                     principal: principal(kind, email),
-                    client: Client {
-                        id: "c".to_owned(),
-                        name: host.clone(),
-                        registration: Registration::Dynamic,
-                        host,
-                    },
+                    client: Client { id: "c".to_owned(), registration: Registration::Dynamic, host },
                     connection: Connection { kind: ServerKind::Stdio, ..Connection::default() },
                     granted: true,
                 };

@@ -10,25 +10,29 @@ use crate::{Assurance, Hints};
 pub enum Risk {
     /// Its name says that it only looks.
     Read,
-    /// Its name does not say.
+    /// Its name does not say, or says something else.
     Unknown,
-    /// It makes or alters something.
+    /// Its name says that it creates or updates something.
     Change,
-    /// It destroys something, sends something out, or runs what it is given.
+    /// Its name or its server says that it destroys or archives something, sends something out, spends, or runs what it
+    /// is given.
     Destructive,
 }
 
-const READ: [&str; 22] = [
+/// Words of names that only look.
+const READ: [&str; 25] = [
+    "browse",
     "check",
     "compare",
     "count",
     "describe",
     "diff",
     "download",
-    "export",
+    "echo",
     "fetch",
     "find",
     "get",
+    "info",
     "inspect",
     "list",
     "lookup",
@@ -40,23 +44,23 @@ const READ: [&str; 22] = [
     "show",
     "status",
     "summarize",
+    "summary",
     "view",
 ];
 
-const CHANGE: [&str; 28] = [
-    "add", "append", "approve", "assign", "close", "commit", "copy", "disable", "edit", "enable", "fork",
-    "import", "insert", "invite", "merge", "modify", "move", "patch", "put", "rename", "replace", "restore",
-    "save", "set", "submit", "upload", "upsert", "write",
+/// Words of names that do something, whatever stands beside them: no longer just reading.
+const DO: [&str; 40] = [
+    "add", "append", "approve", "assign", "cancel", "clear", "close", "commit", "copy", "deploy", "disable",
+    "edit", "enable", "fork", "import", "insert", "invite", "merge", "modify", "move", "notify", "open",
+    "patch", "post", "publish", "push", "put", "rename", "replace", "reset", "restore", "run", "save", "set",
+    "start", "stop", "submit", "upload", "upsert", "write",
 ];
 
-const DESTRUCTIVE: [&str; 38] = [
+/// Words of names that destroy, send out, spend, or run what they are given.
+const DESTROY: [&str; 26] = [
     "bash",
     "buy",
-    "cancel",
-    "clear",
     "cmd",
-    "command",
-    "deploy",
     "destroy",
     "drop",
     "email",
@@ -67,23 +71,15 @@ const DESTRUCTIVE: [&str; 38] = [
     "forward",
     "grant",
     "kill",
-    "notify",
     "overwrite",
     "pay",
-    "post",
-    "publish",
     "purchase",
     "purge",
-    "push",
     "refund",
     "remove",
-    "reset",
     "revoke",
-    "run",
     "send",
     "shell",
-    "terminal",
-    "terminate",
     "transfer",
     "truncate",
     "unlink",
@@ -105,11 +101,9 @@ impl Risk {
     pub fn of(name: &str, hints: Option<Hints>) -> Self {
         let words = words(name);
         let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-        let by_word = if has(&DESTRUCTIVE) {
+        let by_word = if has(&DESTROY) {
             Self::Destructive
-        } else if has(&CHANGE) {
-            Self::Change
-        } else if has(&READ) {
+        } else if has(&READ) && !has(&DO) {
             Self::Read
         } else {
             Self::Unknown
@@ -148,7 +142,8 @@ impl Hints {
         match (self.read_only, self.destructive) {
             (_, Some(true)) => Some(Risk::Destructive),
             (Some(true), _) => None,
-            (_, Some(false)) => Some(Risk::Change),
+            // It says that it does something, and no harm: that is not known.
+            (_, Some(false)) => Some(Risk::Unknown),
             (_, None) => Some(Risk::Destructive),
         }
     }
@@ -196,7 +191,9 @@ mod tests {
         for (name, risk) in [
             ("list_issues", Risk::Read),
             ("getUser", Risk::Read),
-            ("echo", Risk::Unknown),
+            ("echo", Risk::Read),
+            ("frobnicate", Risk::Unknown),
+            ("get_or_set", Risk::Unknown),
             ("create_note", Risk::Change),
             ("recreate", Risk::Change),
             ("get_or_create_user", Risk::Change),
@@ -222,10 +219,10 @@ mod tests {
         assert_eq!(Risk::of("delete_repo", Some(harmless)).approval(), Assurance::Session);
         assert_eq!(Risk::of("list", Some(harmless)), Risk::Read);
         assert_eq!(Risk::of("list", Some(hints(Some(true), Some(true)))), Risk::Destructive);
-        assert_eq!(Risk::of("list", Some(hints(Some(false), Some(false)))), Risk::Change);
+        assert_eq!(Risk::of("list", Some(hints(Some(false), Some(false)))), Risk::Unknown);
         assert_eq!(Risk::of("list", Some(hints(Some(true), None))), Risk::Read);
         assert_eq!(Risk::of("list", Some(Hints::default())), Risk::Destructive);
-        for name in ["list", "echo", "create", "delete"] {
+        for name in ["list", "frob", "create", "delete"] {
             for (read_only, destructive) in [None, Some(true), Some(false)]
                 .into_iter()
                 .flat_map(|one| [(one, None), (one, Some(true)), (one, Some(false))])

@@ -33,19 +33,19 @@ pub struct Rule {
     pub origin: Origin,
 }
 
-/// The ids that policies cannot take because they mean the engine's own answers.
-pub(crate) const ENGINE: [&str; 2] = ["no_policy", "policy_error"];
+/// The ids that policies cannot take because they mean the engine's own answers, each with its code.
+pub(crate) const ENGINE: [(&str, &str); 2] = [("no_policy", "no_policy"), ("policy_error", "policy_error")];
 
 impl Rule {
     /// No policy permits.
     pub(crate) fn no_policy() -> Self {
-        Self::engine(ENGINE[0], "No policy permits this.")
+        Self::engine(ENGINE[0].0, "No policy permits this.")
     }
 
     /// A rule could not be evaluated.
     pub(crate) fn policy_error() -> Self {
         Self::engine(
-            ENGINE[1],
+            ENGINE[1].0,
             "The policy could not be evaluated, so nothing was done. An administrator can ask `portcullis policy explain`.",
         )
     }
@@ -55,13 +55,43 @@ impl Rule {
         Self { id, reason, effect: Effect::Forbid, origin: Origin::Engine }
     }
 
-    /// The code under which the audit files this rule: the engine's and the built-in rules have their own, those of
-    /// administrators share `policy` and are told apart by their id.
+    /// The code under which the audit files what this rule decides, stable across releases. The rules of administrators
+    /// share `policy` and are told apart by their ids.
     #[must_use]
-    pub fn code(&self) -> &str {
-        match self.origin {
-            Origin::Engine | Origin::Builtin => &self.id,
-            Origin::Policy => "policy",
-        }
+    pub fn code(&self) -> &'static str {
+        let own = CODES.iter().chain(&ENGINE).find(|(id, _)| *id == self.id).map(|(_, code)| *code);
+        own.filter(|_| self.origin != Origin::Policy).unwrap_or("policy")
+    }
+}
+
+/// The codes of the built-in rules, by id: what is missing to a user has one code, whichever permission it is.
+const CODES: [(&str, &str); 11] = [
+    ("not_owner", "not_owner"),
+    ("connection_not_granted", "connection_not_granted"),
+    ("permission_missing", "permission_missing"),
+    ("permission_missing_lists", "permission_missing"),
+    ("permission_missing_resources", "permission_missing"),
+    ("permission_missing_connections", "permission_missing"),
+    ("blocked", "blocked"),
+    ("removed", "removed"),
+    ("changed", "changed"),
+    ("quarantined", "quarantined"),
+    ("approval_needed", "approval_needed"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PolicySet;
+
+    #[test]
+    fn each_built_in_rule_has_its_code() {
+        let rules = PolicySet::parse("").unwrap().rules();
+        let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
+        assert_eq!(ids, CODES.map(|(id, _)| id));
+        assert_eq!((Rule::no_policy().code(), Rule::policy_error().code()), ("no_policy", "policy_error"));
+        assert!(rules.iter().all(|rule| rule.code() != "policy"));
+        let own = Rule { id: "mine".to_owned(), origin: Origin::Policy, ..Rule::no_policy() };
+        assert_eq!(own.code(), "policy");
     }
 }

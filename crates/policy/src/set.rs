@@ -89,7 +89,7 @@ impl Inner {
         let problem = |message: String| Problem::at(text, placed.span.start, message);
         let rule = rule(origin, text, placed)?;
         let id = PolicyId::new(&rule.id);
-        if self.rules.contains_key(&id) || ENGINE.contains(&rule.id.as_str()) {
+        if self.rules.contains_key(&id) || ENGINE.iter().any(|(id, _)| *id == rule.id) {
             let taken = problem(format!("the id `{}` is taken", rule.id));
             return Err(taken.with_hint("each policy, the built-in ones included, has an id of its own"));
         }

@@ -7,7 +7,7 @@
 //! [[case]]
 //! name = "agents read"
 //! who = { email = "ada@example.com", groups = ["agents"] }       # also: id, machine, permissions
-//! client = { registration = "document", host = "claude.ai" }     # also: id, name
+//! client = { registration = "document", host = "claude.ai" }     # also: id
 //! connection = { server = "github", alias = "work" }             # also: kind, own, granted
 //! tool = { name = "list_issues", pin = "active" }                # also: risk, approval, blocked, hints
 //! arguments = { repository = "tools" }                           # or, in place of `tool`: prompt, resource, manage, list

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod confirm;
 mod connection;
+mod group;
 mod healthcheck;
 mod issuer;
 mod key_source;
@@ -16,6 +17,7 @@ mod keys;
 mod migrate;
 mod output;
 mod password;
+mod policy;
 mod resource;
 mod server;
 mod settings;
@@ -24,6 +26,7 @@ mod span;
 mod store;
 mod token;
 mod upstream_client;
+mod tool;
 mod user;
 
 use std::ffi::OsString;
@@ -37,15 +40,18 @@ use self::attempts::AttemptsCommand;
 use self::audit::AuditCommand;
 use self::client::ClientCommand;
 use self::connection::ConnectionCommand;
+use self::group::GroupCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
+use self::policy::PolicyCommand;
 use self::resource::ResourceCommand;
 use self::server::ServerCommand;
 use self::settings::ConfigCommand;
 use self::token::TokenCommand;
 use self::upstream_client::UpstreamClientCommand;
+use self::tool::ToolCommand;
 use self::user::UserCommand;
 use crate::config::{Config, Flags, Sources, describe};
 use crate::{Problem, serve};
@@ -104,6 +110,9 @@ enum Command {
     /// Add, list and change the people who sign in
     #[command(subcommand)]
     User(UserCommand),
+    /// Make groups of users and machines, for policies to name
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Register and list OAuth clients
     #[command(subcommand)]
     Client(ClientCommand),
@@ -122,6 +131,12 @@ enum Command {
     /// Say which clients of yours the gateway is at upstream authorization servers
     #[command(subcommand)]
     UpstreamClient(UpstreamClientCommand),
+    /// Check, try, activate and explain policies: who may do what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Block tools, whatever policies say
+    #[command(subcommand)]
+    Tool(ToolCommand),
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
@@ -223,6 +238,9 @@ impl Cli {
             Command::Serve(arguments) => serve::run(config, arguments.demo).await,
             Command::Setup { .. } => setup::run(&config).await,
             Command::User(command) => user::run(command, &config).await,
+            Command::Group(command) => group::run(command, &config).await,
+            Command::Policy(command) => policy::run(command, &config).await,
+            Command::Tool(command) => tool::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Server(command) => server::run(command, &config).await,
@@ -261,6 +279,12 @@ impl Cli {
         }
         flags
     }
+}
+
+/// Who changes something here, for those who read of it later: whoever is signed in to this computer.
+fn author() -> String {
+    let name = std::env::var("USER").ok().filter(|name| !name.is_empty() && name.len() <= 100);
+    name.map_or_else(|| "the command line".to_owned(), |name| format!("{name} at the command line"))
 }
 
 /// The script is made in memory, since the generator panics where a reader has gone.

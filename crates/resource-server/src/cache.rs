@@ -95,6 +95,10 @@ fn concerns(change: &Change, bearer: &VerifiedBearer) -> bool {
         ChangeKind::Token => bearer.token().as_str() == subject,
         ChangeKind::Connection => bearer.connections().reach(&ConnectionId::from(subject.to_owned())),
         ChangeKind::Resource => bearer.resource().as_str() == subject,
-        ChangeKind::Server | ChangeKind::McpSession | ChangeKind::SigningKey | ChangeKind::Issuer => false,
+        ChangeKind::Server
+        | ChangeKind::McpSession
+        | ChangeKind::SigningKey
+        | ChangeKind::Issuer
+        | ChangeKind::Policy => false,
     }
 }

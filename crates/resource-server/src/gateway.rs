@@ -28,6 +28,7 @@ use crate::enrolment::Enrolment;
 use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
+use crate::policy::{Keeper, Policies, ToolBlocks};
 use crate::possession::Possession;
 use crate::probe::Probe;
 use crate::reach::Reach;
@@ -119,6 +120,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
+    pub(crate) policy: Keeper,
     pub(crate) rounds: Rounds,
     pub(crate) questions: Questions,
     pub(crate) underway: Underway,
@@ -151,6 +153,8 @@ impl Gateway {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
         let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
         let clock = Arc::clone(&parts.clock);
+        let policies = Policies::new(database.clone(), changes.clone(), Arc::clone(&clock));
+        let blocks = ToolBlocks::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let authorization = UpstreamAuthorization::new(UpstreamAuthorizationParts {
@@ -186,6 +190,7 @@ impl Gateway {
             connections: parts.connections,
             servers,
             upstreams,
+            policy: Keeper::new(policies, blocks, changes.clone()),
             rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
             questions: Questions::default(),
             underway: Underway::default(),

@@ -136,6 +136,10 @@ pub use jwt::JwtVerifier;
 pub use layer::{RequireBearer, RequireBearerService};
 #[cfg(feature = "dpop")]
 pub use local_proofs::LocalProofs;
+#[cfg(feature = "gateway")]
+pub use policy::{
+    BlockedAt, Policies, PolicyError, PolicyVersion, ToolBlock, ToolBlocks, seen as seen_by_policy,
+};
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};
 #[cfg(feature = "gateway")]

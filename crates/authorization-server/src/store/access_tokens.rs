@@ -3,9 +3,10 @@
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
     Actor, ClientId, ConnectionId, GrantId, GrantedConnections, JwkThumbprint, PrincipalId, ResourceUri,
-    ScopeSet, SecretHash, Timestamp,
+    ScopeSet, SecretHash, Standing, Timestamp,
 };
 
+use super::clients::ClientOrigin;
 use super::minted::MintedAccess;
 
 /// A token with all that decides whether it is live.
@@ -29,6 +30,10 @@ pub(crate) struct TokenRow {
     pub(crate) dpop_jkt: Option<JwkThumbprint>,
     act: Option<String>,
     connections: Option<String>,
+    member_of: Option<String>,
+    email: Option<String>,
+    client_origin: String,
+    client_has_document: bool,
 }
 
 impl TokenRow {
@@ -55,6 +60,20 @@ impl TokenRow {
         let mut named: Vec<ConnectionId> = named.map(|id| ConnectionId::from(id.to_owned())).collect();
         named.sort();
         GrantedConnections::Named(named)
+    }
+
+    /// The groups of its principal, by name.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let names = self.member_of.as_deref().unwrap_or_default().split(' ').filter(|name| !name.is_empty());
+        let mut groups: Vec<String> = names.map(str::to_owned).collect();
+        groups.sort();
+        groups
+    }
+
+    /// What policies may know of its principal and client.
+    pub(crate) fn standing(&self) -> Standing {
+        let origin = ClientOrigin::kept(&self.client_origin, self.client_has_document);
+        Standing { email: self.email.clone(), client: origin.standing(&self.client_id) }
     }
 
     /// Through whom it acts (RFC 8693 §4.1).
@@ -96,7 +115,9 @@ impl AccessTokens {
              t.used_at, t.revoked_at, t.dpop_jkt, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
              c.removed_at AS client_removed_at, c.disabled_at AS client_disabled_at, u.disabled_at AS user_disabled_at, \
              COALESCE(u.permissions, m.permissions) AS permissions, \
-             (SELECT string_agg(n.connection_id, ' ') FROM grant_connection n WHERE n.grant_id = g.id) AS connections \
+             (SELECT string_agg(n.connection_id, ' ') FROM grant_connection n WHERE n.grant_id = g.id) AS connections, \
+             (SELECT string_agg(b.group_name, ' ') FROM principal_group_member b WHERE b.principal_id = g.principal_id) \
+             AS member_of, u.email, c.origin AS client_origin, c.document_read_at IS NOT NULL AS client_has_document \
              FROM access_token t \
              JOIN oauth_grant g ON g.id = t.grant_id JOIN oauth_client c ON c.id = COALESCE(t.client_id, g.client_id) \
              LEFT JOIN user_account u ON u.principal_id = g.principal_id \

@@ -6,8 +6,8 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::jose::AssertionAudience;
 use portcullis_oauth::{
-    ClientAuthMethod, ClientId, ClientMetadata, Clock, GrantType, PrincipalId, ResourceUri, ScopeSet, Secret,
-    SecretHash, SecretKind, Timestamp, scopes,
+    ClientAuthMethod, ClientId, ClientMetadata, ClientStanding, Clock, GrantType, PrincipalId, ResourceUri,
+    ScopeSet, Secret, SecretHash, SecretKind, Timestamp, scopes,
 };
 
 use super::documents::{ClientDocument, ClientTrust};
@@ -32,6 +32,27 @@ impl ClientOrigin {
             Self::Admin => "admin",
             Self::Dynamic => "dynamic",
             Self::Document => "document",
+        }
+    }
+
+    /// The origin of a row.
+    pub(crate) fn kept(origin: &str, has_document: bool) -> Self {
+        match (has_document, origin) {
+            (true, _) => Self::Document,
+            (false, "admin") => Self::Admin,
+            _ => Self::Dynamic,
+        }
+    }
+
+    /// What policies may know of the client `id` that came like this. The address of a document proves its host.
+    pub(crate) fn standing(self, id: &ClientId) -> ClientStanding {
+        let host = || url::Url::parse(id.as_str()).ok()?.host_str().map(str::to_owned);
+        match self {
+            Self::Admin => ClientStanding::Admin,
+            Self::Dynamic => ClientStanding::Dynamic,
+            Self::Document => {
+                host().map_or(ClientStanding::Unknown, |host| ClientStanding::Document { host })
+            }
         }
     }
 }
@@ -94,6 +115,14 @@ struct Row {
     assertion_audience: Option<String>,
 }
 
+impl Client {
+    /// What policies may know of it.
+    #[must_use]
+    pub fn standing(&self) -> ClientStanding {
+        self.origin.standing(&self.id)
+    }
+}
+
 impl TryFrom<Row> for Client {
     type Error = DatabaseError;
 
@@ -109,11 +138,7 @@ impl TryFrom<Row> for Client {
         Ok(Self {
             metadata: serde_json::from_str(&row.metadata).map_err(decode)?,
             resources: serde_json::from_str(&row.resources).map_err(decode)?,
-            origin: match (&document, row.origin.as_str()) {
-                (Some(_), _) => ClientOrigin::Document,
-                (None, "admin") => ClientOrigin::Admin,
-                _ => ClientOrigin::Dynamic,
-            },
+            origin: ClientOrigin::kept(&row.origin, document.is_some()),
             trust: row.trust.as_deref().and_then(ClientTrust::parse),
             assertion_audience: row
                 .assertion_audience

@@ -56,8 +56,16 @@ impl Prepared {
 fn target(entry: &Entry) -> Result<Target, String> {
     let mut targets = Vec::new();
     targets.extend(entry.tool.as_ref().map(tool).transpose()?.map(Target::Tool));
-    targets.extend(entry.prompt.clone().map(|name| Target::Prompt { name, blocked: false }));
-    targets.extend(entry.resource.clone().map(|uri| Target::Resource { uri, blocked: false }));
+    targets.extend(entry.prompt.clone().map(|name| Target::Prompt {
+        name,
+        pin: Pin::Active,
+        blocked: false,
+    }));
+    targets.extend(entry.resource.clone().map(|uri| Target::Resource {
+        uri,
+        pin: Pin::Active,
+        blocked: false,
+    }));
     targets.extend(entry.manage.then_some(Target::ManageConnection));
     targets.extend(entry.list.then_some(Target::ListTools));
     match (targets.pop(), targets.is_empty()) {
@@ -119,7 +127,6 @@ fn client(entry: ClientEntry) -> Result<Client, String> {
     let registration = entry.registration.as_deref().unwrap_or("admin");
     Ok(Client {
         id: entry.id.unwrap_or_else(|| "client".to_owned()),
-        name: entry.name,
         registration: one_of("registration", registration, &all)?,
         host: entry.host,
     })

@@ -60,7 +60,6 @@ pub(super) struct Who {
 #[serde(deny_unknown_fields)]
 pub(super) struct ClientEntry {
     pub(super) id: Option<String>,
-    pub(super) name: Option<String>,
     pub(super) registration: Option<String>,
     pub(super) host: Option<String>,
 }

@@ -25,8 +25,8 @@ fn owners_use_their_connections_and_approve_what_changes_something() {
     for target in [
         Target::ListTools,
         Target::ManageConnection,
-        Target::Prompt { name: "p".to_owned(), blocked: false },
-        Target::Resource { uri: "file:///x".to_owned(), blocked: false },
+        Target::Prompt { name: "p".to_owned(), pin: Pin::Active, blocked: false },
+        Target::Resource { uri: "file:///x".to_owned(), pin: Pin::Active, blocked: false },
     ] {
         let world = World { target, ..World::calling("x") };
         assert_eq!(world.asked(&default), "allow owners", "{:?}", world.target);
@@ -53,9 +53,9 @@ fn the_built_in_rules_are_not_overridden() {
         denied("permission_missing")
     );
     assert_eq!(changed(|w| w.tool().blocked = true), denied("blocked"));
-    assert_eq!(changed(|w| w.tool().pin = Pin::Changed), denied("tool_changed"));
-    assert_eq!(changed(|w| w.tool().pin = Pin::Removed), denied("tool_changed"));
-    assert_eq!(changed(|w| w.tool().pin = Pin::New), denied("tool_quarantined"));
+    assert_eq!(changed(|w| w.tool().pin = Pin::Changed), denied("changed"));
+    assert_eq!(changed(|w| w.tool().pin = Pin::Removed), denied("removed"));
+    assert_eq!(changed(|w| w.tool().pin = Pin::New), denied("quarantined"));
     let asks = ("needs 3 approval_needed".to_owned(), true);
     assert_eq!(changed(|w| w.tool().approval = Assurance::SecondPerson), asks);
     let lists = |permission: &str, target: Target| {
@@ -64,7 +64,7 @@ fn the_built_in_rules_are_not_overridden() {
         world.asked(&everything)
     };
     assert_eq!(lists("mcp.tools.read", Target::ListTools), "deny permission_missing_lists");
-    let uri = || Target::Resource { uri: "x:".to_owned(), blocked: false };
+    let uri = || Target::Resource { uri: "x:".to_owned(), pin: Pin::Active, blocked: false };
     assert_eq!(lists("mcp.resources.read", uri()), "deny permission_missing_resources");
     assert_eq!(
         lists("mcp.connections.manage", Target::ManageConnection),

@@ -80,6 +80,33 @@ fn every_line_of_the_manual_is_understood() {
 }
 
 #[test]
+fn every_line_about_policies_is_understood() {
+    for line in [
+        "policy check team.cedar --json",
+        "policy test team.cedar --cases cases.toml --json",
+        "policy activate team.cedar --note why --json",
+        "policy versions --json",
+        "policy show",
+        "policy show 3",
+        "policy diff 3",
+        "policy diff 3 5",
+        "policy diff --file team.cedar",
+        "policy rollback 3 --yes --json",
+        "policy explain --user a@b.example --client client_1 --connection work --tool x --args {} --json",
+        "group add agents --about Robots --json",
+        "group list --json",
+        "group member agents --add a@b.example --add client_1 --remove c@d.example --json",
+        "group remove agents --yes",
+        "tool block x --note why",
+        "tool block x --server github --json",
+        "tool unblock x --connection con_1 --json",
+        "tool blocked --json",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
 fn every_line_about_the_audit_trail_is_understood() {
     for line in [
         "audit search --user a@b.example --client c --connection d --tool t --action tools.call --decision refused --trace req_1 \

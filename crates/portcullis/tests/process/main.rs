@@ -8,6 +8,7 @@ mod commands;
 mod connections;
 mod encryption;
 mod keys;
+mod policy;
 mod resources;
 mod serving;
 mod shell;

@@ -13,7 +13,7 @@ use super::{Caller, arguments, limit, target};
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::Line;
 use crate::offer::Offer;
-use crate::policy;
+use crate::policy::{self, Ground};
 use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
 use crate::relay::Origin;
@@ -46,8 +46,13 @@ pub(super) async fn run(
     let mut wanted = Dispatch { connection: connection.clone(), errand, extras };
     let binding = Binding::of(&caller.bearer, &wanted);
     wanted.extras = opened(caller, &binding, wanted.extras, case.now)?;
-    let permitted = policy::decide(&caller.bearer, trust, tool, wanted)
-        .map_err(|denial| form.refuse(denial.reason, denial.text))?;
+    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
+    let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
+    let (permitted, decided) = policy::decide(ground, tool, wanted, case.now).map_err(|denial| {
+        denial.decided.into_iter().for_each(|decided| case.decided(decided));
+        form.refuse(denial.reason, denial.text)
+    })?;
+    case.decided(decided);
     if form == Form::Tool {
         limit::tool(caller, &connection, &own, case.now)?;
     }

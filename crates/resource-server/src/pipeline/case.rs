@@ -5,9 +5,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Resource, Timestamp, VerifiedBearer};
+use serde_json::json;
 
 use crate::envelope::Id;
 use crate::gateway::Inner;
+use crate::policy::Decided;
 use crate::protocol::Era;
 use crate::refusal::Refusal;
 use crate::trace::TraceId;
@@ -31,6 +33,7 @@ pub(super) struct Case {
     client: Option<ClientId>,
     connection: Option<ConnectionId>,
     tool: Option<String>,
+    decided: Option<Decided>,
 }
 
 impl Case {
@@ -47,6 +50,7 @@ impl Case {
             client: None,
             connection: None,
             tool: None,
+            decided: None,
         }
     }
 
@@ -66,6 +70,11 @@ impl Case {
         self.connection = Some(connection.clone());
     }
 
+    /// Notes by which rule of which policy it was decided.
+    pub(super) fn decided(&mut self, decided: Decided) {
+        self.decided = Some(decided);
+    }
+
     /// An event of this request.
     pub(super) fn event(&self, at: Timestamp, outcome: Outcome) -> Event {
         let mut event = Event::new(at, self.action, outcome).traced(self.trace.as_str());
@@ -80,6 +89,9 @@ impl Case {
         }
         if let Some(tool) = &self.tool {
             event = event.of_tool(tool);
+        }
+        if let Some(Decided { version, rule }) = &self.decided {
+            event = event.under_policy(&version.to_string()).with(json!({ "rule": rule }));
         }
         event
     }

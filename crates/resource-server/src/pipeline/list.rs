@@ -14,7 +14,7 @@ use super::case::Case;
 use super::{Caller, target};
 use crate::connections::{Connection, ConnectionStatus};
 use crate::offer::Kind;
-use crate::policy;
+use crate::policy::{self, Ground};
 use crate::protocol::{code, result};
 use crate::refusal::Refusal;
 
@@ -65,7 +65,12 @@ async fn shown(
     let shown = async {
         let trust = upstreams.trust(&connection).await.map_err(|_| "unavailable")?;
         let listing = upstreams.discovery().listing(&connection, kind, now).await?;
-        let visible = |offer: &_| policy::could_pass(&caller.bearer, &connection, trust, (kind, offer));
+        let policy = caller.gateway.policy.current().await.map_err(|error| {
+            tracing::error!(?error, "a list is empty because no policy can be read");
+            "unavailable"
+        })?;
+        let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
+        let visible = |offer: &_| policy::could_pass(ground, &connection, (kind, offer));
         Ok(listing.shown(caller.resource.alias.is_some(), visible))
     };
     let shown = shown.await;

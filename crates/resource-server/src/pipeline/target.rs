@@ -11,7 +11,7 @@ use crate::connections::{Connection, ConnectionStatus};
 use crate::errand::Errand;
 use crate::names;
 use crate::offer::{Kind, Offer};
-use crate::policy::{self, Trust};
+use crate::policy::{self, Ground, Trust};
 use crate::protocol::code;
 use crate::refusal::Refusal;
 
@@ -53,8 +53,13 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     let sought = (kind, caller.resource.alias.is_some(), name);
     let found = discovery.find(&connection, sought, case.now).await;
     let found = found.map_err(|why| out_of_reach(caller, errand, &connection, why))?;
-    let visible = |offer: &Arc<Offer>| policy::could_pass(&caller.bearer, &connection, trust, (kind, offer));
-    let offer = found.filter(visible).ok_or_else(|| unknown("tool_unknown"))?;
+    let offer = found.ok_or_else(|| unknown("tool_unknown"))?;
+    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
+    let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
+    if !policy::could_pass(ground, &connection, (kind, &offer)) {
+        case.decided(policy::hidden_by(ground, &connection, (kind, &offer)));
+        return Err(unknown("tool_unknown"));
+    }
     Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })
 }
 

@@ -7,6 +7,7 @@ use portcullis_oauth::{
     Alias, ClientId, ConnectionId, GrantId, GrantedConnections, Principal, PrincipalId, PrincipalKind,
     ResourceUri, Secret, Timestamp,
 };
+use portcullis_policy::PolicySet;
 use serde_json::{Value, json};
 
 use super::*;
@@ -66,10 +67,26 @@ fn tool(name: &str, annotations: &Value) -> std::sync::Arc<Offer> {
     listing.find(true, name).unwrap()
 }
 
+/// The default policy in force.
+fn default() -> InForce {
+    InForce {
+        version: 0,
+        set: PolicySet::parse(portcullis_policy::DEFAULT).unwrap(),
+        blocked: super::blocks::Blocked::default(),
+    }
+}
+
 fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: &Offer) -> &'static str {
     let errand = Errand::Tool { name: tool.key.clone(), arguments: Params::new() };
     let dispatch = Dispatch { connection, errand, extras: Extras::default() };
-    decide(bearer, trust, Some(tool), dispatch).map_or_else(|denial| denial.reason, |_| "permitted")
+    let policy = default();
+    let ground = Ground { policy: &policy, bearer, trust };
+    decide(ground, Some(tool), dispatch, NOW).map_or_else(|denial| denial.reason, |_| "permitted")
+}
+
+fn exists(bearer: &VerifiedBearer, connection: &Connection, trust: Trust, tool: &Offer) -> bool {
+    let policy = default();
+    could_pass(Ground { policy: &policy, bearer, trust }, connection, (Kind::Tools, tool))
 }
 
 fn reason(bearer: &VerifiedBearer, connection: Connection, name: &str) -> &'static str {
@@ -87,8 +104,8 @@ fn nothing_is_permitted_unless_every_rule_lets_it_and_one_says_so() {
     let sandbox = connection(&alice, "sandbox");
     assert_eq!(reason(&full, sandbox.clone(), "echo"), "permitted");
     assert_eq!(reason(&full, sandbox.clone(), "send_message"), "approval_unavailable");
-    assert_eq!(reason(&full, sandbox.clone(), "format_disk"), "no_policy");
-    assert_eq!(reason(&full, connection(&alice, "elsewhere"), "echo"), "no_policy");
+    assert_eq!(reason(&full, sandbox.clone(), "format_disk"), "quarantined");
+    assert_eq!(reason(&full, connection(&alice, "elsewhere"), "echo"), "removed");
     assert_eq!(reason(&full, connection(&bob, "sandbox"), "echo"), "not_owner");
     let named = bearer(&alice, &all, &all, GrantedConnections::Named(vec![ConnectionId::generate()]));
     assert_eq!(reason(&named, sandbox.clone(), "echo"), "connection_not_granted");
@@ -107,7 +124,7 @@ fn a_tool_exists_for_whom_any_call_of_it_could_pass() {
     let all = [TOOLS_READ, TOOLS_EXECUTE];
     let reader = bearer(&alice, &all, &[TOOLS_READ], GrantedConnections::All);
     let exists = |bearer: &VerifiedBearer, name: &str| {
-        could_pass(bearer, &sandbox, Trust::Sandbox, (Kind::Tools, &tool(name, &json!({}))))
+        exists(bearer, &sandbox, Trust::Sandbox, &tool(name, &json!({})))
     };
     assert!(exists(&reader, "echo"));
     assert!(exists(&reader, "send_message"));
@@ -142,9 +159,9 @@ fn hints_of_an_upstream_allow_nothing() {
         let (tool, there) = (tool(name, &hints), connection(&alice, "elsewhere"));
         assert_eq!(decided(&full, there.clone(), Trust::Reading, &tool), reading, "{name} {hints}");
         assert_eq!(decided(&full, there.clone(), Trust::All, &tool), everything, "{name} {hints}");
-        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &tool), "no_policy");
-        assert_eq!(decided(&full, there.clone(), Trust::None, &tool), "no_policy");
-        assert!(!could_pass(&full, &there, Trust::Quarantine, (Kind::Tools, &tool)));
-        assert!(could_pass(&full, &there, Trust::Reading, (Kind::Tools, &tool)));
+        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &tool), "quarantined");
+        assert_eq!(decided(&full, there.clone(), Trust::None, &tool), "removed");
+        assert!(!exists(&full, &there, Trust::Quarantine, &tool));
+        assert!(exists(&full, &there, Trust::Reading, &tool));
     }
 }

@@ -4,6 +4,7 @@
 mod bearer;
 mod changes;
 mod credentials;
+mod policies;
 mod sessions;
 mod stage;
 mod stateless;

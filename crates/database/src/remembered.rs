@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener};
+use crate::{Change, ChangeFeed, ChangeKind, ChangeListener};
 
 /// One remembered value, and what makes it stale.
-pub(crate) struct Remembered<T: ?Sized> {
+pub struct Remembered<T: ?Sized> {
     changes: ChangeFeed,
     cell: Arc<Cell<T>>,
 }
@@ -16,9 +16,17 @@ struct Cell<T: ?Sized> {
     value: RwLock<Option<Arc<T>>>,
 }
 
+impl<T: ?Sized> std::fmt::Debug for Remembered<T> {
+    /// Never the value: it may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Remembered({:?})", self.cell.kind)
+    }
+}
+
 impl<T: ?Sized + Send + Sync + 'static> Remembered<T> {
     /// Nothing yet; forgets at every change of this kind.
-    pub(crate) fn new(kind: ChangeKind, changes: ChangeFeed) -> Self {
+    #[must_use]
+    pub fn new(kind: ChangeKind, changes: ChangeFeed) -> Self {
         let cell = Arc::new(Cell { kind, value: RwLock::new(None) });
         changes.subscribe(cell.clone());
         Self { changes, cell }
@@ -28,7 +36,7 @@ impl<T: ?Sized + Send + Sync + 'static> Remembered<T> {
     ///
     /// # Errors
     /// Those of `read`.
-    pub(crate) async fn get<E>(&self, read: impl Future<Output = Result<Arc<T>, E>>) -> Result<Arc<T>, E> {
+    pub async fn get<E>(&self, read: impl Future<Output = Result<Arc<T>, E>>) -> Result<Arc<T>, E> {
         if !self.changes.is_timely() {
             return read.await;
         }
@@ -46,7 +54,7 @@ impl<T: ?Sized + Send + Sync + 'static> Remembered<T> {
     }
 
     /// Tells this process at once that it has itself changed the fact.
-    pub(crate) fn changed(&self, subject: &str) {
+    pub fn changed(&self, subject: &str) {
         self.changes.publish(&Change::new(self.cell.kind, subject));
     }
 }

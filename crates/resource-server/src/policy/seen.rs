@@ -1,0 +1,145 @@
+//! What policies see of a caller, a connection and a tool.
+
+use portcullis_database::DatabaseError;
+use portcullis_oauth::{ClientId, ClientStanding, PrincipalKind, Standing, VerifiedBearer};
+use portcullis_policy::{
+    Assurance, Client, Connection as SeenConnection, Hints, Pin, Principal, PrincipalKind as SeenKind,
+    Registration, Risk, ServerKind, Subject, Target, Tool,
+};
+use serde_json::{Map, Value};
+
+use super::blocks::Blocked;
+use super::{ToolBlocks, Trust};
+use crate::connections::Connection;
+use crate::sandbox;
+
+/// The tools of the sandbox, each of which was reviewed. Another of its name may not be called.
+const REVIEWED: [&str; 10] = [
+    "echo",
+    "slow",
+    "fail",
+    "list_files",
+    "read_file",
+    "query_database",
+    "create_note",
+    "update_note",
+    "delete_note",
+    "send_message",
+];
+
+/// The bearer at a connection.
+pub(crate) fn subject(bearer: &VerifiedBearer, connection: &Connection) -> Subject {
+    let principal = bearer.principal();
+    let kind = match principal.id.kind() {
+        PrincipalKind::Machine => SeenKind::Machine,
+        PrincipalKind::User => SeenKind::User,
+    };
+    Subject {
+        principal: Principal {
+            kind,
+            id: principal.id.to_string(),
+            email: bearer.standing().email.clone(),
+            groups: principal.groups.clone(),
+            permissions: principal.permissions.iter().map(str::to_owned).collect(),
+        },
+        client: client(bearer.client_id(), bearer.standing()),
+        connection: self::connection(connection),
+        granted: bearer.connections().reach(&connection.id),
+    }
+}
+
+/// A client.
+#[must_use]
+pub fn client(id: &ClientId, standing: &Standing) -> Client {
+    let (registration, host) = match &standing.client {
+        ClientStanding::Admin => (Registration::Admin, None),
+        ClientStanding::Document { host } => (Registration::Document, Some(host.clone())),
+        ClientStanding::Dynamic => (Registration::Dynamic, None),
+        ClientStanding::Unknown => (Registration::Unknown, None),
+    };
+    Client { id: id.to_string(), registration, host }
+}
+
+/// A connection.
+#[must_use]
+pub fn connection(connection: &Connection) -> SeenConnection {
+    SeenConnection {
+        id: connection.id.to_string(),
+        alias: connection.alias.to_string(),
+        owner: connection.principal_id.to_string(),
+        server: connection.server.clone(),
+        kind: match connection.server_kind.as_str() {
+            "sandbox" => ServerKind::Sandbox,
+            "stdio" => ServerKind::Stdio,
+            _ => ServerKind::Http,
+        },
+    }
+}
+
+/// A tool of which only the name is known, at a server that is trusted with what its class allows.
+///
+/// # Errors
+/// When the store fails.
+pub async fn tool_by_name(
+    connection: &Connection,
+    name: &str,
+    blocks: &ToolBlocks,
+) -> Result<Tool, DatabaseError> {
+    let blocked = Blocked::of(blocks.list().await?);
+    let trust = if connection.server == sandbox::SERVER { Trust::Sandbox } else { Trust::All };
+    Ok(tool((connection, trust), name, None, &blocked))
+}
+
+/// A tool as its server describes it, at a connection to a server that is trusted so far. Its description may raise what it
+/// needs and never lowers it (TOOL-8).
+pub(crate) fn tool(
+    (connection, trust): (&Connection, Trust),
+    name: &str,
+    description: Option<&Map<String, Value>>,
+    blocked: &Blocked,
+) -> Tool {
+    let tool = Tool::new(name, description.and_then(hints));
+    let approval = match (trust, tool.risk) {
+        (Trust::Reading, Risk::Unknown) => Assurance::Session,
+        (_, risk) => risk.approval(),
+    };
+    let pin = match trust {
+        Trust::Sandbox if !REVIEWED.contains(&name) => Pin::New,
+        _ => pin(trust),
+    };
+    Tool { pin, approval, blocked: blocked.blocks(name, &connection.server, &connection.id), ..tool }
+}
+
+/// A prompt of a server that is trusted so far.
+pub(crate) fn prompt(trust: Trust, name: &str) -> Target {
+    Target::Prompt { name: name.to_owned(), pin: pin(trust), blocked: false }
+}
+
+/// A resource, or a pattern of some, of a server that is trusted so far.
+pub(crate) fn resource(trust: Trust, uri: &str) -> Target {
+    Target::Resource { uri: uri.to_owned(), pin: pin(trust), blocked: false }
+}
+
+/// What an admin's trust in a server says of whatever it offers.
+fn pin(trust: Trust) -> Pin {
+    match trust {
+        Trust::Sandbox | Trust::Reading | Trust::All => Pin::Active,
+        Trust::Quarantine => Pin::New,
+        Trust::None => Pin::Removed,
+    }
+}
+
+/// `annotations`, when the server gives any hint there.
+fn hints(description: &Map<String, Value>) -> Option<Hints> {
+    let annotations = description.get("annotations")?.as_object()?;
+    if !annotations.keys().any(|name| name.ends_with("Hint")) {
+        return None;
+    }
+    let hint = |name: &str| annotations.get(name).and_then(Value::as_bool);
+    Some(Hints {
+        read_only: hint("readOnlyHint"),
+        destructive: hint("destructiveHint"),
+        idempotent: hint("idempotentHint"),
+        open_world: hint("openWorldHint"),
+    })
+}
