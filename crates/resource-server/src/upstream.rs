@@ -130,7 +130,7 @@ impl Upstreams {
         let mut extras = extras;
         for _ in 0..ROUNDS {
             let round = extras.clone().into_params(params.clone());
-            let answered = self.once(&connection, (method, round, &extras.mirrored), line, origin).await?;
+            let answered = self.once(&connection, (method, round), line, origin).await?;
             // A client of the stateless era is asked with the result, any other in the middle of its request.
             if !(round::asks_back(&answered.reply) && line.asks_in_between()) {
                 return Ok(answered);
@@ -144,7 +144,7 @@ impl Upstreams {
     async fn once(
         &self,
         connection: &Connection,
-        (method, params, mirrored): (&'static str, Params, &[(String, String)]),
+        (method, params): (&'static str, Params),
         line: &Line,
         origin: &Origin,
     ) -> Result<Answered, Failure> {
@@ -152,7 +152,6 @@ impl Upstreams {
         let ask = |reached: Arc<Reached>| {
             let end = Arc::new(self.end_of(line, origin, &reached.secrets));
             let request = Request::new(method).with(params.clone()).within(LONGEST).telling(end);
-            let request = request.mirroring(mirrored.to_vec());
             async move { self.pool.request(&reached.endpoint, request).await }
         };
         // A server of the era of sessions would ask in between, which a client of the stateless one cannot be.

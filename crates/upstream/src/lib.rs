@@ -20,7 +20,7 @@ mod handshake;
 mod legacy;
 mod message;
 mod meta;
-mod mirror;
+pub mod mirror;
 mod peer;
 mod pool;
 mod request;

@@ -15,23 +15,23 @@ const DEPTH: usize = 32;
 
 /// One parameter of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mirrored {
+pub struct Mirrored {
     /// The name behind `Mcp-Param-`.
-    pub(crate) name: String,
+    pub name: String,
     /// The keys that lead to it from the arguments.
-    pub(crate) path: Vec<String>,
+    pub path: Vec<String>,
 }
 
 /// Why a tool must not be offered: something in its schema is marked that cannot be mirrored (HTTP26-13).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the tool's schema marks a parameter for a header in a way that is not allowed: {0}")]
-pub(crate) struct Unmirrorable(&'static str);
+pub struct Unmirrorable(&'static str);
 
 /// What `input_schema` declares.
 ///
 /// # Errors
 /// When a mark stands where none may, or its name is none, or said twice. The tool is then left out of every list.
-pub(crate) fn declared(input_schema: &Value) -> Result<Vec<Mirrored>, Unmirrorable> {
+pub fn declared(input_schema: &Value) -> Result<Vec<Mirrored>, Unmirrorable> {
     let mut found = Vec::new();
     properties(input_schema, &mut Vec::new(), &mut found)?;
     if marks(input_schema, 0) != found.len() {
@@ -45,7 +45,7 @@ pub(crate) fn declared(input_schema: &Value) -> Result<Vec<Mirrored>, Unmirrorab
 }
 
 /// The names and values of one call. What is absent or null has no header.
-pub(crate) fn values(declared: &[Mirrored], arguments: &Value) -> Vec<(String, String)> {
+pub fn values(declared: &[Mirrored], arguments: &Value) -> Vec<(String, String)> {
     let value = |mirrored: &Mirrored| {
         let found = mirrored.path.iter().try_fold(arguments, |value, key| value.get(key))?;
         match found {

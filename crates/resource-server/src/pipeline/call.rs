@@ -33,7 +33,7 @@ pub(super) async fn run(
     let target = target::locate(caller, case, &errand).await?;
     let (errand, extras) = match (errand.named(&target.own), &target.offer) {
         (Errand::Tool { name, arguments }, Some(tool)) => {
-            let extras = mirrored(caller, tool, &arguments, extras)?;
+            mirrored(caller, tool, &arguments, &extras)?;
             (Errand::Tool { name, arguments: arguments::obey(tool, arguments)? }, extras)
         }
         (other, _) => (other, extras),
@@ -69,14 +69,14 @@ pub(super) async fn run(
     job.run(caller, permitted).await
 }
 
-/// Arguments that the schema wants in headers too: the same in both (HTTP26-10), and from here on the body's.
-fn mirrored(caller: &Caller, tool: &Offer, arguments: &Params, extras: Extras) -> Result<Extras, Refusal> {
-    let wanted = mirror::values(&tool.mirrored, &Value::Object(arguments.clone()));
-    if caller.era == Era::Stateless {
-        let declared = tool.mirrored.iter().map(|mirrored| mirrored.name.clone());
-        headers::mirrored(&wanted, declared, &extras.mirrored)?;
+/// Arguments that the schema wants in headers too are the same in both (HTTP26-10); upstream go the body's.
+fn mirrored(caller: &Caller, tool: &Offer, arguments: &Params, extras: &Extras) -> Result<(), Refusal> {
+    if caller.era != Era::Stateless {
+        return Ok(());
     }
-    Ok(Extras { mirrored: wanted, ..extras })
+    let wanted = mirror::values(&tool.mirrored, &Value::Object(arguments.clone()));
+    let declared = tool.mirrored.iter().map(|mirrored| mirrored.name.clone());
+    headers::mirrored(&wanted, declared, &extras.mirrored)
 }
 
 /// From which level on a session wants log messages, for servers that want to be told with each request.
