@@ -70,7 +70,7 @@ both_engines! {
         let code = browser.approve(&client.authorize(&pkce, &[("resource", AT_WORK)])).await;
         let tokens = client.redeem(&world, &code, &pkce.verifier, &[("resource", AT_WORK)]).await.json();
         let token = tokens["access_token"].as_str().expect("a token").to_owned();
-        let listed = async || client.mcp_at("/mcp/work", &token, "tools/list", serde_json::json!({})).await.status.as_u16();
+        let listed = async || world.mcp_at("/mcp/work", &token, "tools/list", serde_json::json!({})).await.status.as_u16();
         assert_eq!(listed().await, 200);
         let asked = browser.get("/connections/work/delete").await;
         assert!(asked.body.contains("inherits nothing"), "{}", asked.body);
@@ -91,7 +91,7 @@ both_engines! {
         let mut browser = Browser::signed_in(&world).await;
         work(&mut browser).await;
         let names = async || {
-            let listed = client.mcp(&tokens.access, "tools/list", serde_json::json!({})).await.json();
+            let listed = world.mcp(&tokens.access, "tools/list", serde_json::json!({})).await.json();
             listed["result"]["tools"].to_string().contains("work__echo")
         };
         assert!(!names().await);
