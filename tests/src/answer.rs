@@ -31,7 +31,9 @@ impl Answer {
     /// The body as JSON; `null` when it is none.
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_default()
+        let mut json: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        json.sort_all_objects();
+        json
     }
 
     /// A header as text; empty when absent.

@@ -17,7 +17,9 @@ fn id_token(answer: &Answer) -> String {
 }
 
 fn names(claims: &Value) -> Vec<&str> {
-    claims.as_object().unwrap().keys().map(String::as_str).collect()
+    let mut names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
 }
 
 both_engines! {

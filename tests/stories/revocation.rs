@@ -85,6 +85,20 @@ both_engines! {
         assert_eq!(client.refresh(&world, &tokens.refresh, &[]).await.verdict(), "401 invalid_client", "so that it registers again (DC-18)");
     }
 
+    /// ASVS-7.4.1: a clock that is set forward between two readings of the changes hides none of them
+    async fn a_clock_that_jumps_hides_no_revocation(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let tokens = client.connect(&world).await;
+        world.app.changes.read().await.unwrap();
+        assert_eq!(status(&world, &tokens).await, 200);
+        let elsewhere = world.second_node().await;
+        assert!(elsewhere.authorization.users().disable(&world.alice.id).await.unwrap());
+        world.advance(60);
+        world.app.changes.read().await.unwrap();
+        assert_eq!(status(&world, &tokens).await, 401);
+    }
+
     /// A27: a new password ends sessions and grants
     async fn a_new_password_ends_what_the_old_one_opened(database: TestDatabase) {
         let world = World::on(database).await;

@@ -42,7 +42,7 @@ both_engines! {
         assert!(trail.contains(&"connection.authorised done ".to_owned()), "{trail:?}");
     }
 
-    /// T03, SBP-4, OA21-2.3.3-1: an answer counts for the person and the browser that began, in time and once
+    /// T03, A40, SBP-4, OA21-2.3.3-1: an answer counts for the person and the browser that began, in time and once
     async fn an_answer_is_taken_from_nobody_else(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
         offer(&world, "notes", &upstream).await;
@@ -97,7 +97,7 @@ both_engines! {
         assert!(csp.contains("frame-ancestors 'none'") && !csp.contains("form-action"), "{csp}");
     }
 
-    /// T07, R9207-2.4-1, MCP-AUTH-16, OA21-2.3.4-1: another issuer's answer is not used, and nothing of it is shown
+    /// T07, A50, R9207-2.4-1, MCP-AUTH-16, OA21-2.3.4-1: another issuer's answer is not used, and nothing of it is shown
     async fn another_issuers_answer_stops_everything(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
         let other = UpstreamLogin::open().await;

@@ -170,7 +170,7 @@ both_engines! {
         assert!(told.contains("although it has every permission"), "{told}");
     }
 
-    /// T04, SBP-5: a call goes out with the upstream's own token, and a token that the upstream ended is renewed on the way
+    /// T04, A58, SBP-5: a call goes out with the upstream's own token, and a token that the upstream ended is renewed on the way
     async fn a_call_carries_the_upstreams_own_token(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
         let (_browser, connection) = authorised(&world, &upstream).await;

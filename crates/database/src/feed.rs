@@ -43,6 +43,8 @@ struct Inner {
     listeners: RwLock<Vec<Arc<dyn ChangeListener>>>,
     told: AtomicU64,
     read_at_millis: AtomicI64,
+    /// What the clock said then, in microseconds.
+    read_at_micros: AtomicI64,
     seen: Mutex<HashMap<String, Timestamp>>,
 }
 
@@ -64,6 +66,7 @@ impl ChangeFeed {
             listeners: RwLock::default(),
             told: AtomicU64::new(0),
             read_at_millis: AtomicI64::new(i64::MIN / 2),
+            read_at_micros: AtomicI64::new(i64::MAX),
             seen: Mutex::default(),
         }))
     }
@@ -107,7 +110,10 @@ impl ChangeFeed {
     pub async fn read(&self) -> Result<(), DatabaseError> {
         let began = self.0.millis();
         self.forget_after_silence(began);
-        let since = self.0.clock.now().minus(OVERLAP);
+        // Back from the last reading where the clock was set forward since: what happened in between is not passed over.
+        let now = self.0.clock.now().micros();
+        let since = now.min(self.0.read_at_micros.load(Ordering::SeqCst));
+        let since = Timestamp::from_micros(since).minus(OVERLAP);
         let rows: Vec<(String, String, String, Timestamp)> = on!(self.0.database.read(), |pool| {
             sqlx::query_as("SELECT id, kind, subject, at FROM change WHERE at >= $1")
                 .bind(since)
@@ -118,6 +124,7 @@ impl ChangeFeed {
             self.publish(&change);
         }
         self.0.read_at_millis.store(began, Ordering::SeqCst);
+        self.0.read_at_micros.store(now, Ordering::SeqCst);
         Ok(())
     }
 

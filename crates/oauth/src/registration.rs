@@ -194,8 +194,11 @@ impl ClientMetadata {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         // Nothing in it can fail to be written as JSON; if it did, no two would be alike.
-        let json = serde_json::to_vec(self).unwrap_or_else(|_| random_handle("").into_bytes());
-        URL_SAFE_NO_PAD.encode(Sha256::digest(json))
+        let canonical = serde_json::to_value(self).map(|mut json| {
+            json.sort_all_objects();
+            json.to_string()
+        });
+        URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.unwrap_or_else(|_| random_handle(""))))
     }
 
     /// Whether answers go to programs on the user's own computer and nowhere else (MCP-AUTH-25).

@@ -144,6 +144,17 @@ pub(crate) struct Limits {
     pub(crate) tools: Limiter,
 }
 
+impl Limits {
+    fn of(rates: Rates) -> Self {
+        let limiter = |a_minute| Limiter::new(Quota::per_minute(a_minute), BUCKETS);
+        Self {
+            calls: limiter(rates.calls),
+            lists: limiter(rates.lists),
+            tools: limiter(rates.calls_of_a_tool),
+        }
+    }
+}
+
 impl Gateway {
     /// Puts a gateway together.
     ///
@@ -197,11 +208,7 @@ impl Gateway {
             bulletin: Bulletin::new(&changes),
             streams: TaskTracker::new(),
             closing: CancellationToken::new(),
-            limits: Limits {
-                calls: Limiter::new(Quota::per_minute(parts.rates.calls), BUCKETS),
-                lists: Limiter::new(Quota::per_minute(parts.rates.lists), BUCKETS),
-                tools: Limiter::new(Quota::per_minute(parts.rates.calls_of_a_tool), BUCKETS),
-            },
+            limits: Limits::of(parts.rates),
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,

@@ -31,7 +31,7 @@ enum Answer {
     /// Too often: 429, or 503 when we are the ones that cannot.
     Later(StatusCode, Seconds),
     /// A JSON-RPC error.
-    Rpc { status: StatusCode, code: i64, message: String, data: Option<Value> },
+    Rpc { status: StatusCode, code: i64, message: String, data: Option<Box<Value>> },
     /// A tool result that says `isError`, so that the model reads it.
     Tool(String),
 }
@@ -70,7 +70,7 @@ impl Refusal {
     /// The same with `data`, where the answer can carry some.
     pub(crate) fn with_data(mut self, value: Value) -> Self {
         if let Answer::Rpc { data, .. } = &mut self.answer {
-            *data = Some(value);
+            *data = Some(Box::new(value));
         }
         self
     }
@@ -125,7 +125,7 @@ impl Refusal {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.0));
                 response
             }
-            Answer::Rpc { status, code, message, data } => body(*status, *code, message, data.as_ref()),
+            Answer::Rpc { status, code, message, data } => body(*status, *code, message, data.as_deref()),
             Answer::Tool(text) => match id {
                 Some(id) => {
                     let refused = result::complete(era, ToolResult::error(text.clone()).into());

@@ -41,7 +41,10 @@ impl Binding {
     /// The binding of a request that was checked.
     pub(crate) fn of(bearer: &VerifiedBearer, dispatch: &Dispatch) -> Self {
         let Dispatch { connection, errand, .. } = dispatch;
-        let params = Value::Object(errand.clone().into_params()).to_string();
+        let mut params = Value::Object(errand.clone().into_params());
+        // The same request in another order is the same request.
+        params.sort_all_objects();
+        let params = params.to_string();
         let parts = json!([
             "round/1",
             bearer.principal().id,

@@ -40,7 +40,8 @@ impl MasterKey {
     /// The key that this text holds: 32 bytes in base64, of either alphabet, with padding or without.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let either = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        let text: Zeroizing<Vec<u8>> = Zeroizing::new(text.trim_ascii().iter().map(url_safe).collect());
+        let text: Zeroizing<Vec<u8>> =
+            Zeroizing::new(text.trim_ascii().iter().copied().map(url_safe).collect());
         let bytes = GeneralPurpose::new(&URL_SAFE, either).decode(&text).map(Zeroizing::new).ok()?;
         Some(Self(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?)))
     }
@@ -83,11 +84,11 @@ impl std::fmt::Debug for MasterKey {
 }
 
 /// What `openssl rand -base64 32` prints is as good as what we write.
-fn url_safe(byte: &u8) -> u8 {
+const fn url_safe(byte: u8) -> u8 {
     match byte {
         b'+' => b'-',
         b'/' => b'_',
-        other => *other,
+        other => other,
     }
 }
 

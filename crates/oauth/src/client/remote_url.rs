@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// T09, SBP-8: nothing that a browser or a shell would run, and no http but to this computer
+    /// T09, A59, SBP-8: nothing that a browser or a shell would run, and no http but to this computer
     #[test]
     fn only_plain_https_is_called_or_opened() {
         for good in

@@ -35,7 +35,7 @@ Examples:
 
 Users fill in secrets and the values that --ask, --ask-environment and --ask-header name; they never choose a command.
 `server import` reads a file with everything that a server can have.")]
-    Add(AddArguments),
+    Add(Box<AddArguments>),
     /// Offer every server of a file: TOML, or the mcpServers JSON of desktop clients; secrets in it are not taken over
     #[command(after_help = "\
 A TOML file has one [[server]] each, with slug, title, url or command, arguments, environment, inherit, auth, header,
@@ -75,7 +75,7 @@ pub(super) struct DestructiveArguments {
 /// Does what was asked.
 pub(super) async fn run(command: ServerCommand, config: &Config) -> Result<(), Problem> {
     match command {
-        ServerCommand::Add(arguments) => add(arguments, config).await,
+        ServerCommand::Add(arguments) => add(*arguments, config).await,
         ServerCommand::Import(arguments) => import::run(&arguments, config).await,
         ServerCommand::List(format) => list(&existing(config).await?, format).await,
         ServerCommand::Show(one) => {

@@ -43,9 +43,6 @@ fn every_line_of_the_manual_is_understood() {
         "issuer add --issuer https://idp.example --jwks-uri https://idp.example/keys --json",
         "issuer add --issuer https://idp.example --tenant t --jwks f --link-verified-email",
         "issuer list --json",
-        "upstream-client set github --issuer https://github.com/login/oauth --client-id Iv1 --secret-stdin --json",
-        "upstream-client list --json",
-        "upstream-client remove github --yes --json",
         "issuer remove --issuer https://idp.example --tenant t --yes --json",
         "user link a@b.example --issuer https://idp.example --subject 00u1",
         "user unlink --issuer https://idp.example --subject 00u1 --yes",
@@ -74,6 +71,17 @@ fn every_line_of_the_manual_is_understood() {
         "attempts list --client client_1 --user a@b.example --failed --since 1h --limit 10 --after 5.7K3QW-XMP4T --json",
         "attempts show 7K3QW-XMP4T --json",
         "healthcheck",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
+fn every_line_about_upstream_clients_is_understood() {
+    for line in [
+        "upstream-client set github --issuer https://github.com/login/oauth --client-id Iv1 --secret-stdin --json",
+        "upstream-client list --json",
+        "upstream-client remove github --yes --json",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
     }

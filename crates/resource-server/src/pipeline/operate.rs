@@ -71,7 +71,7 @@ async fn operate(
         }
         Operation::Discover => Answer::Result(result::discover()),
         Operation::List(kind, cursor) => list::of(caller, case, kind, cursor.as_deref()).await?,
-        Operation::Errand(errand, extras) => call::run(caller, case, (errand, extras), line).await?,
+        Operation::Errand(errand, extras) => call::run(caller, case, (errand, *extras), line).await?,
     };
     Ok((answer, None))
 }

@@ -178,7 +178,7 @@ pub(crate) fn mirrored(
             (None, None) => {}
             (Some((_, body)), Some((_, header))) if same(body, header) => {}
             (Some(_), None) => return Err(mismatch(&header(), "is missing")),
-            (Some(_), Some(_)) | (None, Some(_)) => return Err(mismatch(&header(), "differs from the body")),
+            (_, Some(_)) => return Err(mismatch(&header(), "differs from the body")),
         }
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(crate) enum Operation {
     /// Tell of changes from now on.
     Listen(Wanted),
     /// Something to be done at one upstream, under the names that lists show, and what goes with it.
-    Errand(Errand, Extras),
+    Errand(Errand, Box<Extras>),
 }
 
 impl Operation {
@@ -59,7 +59,7 @@ impl Operation {
             },
             (_, "tools/call" | "prompts/get" | "resources/read" | "completion/complete") => {
                 let extras = extras(era, &mut params)?;
-                Ok(Self::Errand(errand(&method, &mut params)?, extras))
+                Ok(Self::Errand(errand(&method, &mut params)?, Box::new(extras)))
             }
             // HTTP26-7: the body tells it from a bare 404; sessions know no other status than 200
             (Era::Stateless, _) => Err(unknown(StatusCode::NOT_FOUND)),

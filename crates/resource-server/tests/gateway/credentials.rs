@@ -67,31 +67,31 @@ both_engines! {
         }
         let (alice, bob) = (alices.as_str(), bobs.as_str());
 
-        const TAKE: &str = "UPDATE credential SET sealed = (SELECT o.sealed FROM credential o \
+        let take = "UPDATE credential SET sealed = (SELECT o.sealed FROM credential o \
             WHERE o.connection_id = $2 AND o.field = 'header') WHERE connection_id = $1 AND field = 'header'";
-        tamper(&stage, TAKE, alice, bob).await;
+        tamper(&stage, take, alice, bob).await;
         assert!(read(credentials, &alices, "header").await.contains(NOT_OPENED));
         assert_eq!(read(credentials, &bobs, "header").await, bob);
         put(credentials, &alices, "header", "anew").await;
         assert_eq!(read(credentials, &alices, "header").await, "anew");
 
-        const TAKE_KEY: &str = "UPDATE data_key SET wrapped = (SELECT o.wrapped FROM data_key o WHERE o.holder = $2) \
+        let take_key = "UPDATE data_key SET wrapped = (SELECT o.wrapped FROM data_key o WHERE o.holder = $2) \
             WHERE holder = $1";
-        tamper(&stage, TAKE_KEY, spare.as_str(), bob).await;
+        tamper(&stage, take_key, spare.as_str(), bob).await;
         assert!(read(credentials, &spare, "header").await.contains(NOT_OPENED));
 
-        const OWN: &str = "UPDATE connection SET principal_id = $2 WHERE id = $1";
-        tamper(&stage, OWN, bob, stage.alice.as_str()).await;
+        let own = "UPDATE connection SET principal_id = $2 WHERE id = $1";
+        tamper(&stage, own, bob, stage.alice.as_str()).await;
         assert!(read(credentials, &bobs, "header").await.contains(NOT_OPENED));
 
-        const FIELD: &str = "UPDATE credential SET sealed = (SELECT o.sealed FROM credential o \
+        let field = "UPDATE credential SET sealed = (SELECT o.sealed FROM credential o \
             WHERE o.connection_id = $1 AND o.field = 'password') WHERE connection_id = $1 AND field = $2";
-        tamper(&stage, FIELD, alice, "header").await;
+        tamper(&stage, field, alice, "header").await;
         assert!(read(credentials, &alices, "header").await.contains(NOT_OPENED));
         put(credentials, &alices, "header", "anew").await;
 
-        const VERSION: &str = "UPDATE credential SET version = version - 1 WHERE connection_id = $1 AND field = $2";
-        tamper(&stage, VERSION, alice, "header").await;
+        let version = "UPDATE credential SET version = version - 1 WHERE connection_id = $1 AND field = $2";
+        tamper(&stage, version, alice, "header").await;
         assert!(read(credentials, &alices, "header").await.contains(NOT_OPENED));
     }
 

@@ -13,7 +13,7 @@ async fn verdict(stage: &Stage, path: &str) -> Failure {
     stage.send(&stage.at(path), request).await.unwrap_err()
 }
 
-/// T24, T23: whatever comes, it is an answer in words, soon and in little memory
+/// T24: whatever comes, it is an answer in words, soon and in little memory
 #[tokio::test]
 async fn a_server_that_is_none_is_told_apart() {
     for (how, code) in [
