@@ -107,7 +107,7 @@ async fn a_message_is_one_line_whatever_it_holds() {
     stage.pool.end_all().await;
 }
 
-/// T24: a line has a length, and what is no message is passed over or fails its own call alone
+/// T23, T24: a line has a length, and what is no message is passed over or fails its own call alone
 #[tokio::test]
 async fn a_child_that_writes_what_it_should_not_harms_itself_alone() {
     let stage = Stage::with(Settings { response_limit: 64 * 1_024, ..Settings::default() });
