@@ -18,7 +18,10 @@ const SUITE_MS = 90_000;
 const APPLYING = {
   '2025-11-25': [
     'dns-rebinding-protection',
+    'logging-set-level',
     'ping',
+    'prompts-list',
+    'resources-list',
     'server-initialize',
     'server-session-lifecycle',
     'server-sse-multiple-streams',
@@ -29,6 +32,9 @@ const APPLYING = {
     'dns-rebinding-protection',
     'http-header-validation',
     'input-required-result-unsupported-methods',
+    'prompts-list',
+    'resources-list',
+    'sep-2164-resource-not-found',
     'server-sse-multiple-streams',
     'server-stateless',
     'tools-list',

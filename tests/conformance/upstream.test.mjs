@@ -1,45 +1,70 @@
-// The official conformance suite against the fixture upstream by itself: it is what other tests stand behind the gateway,
-// so what is right about it is the suite's verdict.
+// The official conformance suite against the fixture upstream, by itself and through the gateway at `/mcp/{alias}`: what is
+// right about the fixture is the suite's verdict, and what passes there has to pass through the gateway as well.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
-import { runSuite } from './lib/suite.mjs';
+import { engines } from '../clients/lib/engines.mjs';
+import { Requester } from '../clients/lib/requester.mjs';
+import { Server } from '../clients/lib/server.mjs';
+import { Visitor } from '../clients/lib/visitor.mjs';
+import { BearerProxy } from './lib/proxy.mjs';
+import { judge, startUpstream } from './lib/upstream.mjs';
 
-const DEFAULT_BINARY = fileURLToPath(new URL('../../target/debug/fixture-upstream', import.meta.url));
-const BINARY = path.resolve(process.env.FIXTURE_UPSTREAM_BIN ?? DEFAULT_BINARY);
 const SUITE_MS = 120_000;
 
-// Run by the suite but not scored, and right all the same; the extension of tasks is the one that is not offered.
+// Run by the suite but not scored, and right all the same.
 const BEYOND = {
   '2025-11-25': ['json-schema-2020-12', 'server-session-lifecycle', 'server-sse-polling'],
   '2026-07-28': ['http-custom-header-server-validation', 'http-header-validation', 'json-schema-2020-12'],
 };
-
-async function start(t) {
-  const child = spawn(BINARY, ['http'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(async () => {
-    const ended = once(child, 'close');
-    child.kill('SIGKILL');
-    await ended;
-  });
-  const [url] = await once(createInterface({ input: child.stdout }), 'line');
-  return url;
-}
+// The fixture's address of that era alone.
+const OF_THE_ERA = { '2025-11-25': '/sessions', '2026-07-28': '/stateless' };
+// What passes at the fixture and not through the gateway; README.md says why.
+const NOT_THROUGH = {
+  '2025-11-25': ['resources-subscribe', 'resources-unsubscribe', 'server-sse-polling', 'tools-call-sampling'],
+  '2026-07-28': [
+    'input-required-result-basic-list-roots',
+    'input-required-result-basic-sampling',
+    'input-required-result-capability-check',
+    'input-required-result-multiple-input-requests',
+  ],
+};
 
 for (const [revision, beyond] of Object.entries(BEYOND)) {
   test(`the fixture upstream meets what ${revision} requires`, { timeout: SUITE_MS }, async (t) => {
-    const outcome = await runSuite(['server', '--url', await start(t), '--requirements', revision]);
+    const { outcome, passed, unwell } = await judge(await startUpstream(t), revision);
     assert.equal(outcome.code, 0, outcome.report);
-    const unwell = new Set(outcome.lines.flatMap((line) => /^✗ ([\w-]+):/.exec(line)?.[1] ?? []));
-    assert.deepEqual([...unwell].filter((scenario) => !scenario.startsWith('tasks-')), [], outcome.report);
+    assert.deepEqual(unwell, [], outcome.report);
     for (const scenario of beyond) assert.ok(outcome.passed.has(scenario), `${scenario}\n${outcome.report}`);
-    const required = [...outcome.passed.keys()].filter((scenario) => !unwell.has(scenario));
-    t.diagnostic(`conformance, fixture upstream at ${revision}: ${required.length} scenarios passed`);
+    t.diagnostic(`conformance, fixture upstream at ${revision}: ${passed.length} scenarios passed`);
   });
+}
+
+for (const engine of engines) {
+  for (const revision of Object.keys(BEYOND)) {
+    test(`through the gateway it is the same at ${revision} (${engine.name})`, { timeout: SUITE_MS }, async (t) => {
+      const upstream = (await startUpstream(t)).replace('/mcp', OF_THE_ERA[revision]);
+      const direct = await judge(upstream, revision);
+      const through = await judge(await behindGateway(t, engine, upstream), revision);
+      const missing = direct.passed.filter((scenario) => !through.passed.includes(scenario));
+      assert.deepEqual(missing, NOT_THROUGH[revision], through.outcome.report);
+      t.diagnostic(`conformance, through the gateway at ${revision}: ${through.passed.length} of ${direct.passed.length} scenarios`);
+    });
+  }
+}
+
+/** The demo user's connection to `upstream`, called with a token of theirs: its address. */
+async function behindGateway(t, engine, upstream) {
+  const limits = { user_calls_per_minute: 10_000, user_lists_per_minute: 10_000, user_tool_calls_per_minute: 10_000 };
+  const server = await Server.start({ database: await engine.fresh(), settings: limits });
+  t.after(() => server.close());
+  await server.run(['server', 'add', '--slug', 'fixture', '--url', upstream, '--auth', 'none', '--new-tools', 'allow']);
+  await server.run(['connection', 'add', '--user', server.demo.email, '--server', 'fixture', '--alias', 'fixture']);
+  const client = await Requester.register(server, new Visitor(server));
+  const resource = `${server.demo.mcp_url}/fixture`;
+  const { access } = await client.connect(resource);
+  const proxy = await BearerProxy.listen(resource, access);
+  t.after(() => proxy.close());
+  return proxy.url;
 }

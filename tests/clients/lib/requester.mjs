@@ -37,8 +37,8 @@ export class Requester {
     return requester;
   }
 
-  /** The way through sign-in and consent: a code and the verifier that redeems it. */
-  async obtainCode() {
+  /** The way through sign-in and consent for a resource: a code and the verifier that redeems it. */
+  async obtainCode(resource = this.server.demo.mcp_url) {
     const verifier = randomBytes(32).toString('base64url');
     const url = new URL(this.metadata.authorization_endpoint);
     url.search = new URLSearchParams({
@@ -48,7 +48,7 @@ export class Requester {
       code_challenge: createHash('sha256').update(verifier).digest('base64url'),
       code_challenge_method: 'S256',
       state: 'story',
-      resource: this.server.demo.mcp_url,
+      resource,
     });
     const code = (await this.visitor.allow(url)).get('code');
     assert.ok(code);
@@ -56,8 +56,8 @@ export class Requester {
   }
 
   /** A new grant with its first tokens. */
-  async connect() {
-    return tokens(await this.redeem(await this.obtainCode()));
+  async connect(resource) {
+    return tokens(await this.redeem(await this.obtainCode(resource)));
   }
 
   redeem({ code, verifier }) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_oauth::Alias;
+use serde_json::json;
 
 use super::Caller;
 use super::case::Case;
@@ -38,7 +39,8 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     };
     let unknown = |reason| {
         let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-        Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {shown}"))
+        let refused = Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {shown}"));
+        if kind.is_none() { refused.with_data(json!({"uri": shown})) } else { refused }
     };
     let (alias, rest) = split(caller, errand).ok_or_else(|| unknown("tool_unknown"))?;
     let connection = find(caller, &alias).await?.ok_or_else(|| unknown("connection_unknown"))?;

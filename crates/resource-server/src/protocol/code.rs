@@ -1,5 +1,7 @@
 //! JSON-RPC error codes. None of -32020 to -32099 but those that the specification defines is ever sent (HTTP26-18).
 
+use axum::http::StatusCode;
+
 /// Not JSON.
 pub(crate) const PARSE_ERROR: i64 = -32_700;
 /// Not one message.
@@ -14,6 +16,8 @@ pub(crate) const INTERNAL_ERROR: i64 = -32_603;
 pub(crate) const TRANSPORT: i64 = -32_000;
 /// A header is missing or says something else than the body (HTTP26-2, -4, -5).
 pub(crate) const HEADER_MISMATCH: i64 = -32_020;
+/// A capability is needed that the client did not declare (HTTP26-9).
+const MISSING_CAPABILITY: i64 = -32_021;
 /// What servers with sessions say of a resource that they do not have.
 const RESOURCE_NOT_FOUND: i64 = -32_002;
 /// What servers with sessions say when somebody has to open an address first (ELIC-8).
@@ -26,9 +30,16 @@ pub(crate) const fn passed_on(code: i64, stateless: bool) -> i64 {
         RESOURCE_NOT_FOUND if stateless => INVALID_PARAMS,
         RESOURCE_NOT_FOUND => code,
         URL_ELICITATION if !stateless => code,
+        // Of what clients may declare nothing but what is passed on reaches an upstream, so it is true of both.
+        MISSING_CAPABILITY if stateless => code,
         -32_099..=-32_020 => INTERNAL_ERROR,
         _ => code,
     }
+}
+
+/// The HTTP status that goes with a code: 400 where the specification wants it (HTTP26-9), and else 200.
+pub(crate) const fn status(code: i64) -> StatusCode {
+    if code == MISSING_CAPABILITY { StatusCode::BAD_REQUEST } else { StatusCode::OK }
 }
 
 /// A revision that is not spoken here (HTTP26-3).

@@ -140,7 +140,7 @@ impl Job {
             Failure::Upstream(reason, text) => self.form.fail(reason, text),
             Failure::Rpc { code, message, data } => {
                 let code = code::passed_on(code, self.case.era == Era::Stateless);
-                let refusal = Refusal::error("upstream_error", code, message);
+                let refusal = Refusal::rpc("upstream_error", code::status(code), code, message);
                 match data {
                     Some(data) => refusal.with_data(data),
                     None => refusal,
