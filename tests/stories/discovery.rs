@@ -99,7 +99,7 @@ both_engines! {
         }
     }
 
-    /// A43, ASVS-3.4.3, ASVS-3.4.4, ASVS-3.4.6, ASVS-3.4.3b, R9700-4.2.4-1, OA21-3.2.3-2
+    /// A43, DC-16, ASVS-3.4.3, ASVS-3.4.4, ASVS-3.4.6, ASVS-3.4.3b, R9700-4.2.4-1, OA21-3.2.3-2
     async fn every_page_carries_its_headers_and_no_form_action(database: TestDatabase) {
         let world = World::on(database).await;
         let mut browser = Browser::signed_in(&world).await;

@@ -10,6 +10,7 @@ const ALICE: &str = "alice@example.com";
 async fn guess(world: &World, email: &str, password: &str) -> (u16, Option<i64>) {
     let answer = Browser::new(world).sign_in("/login", email, password).await;
     let wait = answer.body.split_once("Wait ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    assert_eq!(answer.header("retry-after").parse().ok(), wait, "programs are told what people read");
     (answer.status.as_u16(), wait)
 }
 

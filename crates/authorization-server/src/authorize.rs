@@ -13,7 +13,7 @@ use portcullis_database::DatabaseError;
 use portcullis_limits::Verdict;
 use portcullis_oauth::{
     ClientId, ClientIdUrl, Destination, Error, ErrorCode, Form, FormError, PrincipalId, REQUEST_URI_PREFIX,
-    Secret, SecretHash,
+    Seconds, Secret, SecretHash,
 };
 use portcullis_web::{Browser, Peer, SignedIn, form};
 
@@ -65,9 +65,8 @@ async fn authorize(
     let user = browser.signed_in().await?;
     // Who is known has a share of their own, and pays for nobody else behind their address.
     let asking = user.as_ref().map_or_else(|| peer.to_string(), |user| user.principal.to_string());
-    if core.authorizations.check(&asking, core.clock.now()) != Verdict::Allowed {
-        attempt::refused((Step::Limit, Reason::TooMany), "fewer requests a minute", "more");
-        return Err(too_many());
+    if let Verdict::Refused { retry_after } = core.authorizations.check(&asking, core.clock.now()) {
+        return Err(too_many(retry_after));
     }
     let front = Form::parse(encoded).map_err(unreadable)?;
     let signed_in = user.is_some();
@@ -309,13 +308,15 @@ fn pushed_is_over() -> PageError {
 }
 
 /// Each request is a row that waits for half an hour: one source may not pile them up.
-fn too_many() -> PageError {
+fn too_many(retry_after: Seconds) -> PageError {
+    attempt::refused((Step::Limit, Reason::TooMany), "fewer requests a minute", "more");
     PageError::told(
         "Too many requests",
         "Applications have asked for access very often within a minute, in your name or from your network address.",
         "Wait a minute, then go back to the application and try again.",
     )
     .with_status(StatusCode::TOO_MANY_REQUESTS)
+    .with_retry_after(u64::try_from(retry_after.0).unwrap_or(1).max(1))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

@@ -14,7 +14,7 @@ use portcullis_web::{Browser, Peer, csrf, form};
 
 use crate::Core;
 use crate::authorize::{login_url, see_other};
-use crate::page_error::{PageError, Trace, page_or_error};
+use crate::page_error::{PageError, Trace, page_or_error, with_retry_after};
 use crate::pages::DevicePage;
 use crate::signed_in::signed_in;
 use crate::store::User;
@@ -75,7 +75,8 @@ async fn claim(
     if let Err(seconds) = source.and_then(|()| core.user_code_guard.admit(user.id.as_str(), now)) {
         note(core, user, (Outcome::Refused, "throttled"), now).await;
         let text = format!("There were too many wrong codes. Wait {seconds} seconds, then try again.");
-        return entry(browser, user, (StatusCode::TOO_MANY_REQUESTS, typed), Some(text)).await;
+        let page = entry(browser, user, (StatusCode::TOO_MANY_REQUESTS, typed), Some(text)).await?;
+        return Ok(with_retry_after(page, Some(seconds)));
     }
     let handle = match UserCode::parse(typed) {
         Some(code) => core.devices.claim(&code, (&browser.mark().await?, &user.id), now).await?,

@@ -17,7 +17,7 @@ use crate::Core;
 use crate::attempt::{self, AttemptStage, Reason, Step};
 use crate::authorize::see_other;
 use crate::openid::session_over;
-use crate::page_error::{PageError, Trace, page_or_error};
+use crate::page_error::{PageError, Trace, page_or_error, with_retry_after};
 use crate::pages::LoginPage;
 use crate::password_change;
 use crate::store::{Credentials, PendingRequest};
@@ -107,7 +107,9 @@ impl Login<'_> {
             Proof::Throttled(throttled) => {
                 attempt::refused((Step::Session, Reason::SignInThrottled), "fewer tries", throttled.reason());
                 self.refused(throttled.reason(), now).await;
-                return self.page(StatusCode::TOO_MANY_REQUESTS, email, Some(throttled.sentence())).await;
+                let told = Some(throttled.sentence());
+                let page = self.page(StatusCode::TOO_MANY_REQUESTS, email, told).await?;
+                return Ok(with_retry_after(page, throttled.seconds()));
             }
         };
         if credentials.password_expired_at.is_some() {

@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use portcullis_database::DatabaseError;
@@ -34,6 +35,8 @@ pub(crate) enum PageError {
         happened: String,
         advice: &'static str,
         detail: Option<String>,
+        /// The seconds after which it is worth trying again (`Retry-After`, RFC 9110 §10.2.3).
+        retry_after: Option<u64>,
     },
     /// An internal fault: the person reads no more than the trace id.
     Internal(Box<dyn std::error::Error + Send + Sync>),
@@ -41,7 +44,8 @@ pub(crate) enum PageError {
 
 impl PageError {
     pub(crate) fn told(title: &'static str, happened: impl Into<String>, advice: &'static str) -> Self {
-        Self::Told { status: StatusCode::BAD_REQUEST, title, happened: happened.into(), advice, detail: None }
+        let (status, happened) = (StatusCode::BAD_REQUEST, happened.into());
+        Self::Told { status, title, happened, advice, detail: None, retry_after: None }
     }
 
     pub(crate) fn with_detail(mut self, text: impl Into<String>) -> Self {
@@ -58,14 +62,19 @@ impl PageError {
         self
     }
 
+    /// The same, to be tried again after so many seconds.
+    pub(crate) fn with_retry_after(mut self, seconds: u64) -> Self {
+        if let Self::Told { retry_after, .. } = &mut self {
+            *retry_after = Some(seconds);
+        }
+        self
+    }
+
     pub(crate) fn into_page(self, trace: &Trace) -> Response {
         match self {
-            Self::Told { status, title, happened, advice, detail } => {
-                let page = ErrorPage::new(status, title, happened, advice, &trace.0);
-                match detail {
-                    Some(detail) => page.with_detail(detail).into_response(),
-                    None => page.into_response(),
-                }
+            Self::Told { status, title, happened, advice, detail, retry_after } => {
+                let page = ErrorPage { detail, ..ErrorPage::new(status, title, happened, advice, &trace.0) };
+                with_retry_after(page.into_response(), retry_after)
             }
             Self::Internal(cause) => {
                 tracing::error!(?cause, "a page could not be made");
@@ -77,6 +86,14 @@ impl PageError {
             }
         }
     }
+}
+
+/// A page that says in its head, too, after how many seconds it is worth trying again.
+pub(crate) fn with_retry_after(mut response: Response, seconds: Option<u64>) -> Response {
+    if let Some(seconds) = seconds {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// Runs a page's handler and turns its refusal into an error page.
@@ -96,7 +113,8 @@ impl From<DatabaseError> for PageError {
                 "It cannot reach its database. Nothing was granted or changed.",
                 "Wait a moment, then go back and try again.",
             )
-            .with_status(StatusCode::SERVICE_UNAVAILABLE);
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .with_retry_after(5);
         }
         Self::Internal(Box::new(error))
     }
@@ -116,7 +134,8 @@ impl From<Error> for PageError {
                 format!("Too many requests arrive at this moment. Wait {seconds} seconds."),
                 "Go back, wait a little and try again.",
             )
-            .with_status(StatusCode::SERVICE_UNAVAILABLE),
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .with_retry_after(seconds),
             None => Self::Internal(Box::new(error)),
         }
     }

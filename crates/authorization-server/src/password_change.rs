@@ -16,7 +16,7 @@ use portcullis_web::{Browser, Peer, csrf, form};
 use crate::Core;
 use crate::authorize::{login_url, see_other};
 use crate::login::{Proof, enter, local_path, prove, unreadable, with_cookie};
-use crate::page_error::{PageError, Trace, page_or_error};
+use crate::page_error::{PageError, Trace, page_or_error, with_retry_after};
 use crate::pages::PasswordPage;
 use crate::password::MINIMUM_LENGTH;
 use crate::store::{Ending, UserError};
@@ -110,7 +110,8 @@ impl Desk<'_> {
             Proof::Right(credentials) => credentials.id,
             Proof::Wrong => return self.refuse(StatusCode::UNAUTHORIZED, WRONG.to_owned(), now).await,
             Proof::Throttled(throttled) => {
-                return self.refuse(StatusCode::TOO_MANY_REQUESTS, throttled.sentence(), now).await;
+                let page = self.refuse(StatusCode::TOO_MANY_REQUESTS, throttled.sentence(), now).await?;
+                return Ok(with_retry_after(page, throttled.seconds()));
             }
         };
         if unchanged {

@@ -35,6 +35,14 @@ impl Throttled {
         }
     }
 
+    /// The seconds to wait; none where waiting opens nothing.
+    pub(crate) const fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Wait(seconds) => Some(seconds),
+            Self::Shut => None,
+        }
+    }
+
     /// What a person reads. The same for an address that nobody has (ASVS-6.3.8).
     pub(crate) fn sentence(self) -> String {
         match self {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use portcullis_database::Database;
 use portcullis_oauth::{Clock, PublicUrl, Secret, SystemClock};
 use portcullis_vault::Vault;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio_rustls::TlsAcceptor;
 
 use self::announce::{Announcement, Next};
@@ -39,12 +40,21 @@ pub fn setup_link(public_url: &PublicUrl, token: &Secret) -> String {
     public_url.join(&format!("/setup?token={}", token.expose()))
 }
 
+/// Neither memory nor environment of this process can be read by another of the same user: the programs that it runs for
+/// connections are such (T38). A crash leaves no core either.
+fn keep_to_itself() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "other processes of this user can read the memory of this one");
+    }
+}
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
 /// When something that is needed cannot be had, in one sentence that says what to do.
 pub async fn run(config: Config, demo: bool) -> Result<(), Problem> {
     logging::start(&config)?;
+    keep_to_itself();
     let metrics = Metrics::start()?;
     if demo {
         config.check_demo()?;

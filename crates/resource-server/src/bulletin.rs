@@ -28,6 +28,10 @@ pub(crate) enum Raw {
     Connection(ConnectionId),
     /// A user, by the principal.
     User(PrincipalId),
+    /// A server of the catalogue, by its slug.
+    Server(String),
+    /// Something, while nobody could look.
+    Missed,
 }
 
 /// The board. Cheap to clone.
@@ -73,11 +77,16 @@ impl ChangeListener for Write {
                 drop(self.0.raw.send(Raw::User(PrincipalId::from(subject()))));
                 self.0.tell(News::Rights);
             }
+            ChangeKind::Server => {
+                drop(self.0.raw.send(Raw::Server(subject())));
+                self.0.tell(News::Rights);
+            }
             _ => self.0.tell(News::Rights),
         }
     }
 
     fn missed(&self) {
+        drop(self.0.raw.send(Raw::Missed));
         self.0.tell(News::Rights);
     }
 }

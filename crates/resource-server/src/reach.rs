@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::catalogue::{AuthKind, Filled, Server, ServerKind, Servers};
-use crate::connections::Connection;
+use crate::connections::{Connection, ConnectionStatus};
 use crate::credentials::{CredentialError, Credentials, field};
 use crate::relay::Secrets;
 
@@ -156,15 +156,24 @@ impl Reach {
 
     /// The catalogue's entry for a connection's server; `None` when it was taken from it.
     pub(crate) async fn server(&self, connection: &Connection) -> Result<Option<Arc<Server>>, DatabaseError> {
+        self.entry(&connection.server).await
+    }
+
+    /// Whether the catalogue has a server of this name that is not switched off.
+    pub(crate) async fn is_offered(&self, slug: &str) -> Result<bool, DatabaseError> {
+        Ok(self.entry(slug).await?.is_some_and(|server| server.disabled_at.is_none()))
+    }
+
+    async fn entry(&self, slug: &str) -> Result<Option<Arc<Server>>, DatabaseError> {
         self.stay_timely();
-        if let Some(known) = self.catalogue.get(&connection.server) {
+        if let Some(known) = self.catalogue.get(slug) {
             return Ok(known);
         }
         let stamp = self.changes.stamp();
-        let found = self.servers.find(&connection.server).await?.map(Arc::new);
-        self.catalogue.insert(connection.server.clone(), found.clone());
+        let found = self.servers.find(slug).await?.map(Arc::new);
+        self.catalogue.insert(slug.to_owned(), found.clone());
         if !self.changes.is_current(stamp) {
-            self.catalogue.invalidate(&connection.server);
+            self.catalogue.invalidate(slug);
         }
         Ok(found)
     }
@@ -179,6 +188,13 @@ impl Reach {
         let server = server.ok_or_else(|| {
             Unreached::NeedsOwner("server_removed", "The server was removed from the catalogue.".to_owned())
         })?;
+        // Here, at the one way out, so that no caller can forget it.
+        if server.disabled_at.is_some() {
+            return Err(Unreached::Later("the server is switched off".to_owned()));
+        }
+        if connection.status == ConnectionStatus::Disabled {
+            return Err(Unreached::Later("the connection is switched off".to_owned()));
+        }
         let known = self.known(connection, &server).await?;
         let (mut headers, mut secrets) = (known.1.headers.clone(), known.1.secrets.clone());
         let mut token = None;
@@ -287,7 +303,7 @@ impl Known {
                 headers.add("authorization", value).map_err(|error| missing(error.to_string()))?;
             }
         }
-        Ok(Self { transport: transport(server, filled)?, headers, secrets })
+        Ok(Self { transport: transport(server, filled, &secrets)?, headers, secrets })
     }
 }
 
@@ -298,7 +314,7 @@ fn basic(user: &Secret, password: &Secret) -> Zeroizing<String> {
     Zeroizing::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair.as_bytes())))
 }
 
-fn transport(server: &Server, filled: Filled) -> Result<Transport, Unreached> {
+fn transport(server: &Server, filled: Filled, secrets: &Secrets) -> Result<Transport, Unreached> {
     match &server.kind {
         ServerKind::Http { url, legacy_sse } => Ok(Transport::Http(HttpTarget {
             url: url.clone(),
@@ -311,7 +327,8 @@ fn transport(server: &Server, filled: Filled) -> Result<Transport, Unreached> {
             if !environment.iter().any(|(name, _)| name == "PATH") {
                 environment.push(("PATH".to_owned(), Zeroizing::new(PATH.to_owned())));
             }
-            Ok(Transport::Stdio(Program { command: template.command.clone(), arguments, environment }))
+            let (command, secrets) = (template.command.clone(), secrets.values());
+            Ok(Transport::Stdio(Program { command, arguments, environment, secrets }))
         }
         ServerKind::Sandbox => Err(inside("the sandbox is reached from within")),
     }

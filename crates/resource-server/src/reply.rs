@@ -60,6 +60,11 @@ impl Reply {
         self.raw("isError").is_some_and(|raw| raw.get() == "true")
     }
 
+    /// Takes a member out.
+    pub(crate) fn remove(&mut self, member: &str) {
+        self.0.remove(member);
+    }
+
     /// Its length, in bytes of JSON.
     pub(crate) fn size(&self) -> usize {
         self.0.iter().map(|(member, value)| member.len() + value.get().len() + 4).sum()

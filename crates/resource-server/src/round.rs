@@ -113,9 +113,20 @@ impl Rounds {
     }
 }
 
-/// Whether a result asks back instead of answering.
+/// Whether a result asks back instead of answering. Read, not compared as it was written: a client reads it, too.
 pub(crate) fn asks_back(reply: &Reply) -> bool {
-    reply.raw("resultType").is_some_and(|kind| kind.get() == "\"input_required\"")
+    reply.get("resultType").is_some_and(|kind| kind == "input_required")
+}
+
+/// A result without what only one that asks back has: a client that finds a question in it might ask.
+pub(crate) fn answers(mut reply: Reply) -> Reply {
+    for member in ["inputRequests", "requestState"] {
+        reply.remove(member);
+    }
+    if reply.get("resultType").is_some_and(|kind| kind != "complete") {
+        reply.remove("resultType");
+    }
+    reply
 }
 
 /// The question in one request of a round; other requests than questions to people are not passed on.
@@ -123,5 +134,27 @@ pub(crate) fn question(mut request: Value) -> Result<Value, Unfit> {
     match request.get("method").and_then(Value::as_str) {
         Some("elicitation/create") => Ok(request.get_mut("params").map(Value::take).unwrap_or_default()),
         _ => Err(Unfit::Unable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn reply(text: &str) -> Reply {
+        Reply::read(&RawValue::from_string(text.to_owned()).unwrap()).unwrap()
+    }
+
+    /// T33, MRTR-3: a question is one however it is written, and nothing that is no question carries one
+    #[test]
+    fn no_question_passes_for_an_answer() {
+        assert!(asks_back(&reply(r#"{"resultType":"input_requ\u0069red"}"#)));
+        let hidden = reply(r#"{"resultType":"other","inputRequests":{"a":{}},"requestState":"s","content":[]}"#);
+        assert!(!asks_back(&hidden));
+        assert_eq!(answers(hidden).text(), r#"{"content":[]}"#);
+        let plain = r#"{"content":[],"resultType":"complete"}"#;
+        assert_eq!(answers(reply(plain)).text(), plain);
     }
 }

@@ -1,23 +1,17 @@
 //! The JSON Schemas of tools: 2020-12 unless they say otherwise. A stranger wrote them, so nothing is ever fetched for one,
 //! and what could make checking slow is refused before it is compiled (TOOL-3, TOOL-6, TOOL-7, T35).
 
-use std::collections::HashMap;
+mod cost;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 /// Larger schemas are refused, in bytes of JSON.
 const LARGEST: usize = 128 * 1024;
-/// Subschemas that one place of the arguments may be held against.
-const APPLIED: u64 = 500;
 /// Steps of a regular expression that needs to go back.
 const BACKTRACKS: usize = 10_000;
-
-/// Keywords whose subschemas judge the very same place: what can multiply.
-const SEVERAL: [&str; 3] = ["allOf", "anyOf", "oneOf"];
-const ONE: [&str; 4] = ["not", "if", "then", "else"];
-/// Deeper nesting of such keywords is refused.
-const DEPTH: u32 = 64;
+/// Bytes that one regular expression may take once it is compiled.
+const EXPRESSION: usize = 1024 * 1024;
 
 /// Why a schema is not used; the texts are for the caller of the tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +37,7 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
     if !schema.is_object() && !schema.is_boolean() {
         return Err(SchemaError::Shape);
     }
-    if schema.to_string().len() > LARGEST || Cost::new(schema).dearest() > APPLIED {
+    if schema.to_string().len() > LARGEST || !cost::is_bounded(schema) {
         return Err(SchemaError::Cost);
     }
     if has_parts_of_their_own(schema, true) {
@@ -51,10 +45,10 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
     }
     let options = || jsonschema::options().with_draft(draft(schema));
     // In linear time where the expression allows it, else with an end to going back.
-    let linear = options().with_pattern_options(PatternOptions::regex()).build(schema);
+    let linear = options().with_pattern_options(PatternOptions::regex().size_limit(EXPRESSION)).build(schema);
     linear
         .or_else(|_| {
-            let bounded = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS);
+            let bounded = PatternOptions::fancy_regex().backtrack_limit(BACKTRACKS).size_limit(EXPRESSION);
             options().with_pattern_options(bounded).build(schema)
         })
         .map_err(|_| SchemaError::Meaning)
@@ -66,66 +60,6 @@ fn draft(schema: &Value) -> jsonschema::Draft {
         Some(name) if name.contains("draft-07") => jsonschema::Draft::Draft7,
         Some(name) if name.contains("2019-09") => jsonschema::Draft::Draft201909,
         _ => jsonschema::Draft::Draft202012,
-    }
-}
-
-/// How many subschemas judge one place, references followed.
-struct Cost<'s> {
-    root: &'s Value,
-    known: HashMap<*const Value, u64>,
-}
-
-impl<'s> Cost<'s> {
-    fn new(root: &'s Value) -> Self {
-        Self { root, known: HashMap::new() }
-    }
-
-    /// The highest cost of any place.
-    fn dearest(&mut self) -> u64 {
-        let mut waiting = vec![self.root];
-        let mut most = 0;
-        while let Some(schema) = waiting.pop() {
-            most = most.max(self.of(schema, 0));
-            match schema {
-                Value::Object(members) => waiting.extend(members.values()),
-                Value::Array(items) => waiting.extend(items),
-                _ => {}
-            }
-        }
-        most
-    }
-
-    /// The cost of one subschema. A circle that never goes down into the arguments costs everything.
-    fn of(&mut self, schema: &'s Value, depth: u32) -> u64 {
-        let Value::Object(members) = schema else { return 1 };
-        let place = std::ptr::from_ref(schema);
-        if let Some(known) = self.known.get(&place) {
-            return *known;
-        }
-        self.known.insert(place, u64::MAX);
-        let mut cost = if depth > DEPTH { u64::MAX } else { 1 };
-        for (keyword, value) in members {
-            for child in self.judging_here(keyword, value) {
-                cost = cost.saturating_add(child.map_or(u64::MAX, |child| self.of(child, depth + 1)));
-            }
-        }
-        self.known.insert(place, cost);
-        cost
-    }
-
-    /// The subschemas that this keyword holds against the same place; `None` for one that cannot be followed from here.
-    fn judging_here(&self, keyword: &str, value: &'s Value) -> Vec<Option<&'s Value>> {
-        match (keyword, value) {
-            (_, Value::Array(several)) if SEVERAL.contains(&keyword) => several.iter().map(Some).collect(),
-            ("dependentSchemas", Value::Object(named)) => named.values().map(Some).collect(),
-            ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) => {
-                let pointer =
-                    target.strip_prefix('#').filter(|rest| rest.is_empty() || rest.starts_with('/'));
-                vec![pointer.and_then(|pointer| self.root.pointer(pointer))]
-            }
-            _ if ONE.contains(&keyword) => vec![Some(value)],
-            _ => vec![],
-        }
     }
 }
 

@@ -244,7 +244,7 @@ impl Upstreams {
                     });
                 }
                 Err(failure) => {
-                    self.health.failed(connection, &failure).await;
+                    self.health.failed(connection, &failure, &reached.secrets).await;
                     return Err(Failure::of(failure, connection, (&self.public_url, &reached.secrets)));
                 }
             }

@@ -67,6 +67,8 @@ pub struct Program {
     pub arguments: Vec<String>,
     /// Its whole environment: nothing is inherited (T38).
     pub environment: Vec<(String, Zeroizing<String>)>,
+    /// What it was given and the log must not tell, whatever it writes to its standard error (T46).
+    pub secrets: Vec<Zeroizing<String>>,
 }
 
 impl fmt::Debug for Program {
@@ -181,7 +183,7 @@ mod tests {
         headers.add("authorization", Zeroizing::new("Bearer canary".to_owned())).unwrap();
         assert_eq!(format!("{headers:?}"), r#"["authorization"]"#);
         let environment = vec![("KEY".to_owned(), Zeroizing::new("canary".to_owned()))];
-        let program = Program { command: "p".to_owned(), arguments: vec!["canary".to_owned()], environment };
+        let program = Program { command: "p".to_owned(), arguments: vec!["canary".to_owned()], environment, secrets: vec![] };
         assert_eq!(format!("{program:?}"), r#"Program("p", ..)"#);
     }
 }

@@ -77,7 +77,7 @@ impl Child {
         let channel = Channel::new(Box::new(Input(input)), Board::new(&endpoint.key, &context.heard));
         let (ending, gone) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(write(stdin, waiting, ending.clone()));
-        tokio::spawn(standard_error::log(endpoint.key.clone(), stderr));
+        tokio::spawn(standard_error::log(endpoint.key.clone(), stderr, program.secrets.clone()));
         let supervision = supervision::Supervision {
             channel: channel.clone(),
             limit: context.settings.response_limit,

@@ -7,6 +7,7 @@ use portcullis_oauth::{
 };
 
 use super::clients::ClientOrigin;
+use super::grant_ends::sweep_with_grants;
 use super::minted::MintedAccess;
 
 /// A token with all that decides whether it is live.
@@ -219,8 +220,9 @@ impl AccessTokens {
 
     /// Deletes tokens that expired before `before`.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        let sql = "DELETE FROM access_token WHERE hash IN (SELECT hash FROM access_token WHERE expires_at < $1 LIMIT 500)";
-        self.database.sweep(sql, before).await
+        const SQL: &str = "DELETE FROM access_token WHERE hash IN \
+             (SELECT hash FROM access_token WHERE expires_at < $1 LIMIT 500) RETURNING grant_id";
+        sweep_with_grants(&self.database, SQL, before).await
     }
 }
 

@@ -6,6 +6,7 @@ use portcullis_oauth::{
     SecretKind, Timestamp,
 };
 
+use super::grant_ends::sweep_with_grants;
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
 use crate::attempt::AttemptId;
 use crate::settings::{CODE_ATTEMPTS, CODE_LIFE};
@@ -144,8 +145,9 @@ impl Codes {
 
     /// Deletes codes a day after they expired: until then a replay is recognised and ends what the code gave.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        let sql = "DELETE FROM authorization_code WHERE hash IN (SELECT hash FROM authorization_code WHERE expires_at < $1 LIMIT 500)";
-        self.database.sweep(sql, before).await
+        const SQL: &str = "DELETE FROM authorization_code WHERE hash IN \
+             (SELECT hash FROM authorization_code WHERE expires_at < $1 LIMIT 500) RETURNING grant_id";
+        sweep_with_grants(&self.database, SQL, before).await
     }
 }
 

@@ -8,6 +8,7 @@ use portcullis_oauth::{
 };
 use portcullis_vault::SealingKey;
 
+use super::grant_ends::sweep_with_grants;
 use super::targets::Targets;
 use crate::attempt::AttemptId;
 use crate::settings::{
@@ -241,8 +242,9 @@ impl Devices {
 
     /// Deletes requests that expired before `before`.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        let sql = "DELETE FROM device_authorization WHERE hash IN (SELECT hash FROM device_authorization WHERE expires_at < $1 LIMIT 500)";
-        self.database.sweep(sql, before).await
+        const SQL: &str = "DELETE FROM device_authorization WHERE hash IN \
+             (SELECT hash FROM device_authorization WHERE expires_at < $1 LIMIT 500) RETURNING grant_id";
+        sweep_with_grants(&self.database, SQL, before).await
     }
 }
 

@@ -11,6 +11,7 @@ mod devices;
 mod documents;
 mod dpop_proofs;
 mod enterprise_grants;
+mod grant_ends;
 mod grants;
 mod groups;
 mod identities;

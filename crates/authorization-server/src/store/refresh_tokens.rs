@@ -6,6 +6,7 @@ use portcullis_oauth::{
     Timestamp,
 };
 
+use super::grant_ends::sweep_with_grants;
 use super::minted::{MintedAccess, MintedRefresh, access_token, refresh_token};
 use crate::attempt::AttemptId;
 
@@ -150,8 +151,9 @@ impl RefreshTokens {
 
     /// Deletes generations of families that ended before `before`.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<(), DatabaseError> {
-        let sql = "DELETE FROM refresh_token WHERE hash IN (SELECT hash FROM refresh_token WHERE expires_at < $1 LIMIT 500)";
-        self.database.sweep(sql, before).await
+        const SQL: &str = "DELETE FROM refresh_token WHERE hash IN \
+             (SELECT hash FROM refresh_token WHERE expires_at < $1 LIMIT 500) RETURNING grant_id";
+        sweep_with_grants(&self.database, SQL, before).await
     }
 }
 

@@ -44,6 +44,12 @@ impl ConnectionStatus {
         }
     }
 
+    /// Whether clients reach its server: one that failed is tried again, since only its answers tell that it is well.
+    #[must_use]
+    pub const fn is_in_use(self) -> bool {
+        matches!(self, Self::Active | Self::Degraded)
+    }
+
     /// The same as people are told, after the connection's name.
     #[must_use]
     pub const fn in_words(self) -> &'static str {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::answer::Answer;
 use super::case::Case;
 use super::{Caller, target};
-use crate::connections::{Connection, ConnectionStatus};
+use crate::connections::Connection;
 use crate::offer::Kind;
 use crate::policy::{self, Ground};
 use crate::protocol::{code, result};
@@ -31,7 +31,7 @@ pub(super) async fn of(
     let mut asked = JoinSet::new();
     let mut missing = Map::new();
     for (place, connection) in reached(caller).await?.into_iter().enumerate() {
-        if matches!(connection.status, ConnectionStatus::Active | ConnectionStatus::Degraded) {
+        if connection.status.is_in_use() {
             asked.spawn(shown(caller.clone(), connection, (place, kind), case.now));
         } else {
             missing.insert(connection.alias.to_string(), Value::from(connection.status.as_str()));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Caller;
 use super::case::Case;
-use crate::connections::{Connection, ConnectionStatus};
+use crate::connections::Connection;
 use crate::errand::Errand;
 use crate::names;
 use crate::offer::{Kind, Offer};
@@ -83,8 +83,7 @@ fn split<'n>(caller: &Caller, errand: &'n Errand) -> Option<(Alias, &'n str)> {
 
 /// A connection that is not active answers with what its owner can do about it.
 fn ready(caller: &Caller, errand: &Errand, connection: &Connection) -> Result<(), Refusal> {
-    // One that failed is tried again: only its answers tell that it is well.
-    if matches!(connection.status, ConnectionStatus::Active | ConnectionStatus::Degraded) {
+    if connection.status.is_in_use() {
         return Ok(());
     }
     let what = connection.status.in_words();

@@ -34,6 +34,11 @@ impl Secrets {
         }
     }
 
+    /// Each of them, for whoever has to keep them out of something else.
+    pub(crate) fn values(&self) -> Vec<Zeroizing<String>> {
+        self.0.clone()
+    }
+
     /// A text without them.
     pub(crate) fn removed_from_text(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {

@@ -11,6 +11,7 @@ use portcullis_oauth::ConnectionId;
 use portcullis_upstream::Failure;
 
 use crate::connections::{Connection, ConnectionStatus, Connections, Standing};
+use crate::relay::Secrets;
 
 /// So many failures in a row are more than a bad moment.
 const FAILURES: u32 = 3;
@@ -42,8 +43,8 @@ impl Health {
         }
     }
 
-    /// It did not.
-    pub(super) async fn failed(&self, connection: &Connection, failure: &Failure) {
+    /// It did not. What is told of it, which may quote the server, holds none of `secrets`.
+    pub(super) async fn failed(&self, connection: &Connection, failure: &Failure, secrets: &Secrets) {
         match failure {
             Failure::Unauthorized { .. } => {
                 let words =
@@ -64,8 +65,8 @@ impl Health {
             failure => {
                 let count = self.failures.get_with_by_ref(&connection.id, Arc::default);
                 if count.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
-                    self.stands(connection, &Standing::degraded(failure.as_str(), format!("{failure}.")))
-                        .await;
+                    let words = secrets.removed_from_text(format!("{failure}."));
+                    self.stands(connection, &Standing::degraded(failure.as_str(), words)).await;
                 }
             }
         }
@@ -81,11 +82,6 @@ impl Health {
         self.connections.get(id).await
     }
 
-    /// A connection as it is now; `None` when it is switched off or gone.
-    pub(super) async fn current(&self, connection: &Connection) -> Option<Connection> {
-        let found = self.find(&connection.id).await.ok().flatten();
-        found.filter(|connection| connection.status != ConnectionStatus::Disabled)
-    }
 
     /// It was tried out just now, and its server spoke this revision.
     pub(super) async fn tested(&self, connection: &Connection, revision: Option<&str>) {

@@ -13,27 +13,39 @@ use crate::bulletin::{Bulletin, News, Raw};
 use crate::connections::{Connection, ConnectionStatus};
 use crate::offer::Kind;
 
-/// Connections that were reached, whose they are, and with which version of their credentials. Cheap to clone.
+/// Connections that were reached. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Opened(Arc<Mutex<HashMap<ConnectionId, (PrincipalId, i64)>>>);
+pub(super) struct Opened(Arc<Mutex<HashMap<ConnectionId, Noted>>>);
+
+/// What is known of one: whose it is, where it leads, and with which version of its credentials.
+#[derive(Clone)]
+struct Noted {
+    owner: PrincipalId,
+    server: String,
+    version: i64,
+}
 
 impl Opened {
     /// Notes that a connection is about to be reached.
     pub(super) fn note(&self, connection: &Connection) {
-        let now = (connection.principal_id.clone(), connection.credential_version);
+        let now = Noted {
+            owner: connection.principal_id.clone(),
+            server: connection.server.clone(),
+            version: connection.credential_version,
+        };
         self.known().insert(connection.id.clone(), now);
     }
 
-    fn of(&self, connection: &ConnectionId) -> Option<(PrincipalId, i64)> {
+    fn of(&self, connection: &ConnectionId) -> Option<Noted> {
         self.known().get(connection).cloned()
     }
 
-    fn of_owner(&self, owner: &PrincipalId) -> Vec<ConnectionId> {
-        let known = self.known();
-        known.iter().filter(|(_, (of, _))| of == owner).map(|(connection, _)| connection.clone()).collect()
+    /// Forgets those of which this is so, and names them.
+    fn take(&self, which: impl Fn(&ConnectionId, &Noted) -> bool) -> Vec<ConnectionId> {
+        self.known().extract_if(|id, noted| which(id, noted)).map(|(id, _)| id).collect()
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<ConnectionId, (PrincipalId, i64)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<ConnectionId, Noted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -52,8 +64,11 @@ impl Upstreams {
                 },
                 change = changes.recv() => match change {
                     Ok(Raw::Connection(connection)) => self.changed(&connection, bulletin).await,
-                    Ok(Raw::User(owner)) => self.end_all_of(&owner).await,
-                    Err(RecvError::Lagged(_)) => self.pool.end_all().await,
+                    Ok(Raw::Server(slug)) => self.server_changed(&slug).await,
+                    // Rights changed, perhaps to none: what is open on somebody's behalf ends, and opens again if it may.
+                    Ok(Raw::User(owner)) => self.end_those(|_, noted| noted.owner == owner),
+                    // Whatever it was, it may concern any of them.
+                    Ok(Raw::Missed) | Err(RecvError::Lagged(_)) => self.end_those(|_, _| true),
                     Err(RecvError::Closed) => return,
                 },
             }
@@ -64,7 +79,7 @@ impl Upstreams {
     fn said(&self, said: &Heard, bulletin: &Bulletin) {
         let Some((connection, _)) = said.key.split_once('/') else { return };
         let connection = ConnectionId::from(connection.to_owned());
-        let owner = self.opened.of(&connection).map(|(owner, _)| owner);
+        let owner = self.opened.of(&connection).map(|noted| noted.owner);
         let method = said.notification.method.as_str();
         if let Some(kind) = list(method) {
             self.lists.forget(&connection);
@@ -82,21 +97,29 @@ impl Upstreams {
                 None
             }
         };
-        if let Some((_, version)) = self.opened.of(id) {
-            let live = connection.as_ref().filter(|now| now.status != ConnectionStatus::Disabled);
-            if live.is_none_or(|now| now.credential_version != version) {
-                self.opened.known().remove(id);
-                self.end(id).await;
-            }
-        }
+        let live = connection.as_ref().filter(|now| now.status != ConnectionStatus::Disabled);
+        let version = live.map(|now| now.credential_version);
+        self.end_those(|opened, noted| opened == id && version != Some(noted.version));
         bulletin.tell(News::Lists(id.clone(), connection.map(|connection| connection.principal_id), None));
     }
 
-    /// Somebody's rights changed, perhaps to none: what is open on their behalf ends, and opens again if it may.
-    async fn end_all_of(&self, owner: &PrincipalId) {
-        for connection in self.opened.of_owner(owner) {
-            self.opened.known().remove(&connection);
-            self.end(&connection).await;
+    /// The catalogue changed: what is open to a server that is switched off or gone ends.
+    async fn server_changed(&self, slug: &str) {
+        match self.reach.is_offered(slug).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(cause = ?error, "a server that changed could not be read; what is open there ends");
+            }
+        }
+        self.end_those(|_, noted| noted.server == slug);
+    }
+
+    /// Ends what is open to these connections. Nobody waits for it: a server may take its time to close.
+    fn end_those(&self, which: impl Fn(&ConnectionId, &Noted) -> bool) {
+        for connection in self.opened.take(which) {
+            let upstreams = self.clone();
+            self.tasks.spawn(async move { upstreams.end(&connection).await });
         }
     }
 }

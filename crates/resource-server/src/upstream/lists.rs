@@ -2,6 +2,7 @@
 //! forgotten when the connection changes, when the upstream says that its list did, and after a while. Of callers who ask
 //! at once for the same one asks the upstream.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moka::sync::Cache;
@@ -36,6 +37,7 @@ struct Shelf {
 struct Slot {
     last: Mutex<Option<(Timestamp, Outcome)>>,
     flight: tokio::sync::Mutex<()>,
+    landed: AtomicU64,
 }
 
 type Outcome = Result<Arc<Listing>, Missing>;
@@ -83,14 +85,17 @@ impl Lists {
     ) -> Outcome {
         let shelf = self.shelf(connection);
         let slot = &shelf.slots[kind as usize];
+        let landed = slot.landed.load(Ordering::Acquire);
         let _flight = slot.flight.lock().await;
-        match slot.last() {
+        if slot.landed.load(Ordering::Acquire) != landed
+            && let Some((_, outcome)) = slot.last()
+        {
             // Asked for while this one waited, whether it was found or not.
-            Some((at, outcome)) if at >= now => return outcome,
-            _ => {}
+            return outcome;
         }
         let outcome = ask.await.map(Arc::new);
         *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome.clone()));
+        slot.landed.fetch_add(1, Ordering::Release);
         // Weighed anew, unless it was forgotten meanwhile: then this answer serves only who asked for it.
         if self.known.get(&connection.id).is_some_and(|kept| Arc::ptr_eq(&kept, &shelf)) {
             self.known.insert(connection.id.clone(), Arc::clone(&shelf));

@@ -45,26 +45,31 @@ impl Upstreams {
         if let Some(stream) = open.get(&connection.id).and_then(Weak::upgrade) {
             return Watch(Some(stream));
         }
-        let task = tokio::spawn(listen(self.clone(), connection.clone()));
+        let task = tokio::spawn(listen(self.clone(), connection.id.clone()));
         let stream = Arc::new(Open(task.abort_handle()));
         open.insert(connection.id.clone(), Arc::downgrade(&stream));
         Watch(Some(stream))
     }
 }
 
-async fn listen(upstreams: Upstreams, mut connection: Connection) {
+async fn listen(upstreams: Upstreams, id: ConnectionId) {
     let everything = Subscription { tools: true, prompts: true, resources: true, uris: vec![] };
     loop {
-        if let Ok(reached) = upstreams.reach.endpoint(&connection, Asking::NOTHING).await
-            && let Ok(mut stream) = Box::pin(upstreams.pool.listen(&reached.endpoint, &everything)).await
-        {
-            stream.ended().await;
+        // Looked up each time: its credentials may be others by now, or it may be switched off.
+        match upstreams.health.find(&id).await {
+            Ok(None) => return,
+            Ok(Some(connection)) if connection.status.is_in_use() => {
+                upstreams.opened.note(&connection);
+                if let Ok(reached) = upstreams.reach.endpoint(&connection, Asking::NOTHING).await
+                    && let Ok(mut stream) =
+                        Box::pin(upstreams.pool.listen(&reached.endpoint, &everything)).await
+                {
+                    stream.ended().await;
+                }
+            }
+            Ok(Some(_)) => {}
+            Err(error) => tracing::warn!(cause = ?error, "a connection to listen to could not be read"),
         }
         tokio::time::sleep(AGAIN).await;
-        // Its credentials may be others by now, or it may be gone.
-        match upstreams.health.current(&connection).await {
-            Some(current) => connection = current,
-            None => return,
-        }
     }
 }

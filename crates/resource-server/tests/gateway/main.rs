@@ -8,6 +8,7 @@ mod policies;
 mod sessions;
 mod stage;
 mod stateless;
+mod switched_off;
 mod tools;
 mod transport;
 mod upstreams;

@@ -68,7 +68,7 @@ pub(crate) fn fixture(key: &str, era: &str) -> Endpoint {
 pub(crate) fn program(key: &str, command: &str, arguments: &[&str]) -> Endpoint {
     let environment = vec![("GREETING".to_owned(), Zeroizing::new("hello".to_owned()))];
     let arguments = arguments.iter().map(ToString::to_string).collect();
-    let program = Program { command: command.to_owned(), arguments, environment };
+    let program = Program { command: command.to_owned(), arguments, environment, secrets: vec![] };
     Endpoint {
         key: key.to_owned(),
         transport: Transport::Stdio(program),

@@ -106,6 +106,7 @@ impl Job {
             })?;
             return Ok(result::complete(self.case.era, reply));
         }
+        let reply = round::answers(reply);
         self.conforms(&reply)?;
         Ok(if self.case.action == Action::ResourceRead {
             result::private(self.case.era, reply)
