@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod account;
+mod approvals;
 mod assertion_keys;
 mod assertions;
 mod attacks;

@@ -3,6 +3,7 @@
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
+use crate::approval::ApprovalEvent;
 use crate::circumstances::Circumstances;
 use crate::redaction::{self, Redaction};
 
@@ -83,6 +84,8 @@ pub enum Action {
     PolicyChange,
     /// A group was made or removed, or its members changed.
     GroupChange,
+    /// Something happened to a call that waits for a person.
+    Approval(ApprovalEvent),
 }
 
 /// What happened to a connection.
@@ -169,6 +172,7 @@ impl Action {
             Self::AuditResumed => "audit.resumed",
             Self::PolicyChange => "policy.change",
             Self::GroupChange => "group.change",
+            Self::Approval(event) => event.as_str(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! to its callers to decide what happened; an event is written before the answer that depends on it leaves. What signs
 //! checkpoints comes from whoever assembles the server.
 
+mod approval;
 mod chain;
 mod checkpoint;
 mod circumstances;
@@ -24,6 +25,7 @@ mod verify;
 
 pub mod trace;
 
+pub use approval::ApprovalEvent;
 pub use checkpoint::{AnchorError, Anchors, Checkpoint, Signer};
 pub use erase::erase_in;
 pub use event::{Action, ConnectionEvent, Event, Outcome};

@@ -71,7 +71,9 @@ impl Redaction {
         }
     }
 
-    fn is_secret(&self, key: &str) -> bool {
+    /// Whether what stands under this name is taken for a secret.
+    #[must_use]
+    pub fn is_secret(&self, key: &str) -> bool {
         let lower = key.to_lowercase().replace('-', "_");
         SECRET_WORDS.iter().any(|word| lower.contains(word))
             || self.words.iter().any(|word| lower.contains(word.as_str()))

@@ -109,6 +109,12 @@ impl Trail {
         committed
     }
 
+    /// What of arguments is a secret, as this trail sees it.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.0.keeping.redaction
+    }
+
     /// Whether the last event could not be committed: then what needs one does not happen.
     #[must_use]
     pub fn is_failing(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Owns pages and no rules: it shows what the two servers know, and asks them to change it.
 
 mod account;
+mod approvals;
 mod authorize;
 mod connections;
 mod device;

@@ -3,6 +3,7 @@
 //! Owns what they say and shows what others know: it has no rules of its own. Each struct is the data of one file in
 //! `templates/`; every text that a stranger may have chosen is escaped there.
 
+pub mod approvals;
 pub mod connections;
 
 use askama::Template;
@@ -26,6 +27,8 @@ pub struct HomePage {
     pub clients: Vec<ClientRow>,
     /// The clients that this person ended, though an identity provider vouches for them.
     pub kept_away: Vec<KeptAwayRow>,
+    /// How many calls wait for the person's approval.
+    pub waiting: usize,
     /// What has just been done, such as "Claude Code is disconnected."
     pub notice: Option<String>,
 }
@@ -198,6 +201,7 @@ mod tests {
                 vouched_by: text.into(),
                 resource: text.into(),
             }],
+            waiting: 1,
             notice: Some(text.into()),
         }
     }

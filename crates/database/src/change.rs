@@ -25,6 +25,8 @@ pub enum ChangeKind {
     Issuer,
     /// A policy was activated, or a tool blocked or unblocked.
     Policy,
+    /// An approval was asked for, decided or used; the subject is its identifier and its principal, with a space between.
+    Approval,
 }
 
 impl ChangeKind {
@@ -40,6 +42,7 @@ impl ChangeKind {
         Self::SigningKey,
         Self::Issuer,
         Self::Policy,
+        Self::Approval,
     ];
 
     /// The kind as its column holds it.
@@ -57,6 +60,7 @@ impl ChangeKind {
             Self::SigningKey => "signing_key",
             Self::Issuer => "issuer",
             Self::Policy => "policy",
+            Self::Approval => "approval",
         }
     }
 

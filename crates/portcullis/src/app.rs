@@ -11,13 +11,13 @@ use std::sync::Arc;
 use axum::Router;
 use portcullis_audit::Trail;
 use portcullis_authorization_server::{
-    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Settings,
+    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Groups, Settings,
 };
 use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_outbound::{Outbound, Policy};
-use portcullis_resource_server::{Connections, Credentials, Gateway, GatewayParts, Rates};
+use portcullis_resource_server::{Connections, Credentials, Gateway, GatewayParts, Patience, Rates};
 use portcullis_upstream::Launcher;
 use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
@@ -108,6 +108,8 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         sandbox_folder: config.sandbox_folder(),
         listen_ports,
         rates: rates(&config),
+        patience: Patience::default(),
+        approvals_webhook: config.approvals.webhook.clone(),
     })
     .await
     .map_err(|error| Problem::caused(&error))?;
@@ -152,6 +154,7 @@ fn console(
         gateway: gateway.clone(),
         grants,
         registry,
+        groups: Groups::new(database.clone(), clock.clone()),
         sessions: SessionStore::new(database.clone(), clock.clone()),
         clock: clock.clone(),
     })

@@ -3,6 +3,7 @@
 //! Owns the grammar and the dispatch; each command's work stands in its own file beneath. What a command prints goes to
 //! stdout; problems and notes go to stderr.
 
+mod approvals;
 mod attempts;
 mod audit;
 mod check;
@@ -36,6 +37,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use portcullis_upstream::become_program;
 
+use self::approvals::ApprovalsCommand;
 use self::attempts::AttemptsCommand;
 use self::audit::AuditCommand;
 use self::client::ClientCommand;
@@ -134,6 +136,9 @@ enum Command {
     /// Check, try, activate and explain policies: who may do what
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look at the calls that wait for a person, and decide about one's own
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Block tools, whatever policies say
     #[command(subcommand)]
     Tool(ToolCommand),
@@ -240,6 +245,7 @@ impl Cli {
             Command::User(command) => user::run(command, &config).await,
             Command::Group(command) => group::run(command, &config).await,
             Command::Policy(command) => policy::run(command, &config).await,
+            Command::Approvals(command) => approvals::run(command, &config).await,
             Command::Tool(command) => tool::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,

@@ -3,6 +3,7 @@
 //! Owns where settings come from ([`Sources`]), which there are, what their values may be, and the sentences about those
 //! that are wrong. Leaves what a setting does to the code that reads [`Config`].
 
+mod approvals;
 mod draft;
 mod keys;
 mod limits;
@@ -23,6 +24,7 @@ use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 use portcullis_vault::MasterKeySource;
 
+pub use approvals::ApprovalSettings;
 pub use keys::describe;
 pub use limits::Limits;
 pub use listen::ListenAddress;
@@ -145,6 +147,8 @@ pub struct Config {
     pub dpop: DpopUse,
     /// Whether proofs of a key must hold a nonce of ours.
     pub dpop_nonces: bool,
+    /// How calls are approved, and who hears of it.
+    pub approvals: ApprovalSettings,
     /// Under which name this process writes audit events, if one was named; see `app::paper`.
     pub node: Option<String>,
     /// How long audit events are kept.

@@ -1,5 +1,7 @@
 //! The gateway as a whole: what it is made of, and what the binary asks of it.
 
+mod assembly;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -9,7 +11,7 @@ use portcullis_database::{ChangeFeed, Database, DatabaseError};
 use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
-use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Secret, Timestamp, Verifier};
 use portcullis_outbound::Outbound;
 use portcullis_upstream::{Launcher, Pool, Settings};
 use portcullis_vault::Vault;
@@ -17,7 +19,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
+use crate::approvals::{Approvals, Webhook};
+use crate::authorization::UpstreamAuthorization;
 use crate::bulletin::Bulletin;
 use crate::cache::BearerCache;
 use crate::catalogue::Servers;
@@ -37,12 +40,14 @@ use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
 use crate::underway::Underway;
 use crate::upstream::{self, Upstreams};
+pub use crate::waits::Patience;
+use crate::waits::Waits;
 
 /// Buckets that one node remembers.
 const BUCKETS: usize = 50_000;
 
-/// What the key is for that seals what clients carry from one round of a request to the next.
-const ROUNDS: &[u8] = b"portcullis mcp rounds v1";
+/// So often a minute one user's clients may ask whether a call that waits was decided.
+const LEGS: u32 = 60;
 
 /// What a gateway is made of.
 pub struct GatewayParts {
@@ -78,6 +83,10 @@ pub struct GatewayParts {
     pub listen_ports: Vec<u16>,
     /// How much one user may ask for.
     pub rates: Rates,
+    /// How long a call is held that waits for a person.
+    pub patience: Patience,
+    /// Where it is told that a call waits, in the form that Slack reads.
+    pub approvals_webhook: Option<Secret>,
 }
 
 /// How much one user may ask for in a minute (TOOL-10).
@@ -122,6 +131,9 @@ pub(crate) struct Inner {
     pub(crate) upstreams: Upstreams,
     pub(crate) policy: Keeper,
     pub(crate) rounds: Rounds,
+    pub(crate) approvals: Approvals,
+    pub(crate) waits: Waits,
+    pub(crate) webhook: Option<Webhook>,
     pub(crate) questions: Questions,
     pub(crate) underway: Underway,
     pub(crate) bulletin: Bulletin,
@@ -142,6 +154,8 @@ pub(crate) struct Limits {
     pub(crate) lists: Limiter,
     /// Calls, by user and tool.
     pub(crate) tools: Limiter,
+    /// Looks at an approval that a call waits for, by user.
+    pub(crate) legs: Limiter,
 }
 
 impl Limits {
@@ -151,6 +165,7 @@ impl Limits {
             calls: limiter(rates.calls),
             lists: limiter(rates.lists),
             tools: limiter(rates.calls_of_a_tool),
+            legs: limiter(LEGS),
         }
     }
 }
@@ -162,24 +177,14 @@ impl Gateway {
     /// When the sandbox server cannot be started.
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
-        let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
+        let (database, changes, tasks) = (parts.database.clone(), parts.changes.clone(), TaskTracker::new());
         let clock = Arc::clone(&parts.clock);
         let policies = Policies::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let blocks = ToolBlocks::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
-        let authorization = UpstreamAuthorization::new(UpstreamAuthorizationParts {
-            database: database.clone(),
-            clock: Arc::clone(&clock),
-            trail: parts.trail.clone(),
-            vault: parts.vault.clone(),
-            outbound: parts.outbound.clone(),
-            public_url: parts.registry.public_url().clone(),
-            servers: servers.clone(),
-            connections: parts.connections.clone(),
-            credentials: credentials.clone(),
-            tasks: tasks.clone(),
-        });
+        let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
+        let (approvals, webhook) = assembly::approvals(&parts);
         let tokens = Arc::new(authorization.clone());
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
@@ -202,7 +207,10 @@ impl Gateway {
             servers,
             upstreams,
             policy: Keeper::new(policies, blocks, changes.clone()),
-            rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
+            rounds: Rounds::new(parts.vault),
+            approvals,
+            waits: Waits::of(parts.patience),
+            webhook,
             questions: Questions::default(),
             underway: Underway::default(),
             bulletin: Bulletin::new(&changes),
@@ -227,6 +235,12 @@ impl Gateway {
     #[must_use]
     pub fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    /// The calls that wait for a person.
+    #[must_use]
+    pub fn approvals(&self) -> &Approvals {
+        &self.0.approvals
     }
 
     /// The store of what connections show their upstream servers.
@@ -276,7 +290,13 @@ impl Gateway {
         self.0.connections.sweep(now).await?;
         self.0.upstreams.sweep().await;
         self.0.authorization.sweep(now).await?;
+        self.0.approvals.sweep(now).await?;
         self.0.sessions.sweep(now).await
+    }
+
+    /// Comes back when the server ends: for streams that others keep open.
+    pub async fn closing(&self) {
+        self.0.closing.cancelled().await;
     }
 
     /// Ends every stream of changes: for an orderly end, since they would go on for ever.

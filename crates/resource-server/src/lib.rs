@@ -45,6 +45,8 @@ mod possession;
 mod verdicts;
 
 #[cfg(feature = "gateway")]
+mod approvals;
+#[cfg(feature = "gateway")]
 mod authorization;
 #[cfg(feature = "gateway")]
 mod bulletin;
@@ -109,8 +111,15 @@ mod underway;
 #[cfg(feature = "gateway")]
 mod upstream;
 #[cfg(feature = "gateway")]
+mod waits;
+#[cfg(feature = "gateway")]
 mod words;
 
+#[cfg(feature = "gateway")]
+pub use approvals::{
+    Approval, ApprovalState, Approvals, Decided, Decider, Decision, Hearing, How, Inbox, PENDING, Piece,
+    Sought, Verdict,
+};
 #[cfg(feature = "gateway")]
 pub use authorization::{
     AuthorizationError, Authorized, GivenClient, GivenClientError, GivenClients, NoAccess,
@@ -126,7 +135,7 @@ pub use credentials::{CredentialError, Credentials, field};
 #[cfg(feature = "gateway")]
 pub use enrolment::{Answers, Application, Enrolment, EnrolmentError};
 #[cfg(feature = "gateway")]
-pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
+pub use gateway::{Gateway, GatewayError, GatewayParts, Patience, Rates, tools_by_scope};
 #[cfg(feature = "introspection")]
 pub use introspection::IntrospectionVerifier;
 #[cfg(any(feature = "introspection", feature = "jwt"))]

@@ -11,11 +11,12 @@ mod store;
 use std::sync::Arc;
 
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Rule, Target};
+use portcullis_policy::{Arguments, Assurance, Case, Circumstances, Decision, Moment, Risk, Rule, Target};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
 pub use self::store::{Policies, PolicyError, PolicyVersion};
+use crate::approvals::Consumed;
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};
 use crate::offer::{Kind, Offer};
@@ -29,6 +30,48 @@ impl<A> Permitted<A> {
     pub(crate) fn into_action(self) -> A {
         self.0
     }
+}
+
+/// An action that the policy allows once somebody agreed to it surely enough.
+#[derive(Debug)]
+pub(crate) struct Held<A> {
+    action: A,
+    level: Assurance,
+}
+
+impl<A> Held<A> {
+    /// The action, to be looked at.
+    pub(crate) fn action(&self) -> &A {
+        &self.action
+    }
+
+    /// The same, permitted by an approval that was used up for it. More assurance never takes something away, so one that
+    /// is sure enough is as good as the least that is. `None` when it is not.
+    pub(crate) fn released_by(self, approval: &Consumed) -> Option<Permitted<A>> {
+        (approval.level() >= self.level.level()).then_some(Permitted(self.action))
+    }
+}
+
+/// What an action needs that is not simply allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// The least assurance that is enough.
+    pub(crate) level: Assurance,
+    /// Why, for people.
+    pub(crate) reason: String,
+    /// The class of the tool.
+    pub(crate) risk: Risk,
+    /// The rule that asks for it.
+    pub(crate) decided: Decided,
+}
+
+/// What the policy says of an action that it does not deny.
+#[derive(Debug)]
+pub(crate) enum Ruling {
+    /// It may be done.
+    Permitted(Permitted<Dispatch>, Decided),
+    /// It may be done once somebody agreed.
+    Needs(Box<Need>, Held<Dispatch>),
 }
 
 /// What decided, for the paper trail.
@@ -86,7 +129,7 @@ pub(crate) fn decide(
     tool: Option<&Offer>,
     dispatch: Dispatch,
     now: Timestamp,
-) -> Result<(Permitted<Dispatch>, Decided), Denial> {
+) -> Result<Ruling, Denial> {
     // What the pipeline asked before, asked once more where it counts.
     if !ground.bearer.scope().contains(dispatch.errand.needs()) {
         return Err(Denial {
@@ -105,15 +148,12 @@ pub(crate) fn decide(
     let decision = ground.decide(&dispatch.connection, &target, &circumstances);
     let decided = ground.decided(decision.rule());
     match decision {
-        Decision::Allow { .. } => Ok((Permitted(dispatch), decided)),
-        Decision::NeedsAssurance { rule, .. } => Err(Denial {
-            reason: "approval_unavailable",
-            text: format!(
-                "{} Approvals do not exist yet in this release: the call was refused and nothing was done.",
-                rule.reason
-            ),
-            decided: Some(decided),
-        }),
+        Decision::Allow { .. } => Ok(Ruling::Permitted(Permitted(dispatch), decided)),
+        Decision::NeedsAssurance { level, rule } => {
+            let risk = if let Target::Tool(tool) = &target { tool.risk } else { Risk::Unknown };
+            let need = Need { level, reason: rule.reason.clone(), risk, decided };
+            Ok(Ruling::Needs(Box::new(need), Held { action: dispatch, level }))
+        }
         Decision::Deny { rule } => {
             Err(Denial { reason: rule.code(), text: rule.reason.clone(), decided: Some(decided) })
         }

@@ -174,7 +174,11 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
 }
 
 impl Desk {
-    async fn user(&self, email: &str) -> Result<User, Problem> {
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub(super) async fn user(&self, email: &str) -> Result<User, Problem> {
         let found = self.app.authorization.users().find_by_email(email).await;
         let found = found.map_err(|error| Problem::caused(&error))?;
         found.ok_or_else(|| {

@@ -39,6 +39,8 @@ pub(super) struct Draft {
     pub(super) openid: Option<String>,
     pub(super) dpop: Option<String>,
     pub(super) dpop_nonces: Option<bool>,
+    pub(super) approvals_allow_command: Option<bool>,
+    pub(super) approvals_webhook: Option<String>,
     pub(super) node: Option<String>,
     pub(super) audit_days: Option<i64>,
     pub(super) audit_durability: Option<String>,

@@ -74,6 +74,16 @@ pub(super) const KEYS: &[Key] = &[
         "tokens bound to a key (RFC 9449): off, on (who brings a proof) or required [off]",
     ),
     key("dpop_nonces", Shape::Switch, "proofs of a key must hold a nonce of this server [true]"),
+    key(
+        "approvals_allow_command",
+        Shape::Switch,
+        "`portcullis approvals approve` works, with a password [false]",
+    ),
+    key(
+        "approvals_webhook",
+        Shape::Text,
+        "https address that is told when a call waits, as Slack reads it []",
+    ),
     key("node", Shape::Text, "this process's name in the audit trail [the one in DATA_DIR/node]"),
     key("audit_days", Shape::Number, "audit events are kept for so long [90]"),
     key("audit_redact", Shape::List, "more words in names of arguments whose values are not recorded []"),

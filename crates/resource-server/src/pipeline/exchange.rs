@@ -34,7 +34,7 @@ pub(super) async fn answer(
     let (events, body) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
-        let mut next = Some(event(&first));
+        let mut next = Some(said_as(&first));
         // Ends, and drops the work with it, when nobody reads any more.
         while let Some(bytes) = next.take() {
             if events.send(Ok(bytes)).await.is_err() {
@@ -43,7 +43,7 @@ pub(super) async fn answer(
             next = tokio::select! {
                 biased;
                 () = events.closed() => None,
-                Some(more) = said.recv() => Some(event(&more)),
+                Some(more) = said.recv() => Some(said_as(&more)),
                 response = &mut work => {
                     drop(events.send(Ok(last(response).await)).await);
                     None
@@ -69,6 +69,11 @@ pub(super) fn stream(events: mpsc::Receiver<Result<Bytes, std::convert::Infallib
 pub(super) fn event(message: &impl Serialize) -> Bytes {
     let text = serde_json::to_string(message).unwrap_or_default();
     Bytes::from(format!("event: message\ndata: {text}\n\n"))
+}
+
+/// What a line says: a message, or nothing but that the work goes on.
+fn said_as(said: &Value) -> Bytes {
+    if said.is_null() { alive() } else { event(said) }
 }
 
 /// A sign of life, which is no event.

@@ -7,11 +7,19 @@ use super::Caller;
 use crate::connections::Connection;
 use crate::protocol::Operation;
 use crate::refusal::Refusal;
+use crate::round;
 
 /// The user's bucket: 429 when it is empty.
 pub(super) fn user(caller: &Caller, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
     let limits = &caller.gateway.limits;
-    let bucket = if matches!(operation, Operation::Errand(..)) { &limits.calls } else { &limits.lists };
+    let bucket = match operation {
+        // One that only asks whether its approval was given was counted when it came first.
+        Operation::Errand(_, extras) if extras.state.as_deref().is_some_and(round::only_waits) => {
+            &limits.legs
+        }
+        Operation::Errand(..) => &limits.calls,
+        _ => &limits.lists,
+    };
     Refusal::unless_allowed(bucket.check(caller.bearer.principal().id.as_str(), now))
 }
 

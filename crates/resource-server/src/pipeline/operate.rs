@@ -8,9 +8,8 @@ use portcullis_oauth::Secret;
 
 use super::answer::Answer;
 use super::case::Case;
-use super::listen::{self, Licence};
 use super::receive::Asked;
-use super::{Caller, call, exchange, limit, list, scope, session};
+use super::{Caller, call, exchange, limit, list, listen, scope, session};
 use crate::envelope::{self, Id};
 use crate::errand::Errand;
 use crate::line::Line;
@@ -20,12 +19,11 @@ use crate::refusal::Refusal;
 
 /// Answers a request.
 pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
-    let Asked { caller, id, operation, ability, streams, token } = asked;
+    let Asked { caller, id, operation, ability, streams } = asked;
     case.action = action(&operation);
     if let Operation::Listen(wanted) = &operation {
-        let licence = Licence { token, id: Some(id) };
         let opened = match admitted(&caller, &operation, &case) {
-            Ok(()) => listen::open(caller.clone(), wanted.clone(), licence).await,
+            Ok(()) => listen::open(caller.clone(), wanted.clone(), Some(id)).await,
             Err(refused) => Err(refused),
         };
         return match opened {

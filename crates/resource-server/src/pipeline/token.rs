@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use portcullis_oauth::{Resource, TokenScheme, VerifiedBearer, Verifier, VerifyError};
+use portcullis_oauth::{Resource, Timestamp, TokenScheme, VerifiedBearer, Verifier, VerifyError};
 
+use super::Caller;
 use super::case::Case;
 use crate::bearer::{self, Presented};
 use crate::challenge::Unauthorized;
@@ -36,14 +37,30 @@ pub(super) async fn verify(
 ) -> Result<VerifiedBearer, Refusal> {
     let (scheme, now) = (presented.scheme(), case.now);
     let verified = gateway.bearers.verify(presented.token(), &resource.uri, now).await;
-    let bearer = verified.map_err(|error| match error {
-        VerifyError::Invalid(why) => Refusal::bearer("token_invalid", Unauthorized::Invalid(why), scheme),
-        VerifyError::Unavailable(cause) => Refusal::unavailable(cause.as_ref()),
-    })?;
+    let bearer = verified.map_err(|error| refused(error, scheme))?;
     let checked = gateway.possession.check(presented, &bearer, now).await;
     case.next_nonce = checked.map_err(|why| Refusal::bearer(reason(&why), why, scheme))?;
     case.caller(&bearer);
     Ok(bearer)
+}
+
+/// The same caller, judged anew after their request waited: what was revoked meanwhile is dead (T45). Possession was proven
+/// when the request came, and its proof is good for once.
+pub(super) async fn again(caller: &Caller, now: Timestamp) -> Result<Caller, Refusal> {
+    let scheme = if caller.bearer.confirmation().is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
+    let verified = caller.gateway.bearers.verify(&caller.token, &caller.resource.uri, now).await;
+    let bearer = verified.map_err(|error| refused(error, scheme))?;
+    if let Some(session) = &caller.session {
+        super::session::still(caller, session, now).await?;
+    }
+    Ok(Caller { bearer, ..caller.clone() })
+}
+
+fn refused(error: VerifyError, scheme: TokenScheme) -> Refusal {
+    match error {
+        VerifyError::Invalid(why) => Refusal::bearer("token_invalid", Unauthorized::Invalid(why), scheme),
+        VerifyError::Unavailable(cause) => Refusal::unavailable(cause.as_ref()),
+    }
 }
 
 fn reason(why: &Unauthorized) -> &'static str {

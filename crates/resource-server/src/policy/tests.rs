@@ -81,7 +81,12 @@ fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: 
     let dispatch = Dispatch { connection, errand, extras: Extras::default() };
     let policy = default();
     let ground = Ground { policy: &policy, bearer, trust };
-    decide(ground, Some(tool), dispatch, NOW).map_or_else(|denial| denial.reason, |_| "permitted")
+    match decide(ground, Some(tool), dispatch, NOW) {
+        Ok(Ruling::Permitted(..)) => "permitted",
+        Ok(Ruling::Needs(need, _)) if need.level == Assurance::Session => "needs 2",
+        Ok(Ruling::Needs(..)) => "needs another level",
+        Err(denial) => denial.reason,
+    }
 }
 
 fn exists(bearer: &VerifiedBearer, connection: &Connection, trust: Trust, tool: &Offer) -> bool {
@@ -103,7 +108,7 @@ fn nothing_is_permitted_unless_every_rule_lets_it_and_one_says_so() {
     let full = bearer(&alice, &all, &all, GrantedConnections::All);
     let sandbox = connection(&alice, "sandbox");
     assert_eq!(reason(&full, sandbox.clone(), "echo"), "permitted");
-    assert_eq!(reason(&full, sandbox.clone(), "send_message"), "approval_unavailable");
+    assert_eq!(reason(&full, sandbox.clone(), "send_message"), "needs 2");
     assert_eq!(reason(&full, sandbox.clone(), "format_disk"), "quarantined");
     assert_eq!(reason(&full, connection(&alice, "elsewhere"), "echo"), "removed");
     assert_eq!(reason(&full, connection(&bob, "sandbox"), "echo"), "not_owner");
@@ -145,16 +150,11 @@ fn hints_of_an_upstream_allow_nothing() {
         ("get_user", json!({}), "permitted", "permitted"),
         ("get_user", json!({"title": "Get"}), "permitted", "permitted"),
         ("get_user", harmless.clone(), "permitted", "permitted"),
-        ("get_user", harmful.clone(), "approval_unavailable", "approval_unavailable"),
-        (
-            "get_user",
-            json!({"readOnlyHint": false, "destructiveHint": false}),
-            "approval_unavailable",
-            "permitted",
-        ),
-        ("frobnicate", harmless.clone(), "approval_unavailable", "permitted"),
-        ("frobnicate", json!({"readOnlyHint": false}), "approval_unavailable", "approval_unavailable"),
-        ("delete_repo", harmless, "approval_unavailable", "approval_unavailable"),
+        ("get_user", harmful.clone(), "needs 2", "needs 2"),
+        ("get_user", json!({"readOnlyHint": false, "destructiveHint": false}), "needs 2", "permitted"),
+        ("frobnicate", harmless.clone(), "needs 2", "permitted"),
+        ("frobnicate", json!({"readOnlyHint": false}), "needs 2", "needs 2"),
+        ("delete_repo", harmless, "needs 2", "needs 2"),
     ] {
         let (tool, there) = (tool(name, &hints), connection(&alice, "elsewhere"));
         assert_eq!(decided(&full, there.clone(), Trust::Reading, &tool), reading, "{name} {hints}");

@@ -1,9 +1,11 @@
 //! Stories told to the gateway over HTTP, with a fake verifier in the place of the authorization server.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on falls over")]
 
+mod approvals;
 mod bearer;
 mod changes;
 mod credentials;
+mod ladder;
 mod policies;
 mod sessions;
 mod stage;

@@ -1,14 +1,16 @@
 //! The stage of the stories: a gateway over a fresh database, with tokens that a fake verifier knows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::Response;
 use portcullis_audit::Trail;
 use portcullis_database::testing::TestDatabase;
-use portcullis_database::{ChangeFeed, Database, on};
+use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, on};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::catalogue::{
     AuthKind, HeaderFormat, NewTools, Server, ServerKind, Servers, Slug, Visibility,
@@ -19,8 +21,8 @@ use portcullis_resource_server::oauth::{
     PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{
-    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Probe, VerifiedBearer,
-    Verifier, VerifyError, field, sandbox,
+    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Patience, Probe,
+    VerifiedBearer, Verifier, VerifyError, field, sandbox,
 };
 use portcullis_vault::{MasterKeySource, Vault};
 use serde_json::{Value, json};
@@ -106,6 +108,37 @@ pub(crate) async fn vault(database: &Database, clock: &TestClock) -> Vault {
     Vault::unlock(&key, database, clock.now()).await.unwrap()
 }
 
+/// A gateway over this database.
+pub(crate) async fn node(
+    database: &Database,
+    clock: &TestClock,
+    verifier: &FakeVerifier,
+    (changes, folder): (&ChangeFeed, &Path),
+) -> Gateway {
+    let (database, changes) = (database.clone(), changes.clone());
+    let parts = GatewayParts {
+        registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
+        verifier: Arc::new(verifier.clone()),
+        dpop: DpopUse::On,
+        proofs: Arc::new(LocalProofs::default()),
+        connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
+        clock: Arc::new(clock.clone()),
+        trail: Trail::new(database.clone()),
+        outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
+        launcher: None,
+        vault: vault(&database, clock).await,
+        allowed_origins: vec!["https://inspector.example".to_owned()],
+        sandbox_folder: folder.to_owned(),
+        listen_ports: vec![8420],
+        rates: portcullis_resource_server::Rates::default(),
+        patience: Patience { leg: Duration::from_millis(300), question: Duration::from_millis(600) },
+        approvals_webhook: None,
+        database,
+        changes,
+    };
+    Gateway::new(parts).await.unwrap()
+}
+
 /// The stage.
 pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
@@ -116,7 +149,7 @@ pub(crate) struct Stage {
     pub(crate) alice: PrincipalId,
     pub(crate) sandbox: Connection,
     _hearing: JoinSet<()>,
-    _held: (TestDatabase, TempDir),
+    held: (TestDatabase, TempDir),
 }
 
 impl Stage {
@@ -135,34 +168,22 @@ impl Stage {
         let verifier = FakeVerifier::default();
         let database = held.database.clone();
         let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
-        let vault = vault(&database, &clock).await;
-        let gateway = Gateway::new(GatewayParts {
-            registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
-            verifier: Arc::new(verifier.clone()),
-            dpop: DpopUse::On,
-            proofs: Arc::new(LocalProofs::default()),
-            connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
-            database: database.clone(),
-            clock: Arc::new(clock.clone()),
-            trail: Trail::new(database.clone()),
-            changes: changes.clone(),
-            outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
-            launcher: None,
-            vault,
-            allowed_origins: vec!["https://inspector.example".to_owned()],
-            sandbox_folder: folder.path().to_owned(),
-            listen_ports: vec![8420],
-            rates: portcullis_resource_server::Rates::default(),
-        })
-        .await
-        .unwrap();
+        let gateway = node(&database, &clock, &verifier, (&changes, folder.path())).await;
         let alice = PrincipalId::generate(PrincipalKind::User);
         let alias = Alias::parse("sandbox").unwrap();
         let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
         let (mut hearing, ear) = (JoinSet::new(), gateway.clone());
         hearing.spawn(async move { ear.hear().await });
         let held = (held, folder);
-        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, _held: held }
+        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, held }
+    }
+
+    /// Another node over the same database, which has its own feed of changes.
+    pub(crate) async fn another_node(&self) -> (Gateway, ChangeFeed) {
+        let changes = ChangeFeed::new(self.database.clone(), Arc::new(self.clock.clone()));
+        let gateway = node(&self.database, &self.clock, &self.verifier, (&changes, self.held.1.path())).await;
+        changes.read().await.unwrap();
+        (gateway, changes)
     }
 
     /// A connection of Alice's to a server at `url`, whose tools may all be used, tried out.
@@ -259,6 +280,12 @@ impl Stage {
             .iter_mut()
             .filter(|known| known.text == token.text)
             .for_each(change);
+    }
+
+    /// The same, and every cache learns that it is worth less.
+    pub(crate) fn revoke(&self, token: &Token, change: impl Fn(&mut Token)) {
+        self.change(token, change);
+        self.changes.publish(&Change::new(ChangeKind::Grant, token.grant.as_str()));
     }
 
     /// Sends a request.
