@@ -174,7 +174,7 @@ impl Console {
             csrf,
             cards,
             history: history.iter().map(|approval| card::row(approval, now)).collect(),
-            filter,
+            sought: filter,
         };
         Ok(page(StatusCode::OK, &shown))
     }

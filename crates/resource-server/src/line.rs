@@ -72,6 +72,16 @@ struct Inner {
     heard: Mutex<Instant>,
 }
 
+/// A person who thinks about a question, until whoever asked waits no more.
+struct Thinking<'a>(&'a Line);
+
+impl Drop for Thinking<'_> {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.stirs();
+    }
+}
+
 /// What a client can take while it waits.
 pub(crate) struct Ability {
     /// Whether it asked for progress.
@@ -138,10 +148,8 @@ impl Line {
             || RpcError { code: code::INTERNAL_ERROR, message: "nobody answered".to_owned(), data: None };
         self.0.out.send(question).await.map_err(|_| gone())?;
         self.0.open.fetch_add(1, Ordering::Relaxed);
-        let answered = tokio::time::timeout(PATIENCE, waiting).await;
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.stirs();
-        match answered {
+        let _thinking = Thinking(self);
+        match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(Ok(reaction)) => reaction,
             _ => Err(gone()),
         }

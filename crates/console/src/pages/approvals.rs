@@ -17,7 +17,7 @@ pub struct ApprovalsPage {
     /// Those that do not wait any more, the newest first.
     pub history: Vec<Row>,
     /// What of them is shown.
-    pub filter: Filter,
+    pub sought: Filter,
 }
 
 /// One call by itself (`templates/approval.html`).
@@ -97,6 +97,28 @@ pub enum Standing {
         /// The colour of that.
         tone: &'static str,
     },
+}
+
+impl Standing {
+    fn waits(&self) -> bool {
+        matches!(self, Self::Waits { .. })
+    }
+
+    fn until(&self) -> &str {
+        if let Self::Waits { until, .. } = self { until } else { "" }
+    }
+
+    /// The time that is left, or what became of it.
+    fn words(&self) -> &str {
+        match self {
+            Self::Waits { left, .. } => left,
+            Self::Is { words, .. } => words,
+        }
+    }
+
+    fn tone(&self) -> &'static str {
+        if let Self::Is { tone, .. } = self { tone } else { "warn" }
+    }
 }
 
 /// A call that was decided about.
@@ -191,13 +213,13 @@ mod tests {
             words: "was denied",
             tone: "plain",
         };
-        let filter = Filter { state: "denied".into(), tool: HOSTILE.into(), alias: HOSTILE.into() };
+        let sought = Filter { state: "denied".into(), tool: HOSTILE.into(), alias: HOSTILE.into() };
         let list = ApprovalsPage {
             chrome: frame(),
             csrf: HOSTILE.into(),
             cards: vec![card(HOSTILE, waits())],
             history: vec![row],
-            filter,
+            sought,
         };
         let one = ApprovalPage {
             chrome: frame(),

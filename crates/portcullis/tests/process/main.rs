@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told fails here")]
 
+mod approvals;
 mod audit;
 mod commands;
 mod connections;
