@@ -5,19 +5,14 @@ use std::sync::Arc;
 use portcullis_database::{both_engines, on};
 use portcullis_resource_server::oauth::{ApprovalId, Clock, PrincipalId, PrincipalKind, Seconds};
 use portcullis_resource_server::{
-    Approval, ApprovalState, Decided, Decider, How, Inbox, Sought, ToolBlocks, Verdict,
+    ApprovalState, Decided, Decider, How, Inbox, Policies, ToolBlocks, Verdict,
 };
 use serde_json::json;
 
+use crate::rungs::waiting as inbox;
 use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
 
 const DELETE: &str = "sandbox__delete_note";
-
-/// Everything that Alice's inbox holds, the newest first.
-async fn inbox(stage: &Stage) -> Vec<Approval> {
-    let inbox = Inbox { who: Some(&stage.alice), approver: false };
-    stage.gateway.approvals().list(inbox, &Sought::default()).await.unwrap()
-}
 
 async fn decide(stage: &Stage, id: &ApprovalId, verdict: Verdict) -> Decided {
     let decider = Decider { who: &stage.alice, how: How::Page, approver: false };
@@ -249,5 +244,30 @@ both_engines! {
         assert_eq!(states(&stage).await, ["outcome_unknown"]);
         assert!(stage.reasons().await.iter().any(|reason| reason == "outcome_unknown"));
         assert_eq!(stage.outcomes("approval.consumed").await.len(), 1);
+    }
+
+    /// What a node finds begun when it starts is told as unknown, unless the end comes after all
+    async fn a_node_that_starts_anew_tells_what_was_begun(database: TestDatabase) {
+        let stage = Arc::new(Stage::set(database).await);
+        let token = stage.token(ALL);
+        let policies = Policies::new(stage.database.clone(), stage.changes.clone(), Arc::new(stage.clock.clone()));
+        let policy = "@id(\"asks\") @reason(\"Ask.\") permit (principal, action, resource) when { context.assurance >= 2 };";
+        policies.activate(policy, "ada", "").await.unwrap();
+        let slow = async |stage: &Stage| call(stage, &token, "sandbox__slow", json!({"seconds": 2})).await;
+        slow(&stage).await;
+        decide(&stage, &inbox(&stage).await[0].id, Verdict::Approve).await;
+        let meanwhile = async {
+            while stage.outcomes("approval.consumed").await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            stage.clock.advance(Seconds(1));
+            let (again, _feed) = stage.another_node().await;
+            again.sweep(stage.clock.now()).await.unwrap();
+            states(&stage).await
+        };
+        let (done, found) = tokio::join!(slow(&stage), meanwhile);
+        assert_eq!(found, ["outcome_unknown"]);
+        assert!(!done.tool().1, "{}", done.body);
+        assert_eq!(states(&stage).await, ["executed_ok"]);
     }
 }
