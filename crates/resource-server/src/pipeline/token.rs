@@ -12,6 +12,7 @@ use crate::bearer::{self, Presented};
 use crate::challenge::Unauthorized;
 use crate::gateway::Inner;
 use crate::possession::Presentation;
+use crate::protocol::code;
 use crate::refusal::Refusal;
 
 /// The token that the request presents.
@@ -37,7 +38,10 @@ pub(super) async fn verify(
 ) -> Result<VerifiedBearer, Refusal> {
     let (scheme, now) = (presented.scheme(), case.now);
     let verified = gateway.bearers.verify(presented.token(), &resource.uri, now).await;
-    let bearer = verified.map_err(|error| refused(error, scheme))?;
+    let bearer = verified.map_err(|error| match error {
+        VerifyError::Invalid(why) => Refusal::bearer("token_invalid", Unauthorized::Invalid(why), scheme),
+        VerifyError::Unavailable(cause) => Refusal::unavailable(cause.as_ref()),
+    })?;
     let checked = gateway.possession.check(presented, &bearer, now).await;
     case.next_nonce = checked.map_err(|why| Refusal::bearer(reason(&why), why, scheme))?;
     case.caller(&bearer);
@@ -47,20 +51,18 @@ pub(super) async fn verify(
 /// The same caller, judged anew after their request waited: what was revoked meanwhile is dead (T45). Possession was proven
 /// when the request came, and its proof is good for once.
 pub(super) async fn again(caller: &Caller, now: Timestamp) -> Result<Caller, Refusal> {
-    let scheme = if caller.bearer.confirmation().is_some() { TokenScheme::Dpop } else { TokenScheme::Bearer };
     let verified = caller.gateway.bearers.verify(&caller.token, &caller.resource.uri, now).await;
-    let bearer = verified.map_err(|error| refused(error, scheme))?;
+    // The answer has begun, so its status cannot say so any more.
+    let bearer = verified.map_err(|error| match error {
+        VerifyError::Invalid(_) => {
+            Refusal::error("token_invalid", code::TRANSPORT, "the access token is no longer valid")
+        }
+        VerifyError::Unavailable(cause) => Refusal::unavailable(cause.as_ref()),
+    })?;
     if let Some(session) = &caller.session {
         super::session::still(caller, session, now).await?;
     }
     Ok(Caller { bearer, ..caller.clone() })
-}
-
-fn refused(error: VerifyError, scheme: TokenScheme) -> Refusal {
-    match error {
-        VerifyError::Invalid(why) => Refusal::bearer("token_invalid", Unauthorized::Invalid(why), scheme),
-        VerifyError::Unavailable(cause) => Refusal::unavailable(cause.as_ref()),
-    }
 }
 
 fn reason(why: &Unauthorized) -> &'static str {

@@ -97,21 +97,19 @@ both_engines! {
         let (other, feed) = stage.another_node().await;
         let urls = json!({"url": {}});
         let first = leg(&urls, "x", (None, None)).bearing(&token).at(&stage).await;
-        let there = async {
-            let request = leg(&urls, "x", (Some(state(&first)), Some(accepted()))).bearing(&token).request();
+        let there = async |state: &Value| {
+            let request = leg(&urls, "x", (Some(state), Some(accepted()))).bearing(&token).request();
             let answer = other.router().oneshot(request).await.unwrap();
             let bytes = to_bytes(answer.into_body(), 1_000_000).await.unwrap();
-            events(&bytes).pop().unwrap()
+            events(&bytes).pop().unwrap_or_else(|| serde_json::from_slice(&bytes).unwrap())
         };
         let decided = async {
             decide(&stage, Verdict::Approve).await;
             feed.read().await.unwrap();
         };
-        let (mut answer, ()) = tokio::join!(there, decided);
+        let (mut answer, ()) = tokio::join!(there(state(&first)), decided);
         if answer["result"]["resultType"] == "input_required" {
-            let next = leg(&urls, "x", (Some(&answer["result"]["requestState"]), None)).bearing(&token).request();
-            let bytes = to_bytes(other.router().oneshot(next).await.unwrap().into_body(), 1_000_000).await.unwrap();
-            answer = serde_json::from_slice(&bytes).unwrap_or_else(|_| events(&bytes).pop().unwrap());
+            answer = there(&answer["result"]["requestState"]).await;
         }
         let text = answer["result"]["content"][0]["text"].as_str().unwrap_or_default();
         assert!(text.starts_with("Created "), "{answer}");
@@ -183,18 +181,18 @@ async fn the_last_leg_is_told_in_words() {
     let token = stage.token(ALL);
     let urls = json!({"url": {}});
     let mut answer = leg(&urls, "x", (None, None)).bearing(&token).at(&stage).await;
+    let mut last = Value::Null;
     for number in 1..=9 {
         let response = (number == 1).then(accepted);
         let state = state(&answer).clone();
         answer = leg(&urls, "x", (Some(&state), response)).bearing(&token).at(&stage).await;
         assert_eq!(answer.tool().1, number == 9, "{number}: {}", answer.body);
-        if number == 8 {
-            let last = answer.body["result"]["requestState"].clone();
-            stage.clock.advance(Seconds(300));
-            let late = leg(&urls, "x", (Some(&last), None)).bearing(&token).at(&stage).await;
-            assert!(late.tool().0.contains("no decision within 5 minutes"), "{}", late.body);
-            stage.clock.advance(Seconds(-300));
+        if number < 9 {
+            last = answer.body["result"]["requestState"].clone();
         }
     }
     assert!(answer.tool().0.contains("NOT EXECUTED"), "{}", answer.body);
+    stage.clock.advance(Seconds(300));
+    let late = leg(&urls, "x", (Some(&last), None)).bearing(&token).at(&stage).await;
+    assert!(late.tool().0.contains("no decision within 5 minutes"), "{}", late.body);
 }
