@@ -29,10 +29,15 @@ both_engines! {
         let held = leg(&urls, "x", (Some(state(&first)), Some(accepted()))).bearing(&token).at(&stage).await;
         assert_eq!(held.header("content-type"), "text/event-stream", "it begins before it is decided");
         assert_eq!(held.body["result"].get("inputRequests"), None, "{}", held.body);
-        let (done, ()) = tokio::join!(
-            leg(&urls, "x", (Some(state(&held)), None)).bearing(&token).at(&stage),
-            decide(&stage, Verdict::Approve),
-        );
+        // Decided while a leg is held, if this computer is not too slow for that.
+        let to_the_end = async {
+            let mut answer = held;
+            while answer.body["result"]["resultType"] == "input_required" {
+                answer = leg(&urls, "x", (Some(&state(&answer).clone()), None)).bearing(&token).at(&stage).await;
+            }
+            answer
+        };
+        let (done, ()) = tokio::join!(to_the_end, decide(&stage, Verdict::Approve));
         assert!(done.tool().0.starts_with("Created "), "{}", done.body);
         assert_eq!(waiting(&stage).await.len(), 1);
         assert_eq!(stage.outcomes("approval.consumed").await, ["started"]);

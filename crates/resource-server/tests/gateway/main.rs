@@ -5,6 +5,7 @@ mod approvals;
 mod bearer;
 mod changes;
 mod credentials;
+mod crowd;
 mod ladder;
 mod ladder_sessions;
 mod policies;

@@ -32,6 +32,8 @@ use tower::ServiceExt;
 
 pub(crate) const ORIGIN: &str = "http://localhost:8420";
 pub(crate) const ALL: &str = "mcp.tools.read mcp.tools.execute mcp.resources.read";
+/// A call that waits for a person is held so long.
+const LEG: Duration = Duration::from_millis(300);
 pub(crate) const EVERYTHING: GrantedConnections = GrantedConnections::All;
 
 /// One token as the fake verifier knows it.
@@ -114,6 +116,7 @@ pub(crate) async fn node(
     clock: &TestClock,
     verifier: &FakeVerifier,
     (changes, folder): (&ChangeFeed, &Path),
+    leg: Duration,
 ) -> Gateway {
     let (database, changes) = (database.clone(), changes.clone());
     let parts = GatewayParts {
@@ -131,7 +134,7 @@ pub(crate) async fn node(
         sandbox_folder: folder.to_owned(),
         listen_ports: vec![8420],
         rates: portcullis_resource_server::Rates::default(),
-        patience: Patience { leg: Duration::from_millis(300), question: Duration::from_millis(600) },
+        patience: Patience { leg, question: 2 * leg },
         approvals_webhook: None,
         database,
         changes,
@@ -162,13 +165,18 @@ impl Stage {
 
     /// The same, but its feed of changes was never read.
     pub(crate) async fn deaf(held: TestDatabase) -> Self {
+        Self::holding(held, LEG).await
+    }
+
+    /// The same, and calls that wait for a person are held for so long.
+    pub(crate) async fn holding(held: TestDatabase, leg: Duration) -> Self {
         let folder = TempDir::new().unwrap();
         sandbox::seed(folder.path()).unwrap();
         let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
         let verifier = FakeVerifier::default();
         let database = held.database.clone();
         let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
-        let gateway = node(&database, &clock, &verifier, (&changes, folder.path())).await;
+        let gateway = node(&database, &clock, &verifier, (&changes, folder.path()), leg).await;
         let alice = PrincipalId::generate(PrincipalKind::User);
         let alias = Alias::parse("sandbox").unwrap();
         let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
@@ -181,7 +189,8 @@ impl Stage {
     /// Another node over the same database, which has its own feed of changes.
     pub(crate) async fn another_node(&self) -> (Gateway, ChangeFeed) {
         let changes = ChangeFeed::new(self.database.clone(), Arc::new(self.clock.clone()));
-        let gateway = node(&self.database, &self.clock, &self.verifier, (&changes, self.held.1.path())).await;
+        let gateway =
+            node(&self.database, &self.clock, &self.verifier, (&changes, self.held.1.path()), LEG).await;
         changes.read().await.unwrap();
         (gateway, changes)
     }
