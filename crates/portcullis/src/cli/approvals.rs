@@ -28,12 +28,12 @@ pub(super) enum ApprovalsCommand {
         #[command(flatten)]
         format: Format,
     },
-    /// Approve one of your own, for one call (needs approvals_allow_command = true)
+    /// Approve one of your own, for one call (where the settings allow it)
     #[command(
         after_help = "The password of the person is asked for at the terminal, or read with --password-stdin."
     )]
     Approve(DecideArguments),
-    /// Deny one of your own (needs approvals_allow_command = true)
+    /// Deny one of your own (where the settings allow it)
     Deny(DecideArguments),
 }
 
@@ -43,7 +43,7 @@ pub(super) struct ListArguments {
     /// Only those of this user
     #[arg(long, value_name = "EMAIL")]
     user: Option<String>,
-    /// Only those in this state: pending, approved, denied, executed_ok, …
+    /// Only those in this state: pending, approved, denied, expired and others
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<ApprovalState>,
     #[command(flatten)]

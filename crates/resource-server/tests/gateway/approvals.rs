@@ -191,7 +191,7 @@ both_engines! {
         blocks.unblock("delete_note", &here, "ada").await.unwrap();
 
         approved("narrowed").await;
-        stage.revoke(&token, |token| token.scope = "mcp.tools.read".to_owned());
+        stage.revoke(&token, |token| "mcp.tools.read".clone_into(&mut token.scope));
         stage.clock.advance(Seconds(61));
         let narrowed = delete(&stage, &token, "narrowed").await;
         assert_eq!(narrowed.status.as_u16(), 403, "{}", narrowed.body);
