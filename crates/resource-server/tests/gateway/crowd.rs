@@ -14,7 +14,7 @@ use crate::stage::{ALL, Stage, Token, call};
 const USERS: usize = 100;
 const EACH: usize = 5;
 /// So much memory one call may hold while it waits, in bytes, in an unoptimised build.
-const BOUND: usize = 100 * 1024;
+const BOUND: usize = 256 * 1024;
 
 /// The memory of this process, in bytes.
 fn resident() -> usize {
