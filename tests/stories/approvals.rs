@@ -1,11 +1,17 @@
 //! A sensitive call and the person who decides about it, from the client's first try to the page and back.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::http::Method;
 use portcullis_authorization_server::Groups;
 use portcullis_database::both_engines;
 use portcullis_resource_server::{Inbox, Policies, Sought};
-use portcullis_tests::{Answer, Browser, Client, PASSWORD, World};
+use portcullis_tests::{Answer, Browser, Client, PASSWORD, World, request};
 use serde_json::json;
-use std::sync::Arc;
+use tower::ServiceExt;
 
 const HOSTILE: &str = "<script>alert(1)</script>\u{202e}";
 
@@ -14,6 +20,13 @@ async fn send(world: &World, token: &str, text: &str) -> String {
     let params = json!({"name": "sandbox__send_message", "arguments": {"to": "bob", "text": text}});
     let answer = world.mcp(token, "tools/call", params).await.json();
     answer["result"]["content"][0]["text"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The next piece of a stream.
+async fn chunk(stream: &mut Body) -> String {
+    let frame = poll_fn(|context| Pin::new(&mut *stream).poll_frame(context)).await;
+    let bytes = frame.unwrap().unwrap().into_data().unwrap_or_default();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 async fn newest(world: &World) -> String {
@@ -135,5 +148,19 @@ both_engines! {
         assert!(page.contains("alice@example.com"), "{page}");
         decide(&mut second, &id, "approve").await;
         assert!(!send(&world, &token, "x").await.contains("NOT EXECUTED"));
+    }
+
+    /// An open page is told to look again when something changed, and not what
+    async fn an_open_page_is_told_to_look_again(database: TestDatabase) {
+        let world = World::on(database).await;
+        let token = Client::public(&world).await.connect(&world).await.access;
+        let browser = Browser::signed_in(&world).await;
+        let cookie = format!("portcullis={}", browser.session().unwrap());
+        let asked = request(Method::GET, "/approvals/events").header("cookie", cookie).body(Body::empty()).unwrap();
+        let answer = world.router().oneshot(asked).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        let mut stream = answer.into_body();
+        let (told, _) = tokio::join!(chunk(&mut stream), send(&world, &token, "private words"));
+        assert_eq!(told, "event: changed\ndata: look\n\n");
     }
 }
