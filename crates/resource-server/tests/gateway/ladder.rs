@@ -12,7 +12,7 @@ use crate::rungs::{accepted, asked, decide, leg, state, waiting};
 use crate::stage::{ALL, Stage, events};
 
 both_engines! {
-    /// MRTR-2, MRTR-3, ELIC-3: an address to open, legs that only wait, and the result
+    /// MRTR-2, MRTR-3, MRTR-7, ELIC-3: an address to open, legs that only wait, and the result
     async fn a_client_that_opens_addresses_waits_in_legs(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let token = stage.token(ALL);
@@ -60,7 +60,7 @@ both_engines! {
         assert_eq!(stage.outcomes("approval.consumed").await, ["started"]);
     }
 
-    /// T19, MRTR-4, MRTR-5: a state is good for one request of one caller, and a wrong one burns nothing
+    /// T19, MRTR-4, MRTR-5, ELIC-5: a state is good for one request of one caller, and a wrong one burns nothing
     async fn a_state_is_good_for_its_request_alone(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let token = stage.token(ALL);
