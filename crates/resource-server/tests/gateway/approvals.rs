@@ -218,7 +218,7 @@ both_engines! {
         assert_eq!(states(&stage).await, ["pending"]);
     }
 
-    /// Secrets are not shown to anybody, and nothing that a call says stands in a column as it is
+    /// T26: what a call says is shown without secrets and with nothing hidden, and stands in no column as it is
     async fn what_a_call_says_is_sealed_and_masked(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let token = stage.token(ALL);
