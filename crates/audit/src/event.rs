@@ -108,6 +108,12 @@ pub enum ConnectionEvent {
     Enabled,
     /// It is gone, with everything of it.
     Deleted,
+    /// Its server lists other tools than before, or describes them otherwise.
+    ToolsChanged,
+    /// Somebody looked at a tool of it and accepted it.
+    Reviewed,
+    /// An admin said how it is handled.
+    Ruled,
 }
 
 impl ConnectionEvent {
@@ -123,6 +129,9 @@ impl ConnectionEvent {
             Self::Disabled => "connection.disabled",
             Self::Enabled => "connection.enabled",
             Self::Deleted => "connection.deleted",
+            Self::ToolsChanged => "connection.tools_changed",
+            Self::Reviewed => "connection.reviewed",
+            Self::Ruled => "connection.ruled",
         }
     }
 }

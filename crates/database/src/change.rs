@@ -25,6 +25,8 @@ pub enum ChangeKind {
     Issuer,
     /// A policy was activated, or a tool blocked or unblocked.
     Policy,
+    /// A limit was set or taken away.
+    Limit,
 }
 
 impl ChangeKind {
@@ -40,6 +42,7 @@ impl ChangeKind {
         Self::SigningKey,
         Self::Issuer,
         Self::Policy,
+        Self::Limit,
     ];
 
     /// The kind as its column holds it.
@@ -57,6 +60,7 @@ impl ChangeKind {
             Self::SigningKey => "signing_key",
             Self::Issuer => "issuer",
             Self::Policy => "policy",
+            Self::Limit => "limit",
         }
     }
 

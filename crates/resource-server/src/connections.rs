@@ -4,6 +4,7 @@
 
 mod change;
 mod row;
+mod rules;
 mod status;
 mod tombstone;
 
@@ -16,6 +17,7 @@ use portcullis_oauth::{Alias, Clock, ConnectionId, PrincipalId, Timestamp};
 
 pub use self::change::Who;
 use self::row::{Row, select};
+pub use self::rules::{ArgumentRule, Rules};
 pub use self::status::{ConnectionStatus, Standing};
 pub use self::tombstone::{GrantEnder, Tombstone};
 use crate::catalogue::AuthKind;
@@ -62,6 +64,8 @@ pub struct Connection {
     pub tested_at: Option<Timestamp>,
     /// When a client used it last, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// How it is handled.
+    pub rules: Rules,
     /// When it was made.
     pub created_at: Timestamp,
 }

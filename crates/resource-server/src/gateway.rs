@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 use axum::Router;
 use portcullis_audit::Trail;
 use portcullis_database::{ChangeFeed, Database, DatabaseError};
-use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
@@ -25,9 +24,11 @@ use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
 use crate::endpoint;
 use crate::enrolment::Enrolment;
+use crate::limits::{Limits, Rates};
 use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
+use crate::pins::{Pins, ToolReview};
 use crate::policy::{Keeper, Policies, ToolBlocks};
 use crate::possession::Possession;
 use crate::probe::Probe;
@@ -37,9 +38,6 @@ use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
 use crate::underway::Underway;
 use crate::upstream::{self, Upstreams};
-
-/// Buckets that one node remembers.
-const BUCKETS: usize = 50_000;
 
 /// What the key is for that seals what clients carry from one round of a request to the next.
 const ROUNDS: &[u8] = b"portcullis mcp rounds v1";
@@ -80,23 +78,6 @@ pub struct GatewayParts {
     pub rates: Rates,
 }
 
-/// How much one user may ask for in a minute (TOOL-10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rates {
-    /// Tool calls.
-    pub calls: u32,
-    /// Lists and everything else.
-    pub lists: u32,
-    /// Calls of one tool.
-    pub calls_of_a_tool: u32,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self { calls: 60, lists: 120, calls_of_a_tool: 10 }
-    }
-}
-
 /// The gateway could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the sandbox server cannot be started: {0}")]
@@ -120,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
+    pub(crate) pins: Pins,
     pub(crate) policy: Keeper,
     pub(crate) rounds: Rounds,
     pub(crate) questions: Questions,
@@ -132,27 +114,6 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     /// Calls that must finish and be noted although their client has gone.
     pub(crate) tasks: TaskTracker,
-}
-
-/// The buckets (DESIGN: calls and lists do not share one).
-pub(crate) struct Limits {
-    /// Calls, by user.
-    pub(crate) calls: Limiter,
-    /// Everything else, by user.
-    pub(crate) lists: Limiter,
-    /// Calls, by user and tool.
-    pub(crate) tools: Limiter,
-}
-
-impl Limits {
-    fn of(rates: Rates) -> Self {
-        let limiter = |a_minute| Limiter::new(Quota::per_minute(a_minute), BUCKETS);
-        Self {
-            calls: limiter(rates.calls),
-            lists: limiter(rates.lists),
-            tools: limiter(rates.calls_of_a_tool),
-        }
-    }
 }
 
 impl Gateway {
@@ -180,6 +141,7 @@ impl Gateway {
             credentials: credentials.clone(),
             tasks: tasks.clone(),
         });
+        let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let tokens = Arc::new(authorization.clone());
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
@@ -187,6 +149,7 @@ impl Gateway {
             reach: Reach::new(servers.clone(), credentials.clone(), Some(tokens), changes.clone()),
             pool: Pool::new(parts.outbound, clock, settings),
             connections: parts.connections.clone(),
+            pins: pins.clone(),
             changes: changes.clone(),
             tasks: tasks.clone(),
             public_url: parts.registry.public_url().clone(),
@@ -195,12 +158,14 @@ impl Gateway {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
+            limits: Limits::new(parts.rates, (&database, &parts.clock), changes.clone()),
             sessions: Sessions::new(database, changes.clone()),
             credentials,
             authorization,
             connections: parts.connections,
             servers,
             upstreams,
+            pins,
             policy: Keeper::new(policies, blocks, changes.clone()),
             rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
             questions: Questions::default(),
@@ -208,7 +173,6 @@ impl Gateway {
             bulletin: Bulletin::new(&changes),
             streams: TaskTracker::new(),
             closing: CancellationToken::new(),
-            limits: Limits::of(parts.rates),
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,
@@ -245,6 +209,21 @@ impl Gateway {
         Ok(listing.shown(true, |_| true).into_iter().map(|(_, tool)| tool).collect())
     }
 
+    /// What was accepted of the tools of connections.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.0.pins
+    }
+
+    /// The tools of a connection as somebody reviews them: as its server listed them last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn review(&self, connection: &Connection) -> Result<Vec<ToolReview>, DatabaseError> {
+        let trust = self.0.upstreams.trust(connection).await?;
+        self.0.pins.review(connection, trust).await
+    }
+
     /// How somebody comes to a connection.
     #[must_use]
     pub fn enrolment(&self) -> Enrolment {
@@ -275,6 +254,7 @@ impl Gateway {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
         self.0.connections.sweep(now).await?;
         self.0.upstreams.sweep().await;
+        self.0.limits.sweep(now).await?;
         self.0.authorization.sweep(now).await?;
         self.0.sessions.sweep(now).await
     }

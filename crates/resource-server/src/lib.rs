@@ -69,6 +69,8 @@ mod gateway;
 #[cfg(feature = "gateway")]
 mod json;
 #[cfg(feature = "gateway")]
+mod limits;
+#[cfg(feature = "gateway")]
 mod line;
 #[cfg(feature = "gateway")]
 mod names;
@@ -76,6 +78,8 @@ mod names;
 mod offer;
 #[cfg(feature = "gateway")]
 mod origin;
+#[cfg(feature = "gateway")]
+mod pins;
 #[cfg(feature = "gateway")]
 mod pipeline;
 #[cfg(feature = "gateway")]
@@ -118,15 +122,15 @@ pub use authorization::{
 };
 #[cfg(feature = "gateway")]
 pub use connections::{
-    Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
-    Tombstone, Who,
+    ArgumentRule, Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection,
+    Rules, Standing, Tombstone, Who,
 };
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials, field};
 #[cfg(feature = "gateway")]
 pub use enrolment::{Answers, Application, Enrolment, EnrolmentError};
 #[cfg(feature = "gateway")]
-pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
+pub use gateway::{Gateway, GatewayError, GatewayParts, tools_by_scope};
 #[cfg(feature = "introspection")]
 pub use introspection::IntrospectionVerifier;
 #[cfg(any(feature = "introspection", feature = "jwt"))]
@@ -134,8 +138,12 @@ pub use issuer::IssuerError;
 #[cfg(feature = "jwt")]
 pub use jwt::JwtVerifier;
 pub use layer::{RequireBearer, RequireBearerService};
+#[cfg(feature = "gateway")]
+pub use limits::{Limit, LimitRules, LimitSubject, Rates};
 #[cfg(feature = "dpop")]
 pub use local_proofs::LocalProofs;
+#[cfg(feature = "gateway")]
+pub use pins::{Difference, Pins, ReviewState, ToolReview, Warning, made_visible};
 #[cfg(feature = "gateway")]
 pub use policy::{
     BlockedAt, Policies, PolicyError, PolicyVersion, ToolBlock, ToolBlocks, seen as seen_by_policy,

@@ -11,7 +11,8 @@ mod store;
 use std::sync::Arc;
 
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Rule, Target};
+use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Pin, Rule, Target};
+use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
@@ -19,6 +20,7 @@ pub use self::store::{Policies, PolicyError, PolicyVersion};
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};
 use crate::offer::{Kind, Offer};
+use crate::pins::Pinned;
 
 /// An action that the policy allowed. Its field is private to `policy`, so there is no other way to have one.
 #[derive(Debug)]
@@ -127,6 +129,21 @@ pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, off
     portcullis_policy::could_pass(&ground.policy.set, &subject, &listed(ground, connection, (kind, offer)))
 }
 
+/// How a tool stands to its pin that would exist for this caller but for that. Of whatever is hidden for other reasons too
+/// nothing is told.
+pub(crate) fn held_by_pin(
+    ground: Ground<'_>,
+    connection: &Connection,
+    (kind, offer): (Kind, &Offer),
+) -> Option<Pin> {
+    let Target::Tool(tool) = listed(ground, connection, (kind, offer)) else { return None };
+    let pin = tool.pin;
+    let accepted = Target::Tool(portcullis_policy::Tool { pin: Pin::Active, ..tool });
+    let subject = seen::subject(ground.bearer, connection);
+    let waits = pin != Pin::Active && portcullis_policy::could_pass(&ground.policy.set, &subject, &accepted);
+    waits.then_some(pin)
+}
+
 /// By which rule something is hidden that [`could_pass`] does not let through.
 pub(crate) fn hidden_by(
     ground: Ground<'_>,
@@ -153,8 +170,8 @@ fn target(ground: Ground<'_>, dispatch: &Dispatch, tool: Option<&Offer>) -> Targ
     let (connection, trust) = (&dispatch.connection, ground.trust);
     match &dispatch.errand {
         Errand::Tool { name, .. } => {
-            let description = tool.map(|tool| &tool.description);
-            Target::Tool(seen::tool((connection, trust), name, description, &ground.policy.blocked))
+            let described = tool.map_or((None, Pinned::default()), described);
+            Target::Tool(seen::tool((connection, trust), name, described, &ground.policy.blocked))
         }
         Errand::Prompt { name, .. } | Errand::PromptCompletion { name, .. } => seen::prompt(trust, name),
         Errand::Resource { uri } | Errand::ResourceCompletion { uri, .. } => seen::resource(trust, uri),
@@ -165,13 +182,17 @@ fn target(ground: Ground<'_>, dispatch: &Dispatch, tool: Option<&Offer>) -> Targ
 fn listed(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> Target {
     match kind {
         Kind::Tools => {
-            let description = Some(&offer.description);
             let place = (connection, ground.trust);
-            Target::Tool(seen::tool(place, &offer.key, description, &ground.policy.blocked))
+            Target::Tool(seen::tool(place, &offer.key, described(offer), &ground.policy.blocked))
         }
         Kind::Prompts => seen::prompt(ground.trust, &offer.key),
         Kind::Resources | Kind::Templates => seen::resource(ground.trust, &offer.key),
     }
+}
+
+/// What a list says of a tool, and how that stands to its pin.
+fn described(offer: &Offer) -> (Option<&Map<String, Value>>, Pinned) {
+    (Some(&offer.description), offer.pinned)
 }
 
 fn arguments(errand: &Errand) -> Arguments {

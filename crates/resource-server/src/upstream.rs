@@ -23,6 +23,7 @@ use crate::catalogue::NewTools;
 use crate::connections::{Connection, Connections};
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::{End, Line};
+use crate::pins::Pins;
 use crate::policy::{Permitted, Trust};
 use crate::reach::{Asking, Reach, Reached, Unreached};
 use crate::relay::{Origin, Secrets};
@@ -52,6 +53,8 @@ pub(crate) struct Parts {
     pub(crate) pool: Pool,
     /// Where it is kept how connections stand.
     pub(crate) connections: Connections,
+    /// Where it is kept what was accepted of their tools.
+    pub(crate) pins: Pins,
     /// Who tells what changed.
     pub(crate) changes: ChangeFeed,
     /// Among which work runs that nobody waits for.
@@ -67,6 +70,7 @@ pub(crate) struct Upstreams {
     reach: Reach,
     pool: Pool,
     health: Health,
+    pins: Pins,
     lists: Lists,
     opened: Opened,
     watches: Watches,
@@ -94,6 +98,7 @@ impl Upstreams {
             reach: parts.reach,
             pool: parts.pool,
             health: Health::new(parts.connections),
+            pins: parts.pins,
             lists: Lists::new(parts.changes),
             opened: Opened::default(),
             watches: Watches::default(),
@@ -108,10 +113,12 @@ impl Upstreams {
             return Ok(Trust::Sandbox);
         }
         let server = self.reach.server(connection).await?.filter(|server| server.disabled_at.is_none());
-        Ok(server.map_or(Trust::None, |server| match server.new_tools {
-            NewTools::Quarantine => Trust::Quarantine,
-            NewTools::AllowRead => Trust::Reading,
-            NewTools::Allow => Trust::All,
+        Ok(server.map_or(Trust::None, |server| {
+            match connection.rules.new_tools.unwrap_or(server.new_tools) {
+                NewTools::Quarantine => Trust::Quarantine,
+                NewTools::AllowRead => Trust::Reading,
+                NewTools::Allow => Trust::All,
+            }
         }))
     }
 

@@ -34,7 +34,8 @@ pub(super) async fn run(
     let (errand, extras) = match (errand.named(&target.own), &target.offer) {
         (Errand::Tool { name, arguments }, Some(tool)) => {
             mirrored(caller, tool, &arguments, &extras)?;
-            (Errand::Tool { name, arguments: arguments::obey(tool, arguments)? }, extras)
+            let ruled = (tool.as_ref(), target.connection.rules.arguments);
+            (Errand::Tool { name, arguments: arguments::obey(case, ruled, arguments)? }, extras)
         }
         (other, _) => (other, extras),
     };
@@ -54,7 +55,7 @@ pub(super) async fn run(
     })?;
     case.decided(decided);
     if form == Form::Tool {
-        limit::tool(caller, &connection, &own, case.now)?;
+        limit::tool(caller, &connection, &own, case.now).await?;
     }
     let tool = offer.filter(|_| form == Form::Tool);
     let job = Job {

@@ -34,6 +34,7 @@ pub(super) struct Case {
     connection: Option<ConnectionId>,
     tool: Option<String>,
     decided: Option<Decided>,
+    sanitised: Vec<String>,
 }
 
 impl Case {
@@ -51,6 +52,7 @@ impl Case {
             connection: None,
             tool: None,
             decided: None,
+            sanitised: Vec::new(),
         }
     }
 
@@ -75,6 +77,16 @@ impl Case {
         self.decided = Some(decided);
     }
 
+    /// Notes what of the arguments was mended, without the values.
+    pub(super) fn sanitised(&mut self, changes: Vec<String>) {
+        self.sanitised = changes;
+    }
+
+    /// What of the arguments was mended.
+    pub(super) fn changes(&self) -> &[String] {
+        &self.sanitised
+    }
+
     /// An event of this request.
     pub(super) fn event(&self, at: Timestamp, outcome: Outcome) -> Event {
         let mut event = Event::new(at, self.action, outcome).traced(self.trace.as_str());
@@ -92,6 +104,9 @@ impl Case {
         }
         if let Some(Decided { version, rule }) = &self.decided {
             event = event.under_policy(&version.to_string()).with(json!({ "rule": rule }));
+        }
+        if !self.sanitised.is_empty() {
+            event = event.with(json!({ "sanitised": self.sanitised }));
         }
         event
     }

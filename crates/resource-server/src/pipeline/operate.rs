@@ -24,7 +24,7 @@ pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
     case.action = action(&operation);
     if let Operation::Listen(wanted) = &operation {
         let licence = Licence { token, id: Some(id) };
-        let opened = match admitted(&caller, &operation, &case) {
+        let opened = match admitted(&caller, &operation, &case).await {
             Ok(()) => listen::open(caller.clone(), wanted.clone(), licence).await,
             Err(refused) => Err(refused),
         };
@@ -46,8 +46,8 @@ pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
     if streams { exchange::answer(work, said).await } else { work.await }
 }
 
-fn admitted(caller: &Caller, operation: &Operation, case: &Case) -> Result<(), Refusal> {
-    limit::user(caller, operation, case.now)?;
+async fn admitted(caller: &Caller, operation: &Operation, case: &Case) -> Result<(), Refusal> {
+    limit::user(caller, operation, case.now).await?;
     scope::suffices(caller, operation)
 }
 
@@ -58,7 +58,7 @@ async fn operate(
     case: &mut Case,
     line: &Line,
 ) -> Result<(Answer, Option<Secret>), Refusal> {
-    admitted(caller, &operation, case)?;
+    admitted(caller, &operation, case).await?;
     let answer = match operation {
         Operation::Initialize(revision, asking) => {
             let id = session::begin(caller, revision, asking, case.now).await?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_oauth::Alias;
+use portcullis_policy::Pin;
 use serde_json::json;
 
 use super::Caller;
@@ -60,7 +61,11 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
     if !policy::could_pass(ground, &connection, (kind, &offer)) {
         case.decided(policy::hidden_by(ground, &connection, (kind, &offer)));
-        return Err(unknown("tool_unknown"));
+        return Err(match policy::held_by_pin(ground, &connection, (kind, &offer)) {
+            Some(Pin::Changed) => changed(caller, errand, &connection),
+            Some(_) => unknown("tool_quarantined"),
+            None => unknown("tool_unknown"),
+        });
     }
     Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })
 }
@@ -91,6 +96,17 @@ fn ready(caller: &Caller, errand: &Errand, connection: &Connection) -> Result<()
     let page = caller.gateway.registry.public_url();
     let text = format!("The connection {} {what}. Its owner can see to it at {page}/.", connection.alias);
     Err(told(errand, "connection_not_active", text))
+}
+
+/// What the caller may have known is not what it was (T27).
+fn changed(caller: &Caller, errand: &Errand, connection: &Connection) -> Refusal {
+    let page = caller.gateway.registry.public_url();
+    let alias = &connection.alias;
+    let text = format!(
+        "This tool has changed since it was reviewed, so it waits. The owner of the connection {alias} can look at what \
+         changed and release it at {page}/connections/{alias}."
+    );
+    told(errand, "tool_changed", text)
 }
 
 /// The upstream did not say what it offers.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::blocks::Blocked;
 use super::{ToolBlocks, Trust};
 use crate::connections::Connection;
+use crate::pins::Pinned;
 use crate::sandbox;
 
 /// The tools of the sandbox, each of which was reviewed. Another of its name may not be called.
@@ -87,25 +88,27 @@ pub async fn tool_by_name(
 ) -> Result<Tool, DatabaseError> {
     let blocked = Blocked::of(blocks.list().await?);
     let trust = if connection.server == sandbox::SERVER { Trust::Sandbox } else { Trust::All };
-    Ok(tool((connection, trust), name, None, &blocked))
+    let accepted = Pinned { pin: Pin::Active, reviewed: true };
+    Ok(tool((connection, trust), name, (None, accepted), &blocked))
 }
 
-/// A tool as its server describes it, at a connection to a server that is trusted so far. Its description may raise what it
-/// needs and never lowers it (TOOL-8).
+/// A tool as its server describes it and as it stands to its pin, at a connection to a server that is trusted so far. Its
+/// description may raise what it needs and never lowers it (TOOL-8).
 pub(crate) fn tool(
     (connection, trust): (&Connection, Trust),
     name: &str,
-    description: Option<&Map<String, Value>>,
+    (description, pinned): (Option<&Map<String, Value>>, Pinned),
     blocked: &Blocked,
 ) -> Tool {
     let tool = Tool::new(name, description.and_then(hints));
     let approval = match (trust, tool.risk) {
-        (Trust::Reading, Risk::Unknown) => Assurance::Session,
+        (Trust::Reading, Risk::Unknown) if !pinned.reviewed => Assurance::Session,
         (_, risk) => risk.approval(),
     };
     let pin = match trust {
         Trust::Sandbox if !REVIEWED.contains(&name) => Pin::New,
-        _ => pin(trust),
+        Trust::Sandbox | Trust::None => pin(trust),
+        Trust::Quarantine | Trust::Reading | Trust::All => pinned.pin,
     };
     Tool { pin, approval, blocked: blocked.blocks(name, &connection.server, &connection.id), ..tool }
 }
@@ -120,7 +123,7 @@ pub(crate) fn resource(trust: Trust, uri: &str) -> Target {
     Target::Resource { uri: uri.to_owned(), pin: pin(trust), blocked: false }
 }
 
-/// What an admin's trust in a server says of whatever it offers.
+/// What an admin's trust in a server says of what it offers beside tools, and of all it offers where that is the same.
 fn pin(trust: Trust) -> Pin {
     match trust {
         Trust::Sandbox | Trust::Reading | Trust::All => Pin::Active,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::catalogue::AuthKind;
-use crate::connections::ConnectionStatus;
+use crate::connections::{ConnectionStatus, Rules};
 use crate::errand::{Errand, Extras, Params};
 use crate::offer::Listing;
 
@@ -39,6 +39,7 @@ fn connection(owner: &PrincipalId, server: &str) -> Connection {
         revision: None,
         tested_at: None,
         last_used_at: None,
+        rules: Rules::default(),
         created_at: NOW,
     }
 }
@@ -60,11 +61,15 @@ fn bearer(
     )
 }
 
-/// A tool as a list describes it.
+/// A tool as a list describes it, accepted as it is.
 fn tool(name: &str, annotations: &Value) -> std::sync::Arc<Offer> {
+    pinned(name, annotations, Pinned { pin: Pin::Active, reviewed: false })
+}
+
+fn pinned(name: &str, annotations: &Value, pinned: Pinned) -> std::sync::Arc<Offer> {
     let described = json!({"name": name, "inputSchema": {"type": "object"}, "annotations": annotations});
     let listing = Listing::read(Kind::Tools, &Alias::parse("x").unwrap(), vec![described]);
-    listing.find(true, name).unwrap()
+    listing.pinned(|_| pinned).find(true, name).unwrap()
 }
 
 /// The default policy in force.
@@ -159,9 +164,32 @@ fn hints_of_an_upstream_allow_nothing() {
         let (tool, there) = (tool(name, &hints), connection(&alice, "elsewhere"));
         assert_eq!(decided(&full, there.clone(), Trust::Reading, &tool), reading, "{name} {hints}");
         assert_eq!(decided(&full, there.clone(), Trust::All, &tool), everything, "{name} {hints}");
-        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &tool), "quarantined");
+        let waiting = pinned(name, &hints, Pinned::default());
+        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &waiting), "quarantined");
         assert_eq!(decided(&full, there.clone(), Trust::None, &tool), "removed");
-        assert!(!exists(&full, &there, Trust::Quarantine, &tool));
+        assert!(!exists(&full, &there, Trust::Quarantine, &waiting));
         assert!(exists(&full, &there, Trust::Reading, &tool));
     }
+}
+
+/// T27: what changed is forbidden by the policy itself, whatever the trust; what a person reviewed needs no approval for being
+/// unknown, and still one for what it does
+#[test]
+fn a_pin_decides_for_every_trust() {
+    let alice = PrincipalId::generate(PrincipalKind::User);
+    let all = [TOOLS_READ, TOOLS_EXECUTE];
+    let full = bearer(&alice, &all, &all, GrantedConnections::All);
+    let there = connection(&alice, "elsewhere");
+    let stands = |name, pin, reviewed, trust| {
+        let tool = pinned(name, &json!({}), Pinned { pin, reviewed });
+        decided(&full, there.clone(), trust, &tool)
+    };
+    for trust in [Trust::Quarantine, Trust::Reading, Trust::All] {
+        assert_eq!(stands("get_user", Pin::Changed, true, trust), "changed");
+        assert_eq!(stands("get_user", Pin::New, false, trust), "quarantined");
+        assert_eq!(stands("get_user", Pin::Active, true, trust), "permitted");
+        assert_eq!(stands("frobnicate", Pin::Active, true, trust), "permitted");
+        assert_eq!(stands("delete_repo", Pin::Active, true, trust), "approval_unavailable");
+    }
+    assert_eq!(stands("frobnicate", Pin::Active, false, Trust::Reading), "approval_unavailable");
 }

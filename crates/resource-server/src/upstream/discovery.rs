@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_database::DatabaseError;
 use portcullis_oauth::{Seconds, Timestamp};
 use portcullis_upstream::{Endpoint, Failure as Wire, Pool, Request};
 use serde_json::value::to_raw_value;
@@ -12,6 +13,7 @@ use super::{Missing, Upstreams};
 use crate::connections::Connection;
 use crate::offer::{Kind, Listing, Offer};
 use crate::reach::{Asking, Reached};
+use crate::relay::without_stray_icons;
 use crate::sandbox::{SERVER, Sandbox};
 
 /// A list waits no longer for one connection; what it asked for goes on and serves the next.
@@ -79,8 +81,25 @@ impl Upstreams {
         let ask = |reached: Arc<Reached>| async move { entries(&self.pool, &reached.endpoint, kind).await };
         let asked = self.reaching(connection, Asking::NOTHING, ask).await;
         let (entries, secrets) = asked.map_err(|failure| failure.as_missing())?;
-        let entries = entries.into_iter().map(|entry| secrets.removed_from_value(entry)).collect();
-        Ok(Listing::read(kind, &connection.alias, entries))
+        let fit = |entry| {
+            let mut entry = secrets.removed_from_value(entry);
+            without_stray_icons(&mut entry);
+            entry
+        };
+        let entries = entries.into_iter().map(fit).collect();
+        let listing = Listing::read(kind, &connection.alias, entries);
+        if kind == Kind::Tools { self.pinned(connection, listing).await } else { Ok(listing) }
+    }
+
+    /// Holds each tool against what was accepted. Where that cannot be read or written, no tool is offered.
+    async fn pinned(&self, connection: &Connection, listing: Listing) -> Result<Listing, Missing> {
+        let unknown = |error: DatabaseError| {
+            tracing::error!(cause = ?error, "the pins of a connection are out of reach, so its tools are not offered");
+            "unavailable"
+        };
+        let trust = self.trust(connection).await.map_err(unknown)?;
+        let stands = self.pins.hold(connection, trust, listing.offers()).await.map_err(unknown)?;
+        Ok(listing.pinned(|offer| stands.get(&offer.key).copied().unwrap_or_default()))
     }
 }
 

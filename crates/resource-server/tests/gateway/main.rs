@@ -1,9 +1,12 @@
 //! Stories told to the gateway over HTTP, with a fake verifier in the place of the authorization server.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on falls over")]
 
+mod arguments;
 mod bearer;
 mod changes;
 mod credentials;
+mod limits;
+mod pins;
 mod policies;
 mod sessions;
 mod stage;

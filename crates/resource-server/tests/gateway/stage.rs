@@ -1,6 +1,7 @@
 //! The stage of the stories: a gateway over a fresh database, with tokens that a fake verifier knows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
@@ -19,7 +20,7 @@ use portcullis_resource_server::oauth::{
     PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{
-    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Probe, VerifiedBearer,
+    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Probe, Rates, VerifiedBearer,
     Verifier, VerifyError, field, sandbox,
 };
 use portcullis_vault::{MasterKeySource, Vault};
@@ -106,6 +107,32 @@ pub(crate) async fn vault(database: &Database, clock: &TestClock) -> Vault {
     Vault::unlock(&key, database, clock.now()).await.unwrap()
 }
 
+async fn parts(
+    (database, changes, clock): (&Database, &ChangeFeed, &TestClock),
+    verifier: &FakeVerifier,
+    folder: &Path,
+    rates: Rates,
+) -> GatewayParts {
+    GatewayParts {
+        registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
+        verifier: Arc::new(verifier.clone()),
+        dpop: DpopUse::On,
+        proofs: Arc::new(LocalProofs::default()),
+        connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
+        database: database.clone(),
+        clock: Arc::new(clock.clone()),
+        trail: Trail::new(database.clone()),
+        changes: changes.clone(),
+        outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
+        launcher: None,
+        vault: vault(database, clock).await,
+        allowed_origins: vec!["https://inspector.example".to_owned()],
+        sandbox_folder: folder.to_owned(),
+        listen_ports: vec![8420],
+        rates,
+    }
+}
+
 /// The stage.
 pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
@@ -116,7 +143,7 @@ pub(crate) struct Stage {
     pub(crate) alice: PrincipalId,
     pub(crate) sandbox: Connection,
     _hearing: JoinSet<()>,
-    _held: (TestDatabase, TempDir),
+    held: (TestDatabase, TempDir),
 }
 
 impl Stage {
@@ -129,40 +156,41 @@ impl Stage {
 
     /// The same, but its feed of changes was never read.
     pub(crate) async fn deaf(held: TestDatabase) -> Self {
+        Self::build(held, Rates::default()).await
+    }
+
+    /// The same with other limits.
+    pub(crate) async fn with_rates(held: TestDatabase, rates: Rates) -> Self {
+        let stage = Self::build(held, rates).await;
+        stage.changes.read().await.unwrap();
+        stage
+    }
+
+    async fn build(held: TestDatabase, rates: Rates) -> Self {
         let folder = TempDir::new().unwrap();
         sandbox::seed(folder.path()).unwrap();
         let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
         let verifier = FakeVerifier::default();
         let database = held.database.clone();
         let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
-        let vault = vault(&database, &clock).await;
-        let gateway = Gateway::new(GatewayParts {
-            registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
-            verifier: Arc::new(verifier.clone()),
-            dpop: DpopUse::On,
-            proofs: Arc::new(LocalProofs::default()),
-            connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
-            database: database.clone(),
-            clock: Arc::new(clock.clone()),
-            trail: Trail::new(database.clone()),
-            changes: changes.clone(),
-            outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
-            launcher: None,
-            vault,
-            allowed_origins: vec!["https://inspector.example".to_owned()],
-            sandbox_folder: folder.path().to_owned(),
-            listen_ports: vec![8420],
-            rates: portcullis_resource_server::Rates::default(),
-        })
-        .await
-        .unwrap();
+        let parts = parts((&database, &changes, &clock), &verifier, folder.path(), rates).await;
+        let gateway = Gateway::new(parts).await.unwrap();
         let alice = PrincipalId::generate(PrincipalKind::User);
         let alias = Alias::parse("sandbox").unwrap();
         let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
         let (mut hearing, ear) = (JoinSet::new(), gateway.clone());
         hearing.spawn(async move { ear.hear().await });
         let held = (held, folder);
-        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, _held: held }
+        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, held }
+    }
+
+    /// Another gateway over the same database, as another node runs one.
+    pub(crate) async fn another_node(&self, rates: Rates) -> Gateway {
+        let changes = ChangeFeed::new(self.database.clone(), Arc::new(self.clock.clone()));
+        changes.read().await.unwrap();
+        let place = (&self.database, &changes, &self.clock);
+        let parts = parts(place, &self.verifier, self.held.1.path(), rates).await;
+        Gateway::new(parts).await.unwrap()
     }
 
     /// A connection of Alice's to a server at `url`, whose tools may all be used, tried out.
@@ -358,7 +386,12 @@ impl Draft {
     }
 
     pub(crate) async fn at(self, stage: &Stage) -> Answer {
-        let response = stage.send(self.request()).await;
+        self.at_gateway(&stage.gateway).await
+    }
+
+    /// The same at another node.
+    pub(crate) async fn at_gateway(self, gateway: &Gateway) -> Answer {
+        let response = gateway.router().oneshot(self.request()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
         let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");

@@ -93,6 +93,7 @@ impl Job {
         };
         let reply = relay::result(answered.reply, &self.origin, &answered.secrets)
             .map_err(|relay::TooLarge| self.form.fail("result_size", "The result is larger than 1 MiB."))?;
+        let reply = result::sanitised(reply, self.case.changes());
         if round::asks_back(&reply) {
             let bound = (&self.binding, self.gateway.clock.now());
             let page = self.gateway.registry.public_url();
