@@ -11,6 +11,7 @@ mod attempts_kept;
 mod authorization;
 mod codes;
 mod concurrency;
+mod connection_review;
 mod connections;
 mod consent;
 mod device;

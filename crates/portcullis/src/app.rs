@@ -25,7 +25,7 @@ use portcullis_web::SessionStore;
 use self::directory::{Directory, Ender};
 pub use self::health::Health;
 use crate::Problem;
-use crate::config::Config;
+use crate::config::{Config, CountedIn};
 use crate::serve::middleware::{self, Edge};
 
 /// What a server is assembled from.
@@ -162,6 +162,12 @@ fn rates(config: &Config) -> Rates {
         calls: config.limits.user_calls_per_minute,
         lists: config.limits.user_lists_per_minute,
         calls_of_a_tool: config.limits.user_tool_calls_per_minute,
+        shared: match config.limits.counted_in {
+            // A file has one server; a PostgreSQL database may have more at any moment.
+            CountedIn::Engine => config.database_url.file().is_none(),
+            CountedIn::Memory => false,
+            CountedIn::Database => true,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ mod healthcheck;
 mod issuer;
 mod key_source;
 mod keys;
+mod limit;
 mod migrate;
 mod output;
 mod password;
@@ -43,6 +44,7 @@ use self::connection::ConnectionCommand;
 use self::group::GroupCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
+use self::limit::LimitCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
 use self::policy::PolicyCommand;
@@ -137,6 +139,9 @@ enum Command {
     /// Block tools, whatever policies say
     #[command(subcommand)]
     Tool(ToolCommand),
+    /// Set how much one user, client, server or connection may be used
+    #[command(subcommand)]
+    Limit(LimitCommand),
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
@@ -241,6 +246,7 @@ impl Cli {
             Command::Group(command) => group::run(command, &config).await,
             Command::Policy(command) => policy::run(command, &config).await,
             Command::Tool(command) => tool::run(command, &config).await,
+            Command::Limit(command) => limit::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Server(command) => server::run(command, &config).await,

@@ -24,7 +24,7 @@ use portcullis_oauth::{PublicUrl, Seconds};
 use portcullis_vault::MasterKeySource;
 
 pub use keys::describe;
-pub use limits::Limits;
+pub use limits::{CountedIn, Limits};
 pub use listen::ListenAddress;
 pub use network::Network;
 pub use shown::{Shown, show};

@@ -5,7 +5,7 @@ use axum::response::Response;
 use portcullis_authorization_server::{ConnectionClient, User};
 use portcullis_oauth::Timestamp;
 use portcullis_resource_server::catalogue::AuthKind;
-use portcullis_resource_server::{Connection, ConnectionStatus as Status};
+use portcullis_resource_server::{Connection, ConnectionStatus as Status, made_visible};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, Moment, page};
 use serde_json::Value;
@@ -27,6 +27,8 @@ impl Console {
         let aggregate = &self.registry().aggregate().uri;
         let clients = self.grants().clients(&user.id, aggregate, &connection.id).await?;
         let asks = self.server_of(connection).await?.is_some_and(|server| !server.parameters.is_empty());
+        // First, since a list that is read anew may bring something to review.
+        let tools = self.tools(connection).await;
         let signs_in = matches!(connection.auth, AuthKind::Header | AuthKind::Basic);
         let shown = ConnectionPage {
             chrome: Chrome::signed_in(connection.alias.to_string(), &user.email, &csrf),
@@ -50,7 +52,8 @@ impl Console {
                 (Status::Disabled, _) => Switch::OffByOthers,
                 _ => Switch::On,
             },
-            tools: self.tools(connection).await,
+            waiting: self.waiting(connection).await?,
+            tools,
             clients: clients.into_iter().map(client).collect(),
             notice,
         };
@@ -79,7 +82,10 @@ impl Console {
             return Ok(Vec::new());
         }
         let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
-        let row = |tool: &Value| ToolRow { name: text(tool, "name"), about: text(tool, "description") };
+        let row = |tool: &Value| ToolRow {
+            name: made_visible(&text(tool, "name")),
+            about: made_visible(&text(tool, "description")),
+        };
         Ok(self.gateway().tools(connection).await?.iter().map(row).collect())
     }
 }

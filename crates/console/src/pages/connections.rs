@@ -164,6 +164,8 @@ pub struct ConnectionPage {
     pub renews: bool,
     /// Whether it is switched on or off, and by whom.
     pub switch: Switch,
+    /// The tools that wait for a review.
+    pub waiting: Vec<ReviewRow>,
     /// Its tools, or a word for why they are not known.
     pub tools: Result<Vec<ToolRow>, &'static str>,
     /// The clients that may use the person's connections.
@@ -190,6 +192,25 @@ pub struct ToolRow {
     pub name: String,
     /// What it says of itself.
     pub about: String,
+}
+
+/// A tool that waits for a review. What is hidden in its texts was made visible before.
+#[derive(Clone, Debug)]
+pub struct ReviewRow {
+    /// Its own name, posted back as `tool`.
+    pub tool: String,
+    /// The same for people.
+    pub shown: String,
+    /// The hash of what is shown, posted back as `hash`.
+    pub hash: String,
+    /// Whether it was accepted once, as something else.
+    pub changed: bool,
+    /// The tool that it was under another name.
+    pub renamed_from: Option<String>,
+    /// What hides in it.
+    pub warnings: Vec<String>,
+    /// What is new about it, in words.
+    pub differences: Vec<String>,
 }
 
 /// A client, and whether it may use the connection.
@@ -250,6 +271,15 @@ mod tests {
             authorises: true,
             renews: true,
             switch: Switch::On,
+            waiting: vec![ReviewRow {
+                tool: HOSTILE.into(),
+                shown: HOSTILE.into(),
+                hash: HOSTILE.into(),
+                changed: true,
+                renamed_from: Some(HOSTILE.into()),
+                warnings: vec![HOSTILE.into()],
+                differences: vec![HOSTILE.into()],
+            }],
             tools: Ok(vec![ToolRow { name: HOSTILE.into(), about: HOSTILE.into() }]),
             clients: vec![ClientReach {
                 grant_id: HOSTILE.into(),

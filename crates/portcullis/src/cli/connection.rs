@@ -1,6 +1,7 @@
 //! `portcullis connection …`: what users are connected to, for an admin at the shell.
 
 mod new;
+mod review;
 mod shown;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use portcullis_vault::Vault;
 use serde_json::json;
 
 use self::new::{AddArguments, Answers};
+use self::review::{ReviewArguments, SetArguments};
 use self::shown::{describe, list, show, show_tools};
 use super::confirm::Confirmation;
 use super::output::{Format, print_json};
@@ -41,6 +43,17 @@ USER:PASSWORD, --secret-stdin NAME a line each.")]
     Test(OneConnection),
     /// List the tools of one
     Tools(OneConnection),
+    /// Show which tools of one wait for a review and what is new about them, or accept them
+    #[command(after_help = "\
+Examples:
+  portcullis connection review github --user ada@example.com
+  portcullis connection review github --user ada@example.com --accept search_issues
+
+A tool waits when it is not as it was accepted, or when nobody accepted it and the rule for new tools (of the server, or
+of `connection set`) does not. What is accepted is what was shown; what changes again meanwhile is not.")]
+    Review(ReviewArguments),
+    /// Say how one is handled: what becomes of new tools and of arguments that are not as they should be
+    Set(SetArguments),
     /// Give one other credentials or settings
     Renew(RenewArguments),
     /// Switch one on again, and try it out
@@ -152,6 +165,8 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
             show_tools(&tools.map_err(failed)?, one.format);
             Ok(())
         }
+        ConnectionCommand::Review(arguments) => review::review(arguments, desk).await,
+        ConnectionCommand::Set(arguments) => review::set(arguments, desk).await,
         ConnectionCommand::Renew(arguments) => {
             let connection = desk.find(&arguments.one).await?;
             let mut answers = arguments.answers.read()?;

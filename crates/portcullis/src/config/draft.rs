@@ -30,6 +30,7 @@ pub(super) struct Draft {
     pub(super) user_calls_per_minute: Option<i64>,
     pub(super) user_lists_per_minute: Option<i64>,
     pub(super) user_tool_calls_per_minute: Option<i64>,
+    pub(super) limits_in: Option<String>,
     pub(super) max_connections: Option<i64>,
     pub(super) require_par: Option<bool>,
     pub(super) client_documents: Option<String>,

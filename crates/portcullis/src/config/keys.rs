@@ -64,6 +64,11 @@ pub(super) const KEYS: &[Key] = &[
     key("user_calls_per_minute", Shape::Number, "tool calls of one user [60]"),
     key("user_lists_per_minute", Shape::Number, "lists and other MCP requests of one user [120]"),
     key("user_tool_calls_per_minute", Shape::Number, "calls of one user to one tool [10]"),
+    key(
+        "limits_in",
+        Shape::Text,
+        "memory: each node counts calls for itself; database: all together; engine: database on PostgreSQL [engine]",
+    ),
     key("max_connections", Shape::Number, "open connections; half of them for one address at most [10000]"),
     key("require_par", Shape::Switch, "clients must push their requests (RFC 9126) [false]"),
     key("signing_algorithm", Shape::Text, "of signed access tokens: ES256, EdDSA or RS256 [ES256]"),

@@ -212,6 +212,7 @@ fn every_setting_is_shown_with_who_said_so() {
     user_calls_per_minute = 60 (default)
     user_lists_per_minute = 120 (default)
     user_tool_calls_per_minute = 10 (default)
+    limits_in = "engine" (default)
     max_connections = 10000 (default)
     require_par = false (default)
     signing_algorithm = "ES256" (default)

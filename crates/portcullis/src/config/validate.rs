@@ -109,7 +109,7 @@ pub(super) fn number(
 }
 
 /// One of some words; the first is the default.
-fn choice<T: Copy, const N: usize>(
+pub(super) fn choice<T: Copy, const N: usize>(
     name: &str,
     given: Option<String>,
     words: [(&str, T); N],

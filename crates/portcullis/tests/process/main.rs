@@ -10,6 +10,7 @@ mod encryption;
 mod keys;
 mod policy;
 mod resources;
+mod reviews;
 mod serving;
 mod shell;
 mod stdio;

@@ -1,6 +1,7 @@
 //! Connections as commands print them.
 
 use portcullis_resource_server::Connection;
+use portcullis_resource_server::catalogue::NewTools;
 use serde_json::{Value, json};
 
 use super::{Desk, ListArguments};
@@ -56,6 +57,8 @@ pub(super) fn show(connection: &Connection, format: Format) {
         ("label", connection.label.clone()),
         ("sign-in", connection.auth.as_str().to_owned()),
         ("settings", settings.collect::<Vec<_>>().join("\n")),
+        ("new tools", connection.rules.new_tools.map_or("as the server says", NewTools::as_str).to_owned()),
+        ("arguments", connection.rules.arguments.as_str().to_owned()),
         ("status", format!("{} since {}", connection.status.as_str(), time(connection.since))),
         ("reason", connection.status_reason.clone().unwrap_or_default()),
         ("last error", connection.last_error.clone().unwrap_or_default()),
@@ -94,6 +97,8 @@ pub(super) fn describe(connection: &Connection) -> Value {
         "auth": connection.auth.as_str(),
         "settings": connection.settings,
         "credential_version": connection.credential_version,
+        "new_tools": connection.rules.new_tools.map(NewTools::as_str),
+        "arguments": connection.rules.arguments.as_str(),
         "status": connection.status.as_str(),
         "status_code": connection.status_code,
         "status_reason": connection.status_reason,

@@ -11,7 +11,7 @@ use portcullis_policy::{
     Arguments, Case, Circumstances, Decision, Explanation, Moment, Part, PolicySet, Principal, Subject,
     Target, Tool, explain,
 };
-use portcullis_resource_server::{Connection, Connections, PolicyVersion, ToolBlocks, seen_by_policy};
+use portcullis_resource_server::{Connection, Connections, Pins, PolicyVersion, ToolBlocks, seen_by_policy};
 use serde_json::{Map, Value, json};
 
 use super::policies;
@@ -81,6 +81,11 @@ async fn subject(asked: &ExplainArguments, database: &Database) -> Result<(Subje
     let connection = connection(asked, &user.id, database).await?;
     let blocks = ToolBlocks::new(database.clone(), ChangeFeed::new(database.clone(), clock()), clock());
     let tool = seen_by_policy::tool_by_name(&connection, &asked.tool, &blocks).await;
+    let mut tool = tool.map_err(|error| Problem::caused(&error))?;
+    let pins = Pins::new(database.clone(), ChangeFeed::new(database.clone(), clock()), clock());
+    let stood =
+        pins.last_stood(&connection.id, &asked.tool).await.map_err(|error| Problem::caused(&error))?;
+    tool.pin = stood.unwrap_or(tool.pin);
     let client = client(asked, database).await?;
     let subject = Subject {
         principal: Principal {
@@ -94,7 +99,7 @@ async fn subject(asked: &ExplainArguments, database: &Database) -> Result<(Subje
         connection: seen_by_policy::connection(&connection),
         granted: true,
     };
-    Ok((subject, tool.map_err(|error| Problem::caused(&error))?))
+    Ok((subject, tool))
 }
 
 async fn connection(
