@@ -1,7 +1,7 @@
 //! Connections as commands print them.
 
-use portcullis_resource_server::Connection;
 use portcullis_resource_server::catalogue::NewTools;
+use portcullis_resource_server::{Connection, made_visible};
 use serde_json::{Value, json};
 
 use super::{Desk, ListArguments};
@@ -80,8 +80,10 @@ pub(super) fn show_tools(tools: &[Value], format: Format) {
         return;
     }
     let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
-    let first = |text: String| text.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
-    let row = |tool: &Value| vec![text(tool, "name"), first(text(tool, "description"))];
+    // T26: what hides in it is spelt out
+    let shown = |text: &str| made_visible(&text.chars().take(100).collect::<String>());
+    let first = |text: String| shown(text.lines().next().unwrap_or_default());
+    let row = |tool: &Value| vec![made_visible(&text(tool, "name")), first(text(tool, "description"))];
     print_table(&["tool", "what it says of itself"], tools.iter().map(row).collect());
 }
 

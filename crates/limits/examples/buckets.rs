@@ -1,7 +1,7 @@
 //! What one decision costs: in memory, and in the database that the first argument names, which has to be migrated.
 //!
 //! ```text
-//! cargo run --release -p portcullis-limits --features shared --example measure -- sqlite:/tmp/limits.db
+//! cargo run --release -p portcullis-limits --features shared --example buckets -- sqlite:/tmp/limits.db
 //! ```
 #![expect(clippy::unwrap_used, reason = "a measurement")]
 
