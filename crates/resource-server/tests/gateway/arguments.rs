@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{ALL, Stage, call};
 
-fn tool(schema: Value) -> Value {
+fn tool(schema: &Value) -> Value {
     json!({"name": "echo", "description": "Says it again.", "inputSchema": schema})
 }
 
@@ -21,7 +21,7 @@ both_engines! {
     async fn arguments_are_mended_and_everybody_is_told(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let upstream = Upstream::start().await;
-        upstream.define(tool(json!({"type": "object", "properties": {"text": {"type": "string", "maxLength": 10_000}}})));
+        upstream.define(tool(&json!({"type": "object", "properties": {"text": {"type": "string", "maxLength": 10_000}}})));
         let connection = stage.connect("demo", &upstream.url("/mcp")).await;
         let token = stage.token(ALL);
         let arguments = json!({"text": format!("a\u{1b}[2Jb{}", "x".repeat(10_000)), "hidden": "canary-value"});
@@ -62,7 +62,7 @@ async fn a_violation_names_its_place_and_its_rule_and_not_the_value() {
         "type": "object", "required": ["to"],
         "properties": {"to": {"type": "string", "pattern": "^[a-z]+$"}, "count": {"type": "integer", "maximum": 3}, "how": {"enum": ["slow", "fast"]}},
     });
-    upstream.define(tool(schema));
+    upstream.define(tool(&schema));
     stage.connect("demo", &upstream.url("/mcp")).await;
     let token = stage.token(ALL);
     for (arguments, place, rule) in [
@@ -94,7 +94,7 @@ async fn a_schema_that_cannot_be_used_is_told() {
             "its schema is",
         ),
     ] {
-        upstream.define(tool(schema));
+        upstream.define(tool(&schema));
         stage.connect(alias, &upstream.url("/mcp")).await;
         let answer = call(&stage, &token, &format!("{alias}__echo"), json!({"a": 1})).await;
         assert!(answer.tool().1 && answer.tool().0.contains(why), "{:?}", answer.tool());

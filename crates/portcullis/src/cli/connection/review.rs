@@ -29,7 +29,7 @@ pub(in crate::cli) struct ReviewArguments {
 pub(in crate::cli) struct SetArguments {
     #[command(flatten)]
     one: OneConnection,
-    /// What becomes of tools that nobody has reviewed: quarantine, allow_read, allow, or server (as the server says)
+    /// What becomes of tools that nobody has reviewed: quarantine, `allow_read`, allow, or server (as the server says)
     #[arg(long, value_name = "RULE", value_parser = ["quarantine", "allow_read", "allow", "server"])]
     new_tools: Option<String>,
     /// What becomes of arguments that are not as they should be: sanitise (mended and told) or reject (the call is refused)
@@ -66,7 +66,9 @@ pub(super) async fn review(arguments: ReviewArguments, desk: &Desk) -> Result<()
             "accepted": accepted, "tools": reviewed.iter().map(describe).collect::<Vec<_>>(),
         }));
     } else {
-        reviewed.iter().for_each(|tool| say(&in_words(tool)));
+        for tool in &reviewed {
+            say(&in_words(tool));
+        }
         eprintln!("{accepted} of {} accepted, as shown.", reviewed.len());
     }
     let changed = || Problem::failed("some changed once more meanwhile; review them again");
@@ -100,7 +102,9 @@ fn print(connection: &Connection, reviewed: &[ToolReview], as_json: bool) {
     }
     let count = |state| reviewed.iter().filter(|tool| tool.state == state).count();
     let waiting: Vec<&ToolReview> = reviewed.iter().filter(|tool| tool.state.waits()).collect();
-    waiting.iter().for_each(|tool| say(&in_words(tool)));
+    for tool in &waiting {
+        say(&in_words(tool));
+    }
     say(&format_args!(
         "{}: {} waiting, {} accepted, {} no longer listed.",
         connection.alias,
