@@ -54,6 +54,7 @@ both_engines! {
         let connection = connected(&world, &upstream).await;
         let mut browser = Browser::signed_in(&world).await;
         let page = browser.get("/connections/demo").await.body;
+        assert!(browser.get("/").await.body.contains("tools wait for your review"));
         assert!(page.contains("Waiting for your review") && page.contains("get_time"), "{page}");
         assert!(page.contains("turns the direction of text") && page.contains("[U+202E]"), "{page}");
         assert!(!page.contains("<script>alert") && !page.contains('\u{202e}'), "{page}");

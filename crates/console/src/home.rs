@@ -213,13 +213,18 @@ impl Console {
         let now = self.0.clock.now();
         let csrf = browser.csrf_token().await?;
         let connections = self.0.connections.list(&user.id).await?;
+        let waiting = self.0.gateway.pins().waiting(&user.id).await?;
+        let row = |connection: Connection| {
+            let waiting = waiting.get(&connection.id).copied().unwrap_or_default();
+            connection_row(connection, waiting)
+        };
         let grants = self.0.authorization.grants().list(&user.id).await?;
         let refused = self.0.authorization.refused_clients(&user.id).await?;
         let home = HomePage {
             chrome: Chrome::signed_in("Your gateway", &user.email, &csrf),
             csrf,
             mcp_url: self.0.registry.aggregate().uri.to_string(),
-            connections: connections.into_iter().map(connection_row).collect(),
+            connections: connections.into_iter().map(row).collect(),
             no_connections_advice: "Add one below.".to_owned(),
             clients: grants.into_iter().map(|grant| client_row(grant, now)).collect(),
             kept_away: refused.into_iter().map(kept_away_row).collect(),
@@ -229,12 +234,13 @@ impl Console {
     }
 }
 
-fn connection_row(connection: Connection) -> ConnectionRow {
+fn connection_row(connection: Connection, waiting: i64) -> ConnectionRow {
     ConnectionRow {
         alias: connection.alias.to_string(),
         server: connection.server_title,
         status: status(connection.status),
         reason: connection.status_reason,
+        waiting,
     }
 }
 

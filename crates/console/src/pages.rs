@@ -41,6 +41,8 @@ pub struct ConnectionRow {
     pub status: ConnectionStatus,
     /// Why it stands so and what to do about it.
     pub reason: Option<String>,
+    /// How many of its tools wait for the person's review.
+    pub waiting: i64,
 }
 
 /// How a connection stands, as people are told.
@@ -178,6 +180,7 @@ mod tests {
                 server: text.into(),
                 status: ConnectionStatus::NeedsYou,
                 reason: Some(text.into()),
+                waiting: 2,
             }],
             no_connections_advice: "Ask your administrator for one.".into(),
             clients: vec![ClientRow {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis_audit::{ConnectionEvent, Outcome};
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError, Transaction, on};
-use portcullis_oauth::{Clock, ConnectionId, Timestamp};
+use portcullis_oauth::{Clock, ConnectionId, PrincipalId, Timestamp};
 use portcullis_policy::Pin;
 use serde_json::json;
 
@@ -101,6 +101,26 @@ impl Pins {
             (Some(accepted), Some(seen)) if accepted == seen => Pin::Active,
             _ => Pin::Changed,
         }))
+    }
+
+    /// How many tools of each connection of `owner` wait because they changed, or because nothing accepted them; connections
+    /// without any are absent.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn waiting(&self, owner: &PrincipalId) -> Result<HashMap<ConnectionId, i64>, DatabaseError> {
+        let rows: Vec<(ConnectionId, i64)> =
+            on!(self.database.read(), |pool| {
+                sqlx::query_as(
+            "SELECT p.connection_id, COUNT(*) FROM tool_pin p JOIN connection c ON c.id = p.connection_id \
+             WHERE c.principal_id = $1 AND p.seen_hash IS NOT NULL \
+             AND (p.accepted_hash IS NULL OR p.accepted_hash <> p.seen_hash) GROUP BY p.connection_id"
+        )
+        .bind(owner)
+        .fetch_all(pool)
+        .await
+            })?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Accepts a tool as somebody saw it, whose definition has this hash. `false`: its server lists another by now.
