@@ -209,7 +209,7 @@ mod tests {
     fn hostile_text_is_inert() {
         let html = home(HOSTILE).render().unwrap_or_default();
         assert!(!html.contains("<script>"));
-        assert_eq!(html.matches(INERT).count(), 23, "{html}");
+        assert_eq!(html.matches(INERT).count(), 24, "{html}");
     }
 
     #[test]
