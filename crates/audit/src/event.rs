@@ -313,6 +313,6 @@ impl Event {
 
     /// The further facts as a row keeps them.
     pub(crate) fn kept_detail(&self, redaction: &Redaction) -> Option<String> {
-        (!self.detail.is_null()).then(|| redaction.apply(&self.detail).to_string())
+        (!self.detail.is_null()).then(|| redaction::bounded(redaction.apply(&self.detail)))
     }
 }

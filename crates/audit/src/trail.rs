@@ -14,7 +14,7 @@ use crate::checkpoint::{Anchors, Checkpoint, Purpose, Signer};
 use crate::group::{self, Group};
 use crate::record::Draft;
 use crate::redaction::Redaction;
-use crate::{Action, Event, Outcome, Verification, checkpoint, retention, seal, verify};
+use crate::{Action, Event, Outcome, Snapshots, Verification, daily, retention, seal, verify};
 
 /// Events are kept so long where nothing else is said.
 const KEPT: Seconds = Seconds::days(90);
@@ -200,12 +200,25 @@ impl Trail {
         let Keeping { kept, signer, anchors, .. } = &self.0.keeping;
         let before = now.minus(*kept);
         retention::sweep(&self.0.chain.database, before, now, signer.as_deref()).await?;
+        self.snapshots().sweep(before).await?;
         let Some(folder) = anchors.clone().filter(|folder| folder.exists()) else { return Ok(()) };
-        let pruned = tokio::task::spawn_blocking(move || checkpoint::prune(&folder, before)).await;
+        let pruned = tokio::task::spawn_blocking(move || daily::prune(&folder, before)).await;
         if let Err(error) = pruned.unwrap_or_else(|lost| Err(std::io::Error::other(lost))) {
             tracing::warn!(cause = %error, "old checkpoints of the audit chain could not be removed");
         }
         Ok(())
+    }
+
+    /// What decisions stood on that is the same from call to call.
+    #[must_use]
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots::new(self.0.chain.database.clone())
+    }
+
+    /// What of the further facts is not kept.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.0.keeping.redaction
     }
 
     /// Finds out whether every record is what it was.
