@@ -28,7 +28,7 @@ use crate::enrolment::Enrolment;
 use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
-use crate::policy::{Keeper, Policies, ToolBlocks};
+use crate::policy::{Keeper, Policies, Recorder, ToolBlocks};
 use crate::possession::Possession;
 use crate::probe::Probe;
 use crate::reach::Reach;
@@ -121,6 +121,8 @@ pub(crate) struct Inner {
     pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
     pub(crate) policy: Keeper,
+    /// Writes down what decisions stood on.
+    pub(crate) recorder: Recorder,
     pub(crate) rounds: Rounds,
     pub(crate) questions: Questions,
     pub(crate) underway: Underway,
@@ -202,6 +204,7 @@ impl Gateway {
             servers,
             upstreams,
             policy: Keeper::new(policies, blocks, changes.clone()),
+            recorder: Recorder::new(&parts.vault, parts.trail.snapshots(), parts.trail.redaction().clone()),
             rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
             questions: Questions::default(),
             underway: Underway::default(),

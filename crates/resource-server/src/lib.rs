@@ -138,7 +138,7 @@ pub use layer::{RequireBearer, RequireBearerService};
 pub use local_proofs::LocalProofs;
 #[cfg(feature = "gateway")]
 pub use policy::{
-    BlockedAt, Policies, PolicyError, PolicyVersion, ToolBlock, ToolBlocks, seen as seen_by_policy,
+    BlockedAt, Policies, PolicyError, PolicyVersion, Replay, ToolBlock, ToolBlocks, seen as seen_by_policy,
 };
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

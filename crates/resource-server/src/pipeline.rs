@@ -23,6 +23,7 @@ mod exchange;
 mod limit;
 mod list;
 pub(crate) mod listen;
+mod note;
 mod operate;
 mod receive;
 mod scope;
@@ -121,6 +122,7 @@ async fn without_body(
         return Ok((StatusCode::METHOD_NOT_ALLOWED, allowed).into_response());
     }
     let session = session::find(&caller, headers, case.now).await?;
+    case.session(&session);
     if ends {
         let ended = caller.gateway.sessions.end(&session, case.now).await;
         ended.map_err(|error| Refusal::unavailable(&error))?;

@@ -1,20 +1,22 @@
 //! The one gate: what may be done is a [`Permitted`], and only this module makes one. Default deny: where no policy
 //! permits, nothing happens. Owns which policy holds ([`Policies`], [`ToolBlocks`], `keeper`), what it sees of a call
-//! (`seen`) and what follows from its decision; the language itself is `portcullis_policy`'s. Scopes and limits are steps of
+//! (`seen`), what follows from its decision, and what is recorded of it so that another policy can decide it again; the language itself is `portcullis_policy`'s. Scopes and limits are steps of
 //! their own, and executing is `upstream`'s.
 
 mod blocks;
 mod keeper;
+mod record;
+mod replay;
 pub mod seen;
 mod store;
 
-use std::sync::Arc;
-
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Rule, Target};
+use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Target};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
+pub(crate) use self::record::{Considered, Recorder};
+pub use self::replay::Replay;
 pub use self::store::{Policies, PolicyError, PolicyVersion};
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};
@@ -32,16 +34,18 @@ impl<A> Permitted<A> {
 }
 
 /// What decided, for the paper trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Decided {
     /// The version of the policy.
     pub(crate) version: i64,
     /// The id of the rule.
     pub(crate) rule: String,
+    /// What it stood on.
+    pub(crate) considered: Box<Considered>,
 }
 
 /// Why an action was not allowed: a reason code for the audit and a text for the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Denial {
     /// Stable across releases.
     pub(crate) reason: &'static str,
@@ -95,16 +99,9 @@ pub(crate) fn decide(
             decided: None,
         });
     }
-    let circumstances = Circumstances {
-        arguments: arguments(&dispatch.errand),
-        time: Moment { unix: now.seconds(), offset: 0 },
-        address: portcullis_audit::trace::context().and_then(|request| request.address),
-        ..Circumstances::default()
-    };
     let target = target(ground, &dispatch, tool);
-    let decision = ground.decide(&dispatch.connection, &target, &circumstances);
-    let decided = ground.decided(decision.rule());
-    match decision {
+    let decided = ground.decide(&dispatch.connection, target, circumstances(&dispatch.errand, now));
+    match decided.considered.decision.clone() {
         Decision::Allow { .. } => Ok((Permitted(dispatch), decided)),
         Decision::NeedsAssurance { rule, .. } => Err(Denial {
             reason: "approval_unavailable",
@@ -127,24 +124,35 @@ pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, off
     portcullis_policy::could_pass(&ground.policy.set, &subject, &listed(ground, connection, (kind, offer)))
 }
 
-/// By which rule something is hidden that [`could_pass`] does not let through.
+/// By which rule something is hidden from this errand that [`could_pass`] does not let through.
 pub(crate) fn hidden_by(
     ground: Ground<'_>,
     connection: &Connection,
     (kind, offer): (Kind, &Offer),
+    (errand, now): (&Errand, Timestamp),
 ) -> Decided {
     let target = listed(ground, connection, (kind, offer));
-    ground.decided(ground.decide(connection, &target, &Circumstances::default()).rule())
+    ground.decide(connection, target, circumstances(errand, now))
 }
 
 impl Ground<'_> {
-    fn decide(self, connection: &Connection, target: &Target, circumstances: &Circumstances) -> Decision {
+    fn decide(self, connection: &Connection, target: Target, circumstances: Circumstances) -> Decided {
         let subject = seen::subject(self.bearer, connection);
-        portcullis_policy::decide(&self.policy.set, &Case { subject: &subject, target, circumstances })
+        let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
+        let decision = portcullis_policy::decide(&self.policy.set, &case);
+        let (version, rule) = (self.policy.version, decision.rule().id.clone());
+        let considered = Box::new(Considered { subject, target, circumstances, decision });
+        Decided { version, rule, considered }
     }
+}
 
-    fn decided(self, rule: &Arc<Rule>) -> Decided {
-        Decided { version: self.policy.version, rule: rule.id.clone() }
+/// What else counts for an errand.
+fn circumstances(errand: &Errand, now: Timestamp) -> Circumstances {
+    Circumstances {
+        arguments: errand.arguments().map(Arguments::of).unwrap_or_default(),
+        time: Moment { unix: now.seconds(), offset: 0 },
+        address: portcullis_audit::trace::context().and_then(|request| request.address),
+        ..Circumstances::default()
     }
 }
 
@@ -171,16 +179,6 @@ fn listed(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Of
         }
         Kind::Prompts => seen::prompt(ground.trust, &offer.key),
         Kind::Resources | Kind::Templates => seen::resource(ground.trust, &offer.key),
-    }
-}
-
-fn arguments(errand: &Errand) -> Arguments {
-    match errand {
-        Errand::Tool { arguments, .. } | Errand::Prompt { arguments, .. } => Arguments::of(arguments),
-        Errand::PromptCompletion { rest, .. } | Errand::ResourceCompletion { rest, .. } => {
-            Arguments::of(rest)
-        }
-        Errand::Resource { .. } => Arguments::default(),
     }
 }
 

@@ -201,6 +201,14 @@ impl Reach {
         Ok(Reached { endpoint, secrets, token })
     }
 
+    /// Every secret that is stored for `connection`.
+    pub(crate) async fn secrets(&self, connection: &Connection) -> Result<Secrets, Unreached> {
+        let Some(server) = self.server(connection).await.map_err(inside)? else {
+            return Ok(Secrets::default());
+        };
+        Ok(self.known(connection, &server).await?.1.secrets.clone())
+    }
+
     /// The server refused an access token. `Ok`: the request may be tried once more with another.
     pub(crate) async fn refused(&self, connection: &Connection, token: &Secret) -> Result<(), Unreached> {
         Ok(self.tokens()?.refused(connection, token).await?)

@@ -102,6 +102,16 @@ impl Refusal {
         self.reason
     }
 
+    /// What sort of answer it is, for the paper trail.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self.answer {
+            Answer::Bearer(..) => "challenge",
+            Answer::Transport(..) | Answer::Later(..) => "http_error",
+            Answer::Rpc { .. } => "error",
+            Answer::Tool(_) => "tool_error",
+        }
+    }
+
     /// The answer at `resource`, which uses `DPoP` like this, to the request `id`.
     pub(crate) fn respond(
         &self,

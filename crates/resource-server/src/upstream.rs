@@ -115,6 +115,14 @@ impl Upstreams {
         }))
     }
 
+    /// What must not be written down of a call through `connection`; nothing where that cannot be said.
+    pub(crate) async fn secrets(&self, connection: &Connection) -> Option<Secrets> {
+        if connection.server == SERVER {
+            return Some(Secrets::default());
+        }
+        self.reach.secrets(connection).await.ok()
+    }
+
     /// Runs what the policy allowed; what is said and asked meanwhile goes over `line`.
     pub(crate) async fn execute(
         &self,

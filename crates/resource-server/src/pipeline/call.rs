@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::case::Case;
 use super::target::Target;
-use super::{Caller, arguments, limit, target};
+use super::{Caller, arguments, limit, note, target};
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::Line;
 use crate::offer::Offer;
@@ -18,6 +18,7 @@ use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
 use crate::relay::Origin;
 use crate::round::{self, Binding};
+use crate::trace::TraceParent;
 use dispatch::Job;
 
 mod dispatch;
@@ -30,6 +31,7 @@ pub(super) async fn run(
     line: &Line,
 ) -> Result<Answer, Refusal> {
     case.names(errand.name());
+    case.asks(errand.arguments());
     let target = target::locate(caller, case, &errand).await?;
     let (errand, extras) = match (errand.named(&target.own), &target.offer) {
         (Errand::Tool { name, arguments }, Some(tool)) => {
@@ -42,17 +44,25 @@ pub(super) async fn run(
     let Target { connection, trust, offer, own } = target;
     let tool = offer.as_deref().filter(|_| form == Form::Tool);
     let origin = Origin { alias: connection.alias.clone(), own: caller.resource.alias.is_some() };
-    let extras = levelled(caller, extras);
+    let mut extras = levelled(caller, extras);
+    case.traced(TraceParent::take_over(&mut extras.meta));
     let mut wanted = Dispatch { connection: connection.clone(), errand, extras };
     let binding = Binding::of(&caller.bearer, &wanted);
     wanted.extras = opened(caller, &binding, wanted.extras, case.now)?;
     let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
     let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
-    let (permitted, decided) = policy::decide(ground, tool, wanted, case.now).map_err(|denial| {
-        denial.decided.into_iter().for_each(|decided| case.decided(decided));
-        form.refuse(denial.reason, denial.text)
-    })?;
-    case.decided(decided);
+    let permitted = match policy::decide(ground, tool, wanted, case.now) {
+        Ok((permitted, decided)) => {
+            note::decided(caller, case, decided).await;
+            permitted
+        }
+        Err(denial) => {
+            if let Some(decided) = denial.decided {
+                note::decided(caller, case, decided).await;
+            }
+            return Err(form.refuse(denial.reason, denial.text));
+        }
+    };
     if form == Form::Tool {
         limit::tool(caller, &connection, &own, case.now)?;
     }

@@ -50,7 +50,7 @@ pub(super) async fn of(
     all.sort_by_key(|(place, _)| *place);
     let all: Vec<(String, Value)> = all.into_iter().flat_map(|(_, shown)| shown).collect();
     let page = page(caller, kind, all, cursor)?;
-    caller.gateway.trail.note(case.event(case.now, Outcome::Done)).await;
+    caller.gateway.trail.note(case.end(&caller.gateway, Outcome::Done, "list")).await;
     Ok(Answer::Result(result::list(caller.era, kind, page, missing)))
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
         };
         return match opened {
             Ok(stream) => {
-                caller.gateway.trail.note(case.event(case.now, Outcome::Done)).await;
+                let event = case.end(&caller.gateway, Outcome::Done, "stream");
+                caller.gateway.trail.note(event).await;
                 stream
             }
             Err(refused) => case.refuse(&caller.gateway, &caller.resource, &refused).await,

@@ -55,7 +55,9 @@ pub(super) async fn message(
     let (gateway, resource) = (Arc::clone(gateway), Arc::new(resource.clone()));
     let mut caller = Caller { gateway, resource, bearer, era: case.era, session: None };
     if session::needed(caller.era, &message) {
-        caller.session = Some(session::find(&caller, &parts.headers, case.now).await?);
+        let session = session::find(&caller, &parts.headers, case.now).await?;
+        case.session(&session);
+        caller.session = Some(session);
     }
     match message {
         Message::Request(id, call) => {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Caller;
 use super::case::Case;
+use super::note;
 use crate::connections::{Connection, ConnectionStatus};
 use crate::errand::Errand;
 use crate::names;
@@ -44,7 +45,7 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     };
     let (alias, rest) = split(caller, errand).ok_or_else(|| unknown("tool_unknown"))?;
     let connection = find(caller, &alias).await?.ok_or_else(|| unknown("connection_unknown"))?;
-    case.connection(&connection.id);
+    note::connection(caller, case, &connection).await;
     ready(caller, errand, &connection)?;
     let trust = caller.gateway.upstreams.trust(&connection).await;
     let trust = trust.map_err(|error| Refusal::unavailable(&error))?;
@@ -59,7 +60,8 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
     let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
     if !policy::could_pass(ground, &connection, (kind, &offer)) {
-        case.decided(policy::hidden_by(ground, &connection, (kind, &offer)));
+        let hidden = policy::hidden_by(ground, &connection, (kind, &offer), (errand, case.now));
+        note::decided(caller, case, hidden).await;
         return Err(unknown("tool_unknown"));
     }
     Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })

@@ -4,11 +4,15 @@
 mod bearer;
 mod changes;
 mod credentials;
+mod paper;
 mod policies;
+mod reasons;
+mod replay;
 mod sessions;
 mod stage;
 mod stateless;
 mod tools;
 mod transport;
+mod unrecorded;
 mod upstreams;
 mod while_it_runs;

@@ -157,15 +157,16 @@ impl Job {
 
     /// Notes the end.
     async fn end(&self, outcome: Result<Reply, Refusal>) -> Answer {
-        // Asked again: the request waited.
-        let now = self.gateway.clock.now();
-        let event = |outcome| self.case.event(now, outcome);
+        // The clock is asked again: the request waited.
+        let event = |outcome, kind| self.case.end(&self.gateway, outcome, kind);
         let (event, answer) = match outcome {
             Ok(reply) if reply.is_error() => {
-                (event(Outcome::Failed).because("tool_error"), Answer::Result(reply))
+                (event(Outcome::Failed, reply.kind()).because("tool_error"), Answer::Result(reply))
             }
-            Ok(reply) => (event(Outcome::Done), Answer::Result(reply)),
-            Err(failure) => (event(Outcome::Failed).because(failure.reason()), Answer::Failed(failure)),
+            Ok(reply) => (event(Outcome::Done, reply.kind()), Answer::Result(reply)),
+            Err(failure) => {
+                (event(Outcome::Failed, failure.kind()).because(failure.reason()), Answer::Failed(failure))
+            }
         };
         self.gateway.trail.note(event.with(json!({"is_error": answer.is_error()}))).await;
         answer
