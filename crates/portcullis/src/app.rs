@@ -5,17 +5,18 @@
 mod directory;
 pub(crate) mod health;
 pub mod paper;
+mod sinks;
 
 use std::sync::Arc;
 
 use axum::Router;
-use portcullis_audit::Trail;
+use portcullis_audit::{Shipping, Trail};
 use portcullis_authorization_server::{
     AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Settings,
 };
 use portcullis_console::{Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
-use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
+use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry, Seconds};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::{Connections, Credentials, Gateway, GatewayParts, Rates};
 use portcullis_upstream::Launcher;
@@ -57,6 +58,10 @@ pub struct App {
     pub changes: ChangeFeed,
     /// The paper trail, for its sweeping.
     pub trail: Trail,
+    /// What gives audit events to whom the settings name, to be run.
+    pub sinks: Vec<Shipping>,
+    /// How long audit events are kept.
+    pub kept: Seconds,
     /// The browser sessions, for their sweeping.
     pub sessions: SessionStore,
     /// The database, to be closed.
@@ -80,6 +85,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let ender = Ender::new(connection_grants.clone(), registry.clone());
     let connections = connections((&database, &changes, &clock), ender, &vault);
     let outbound = outbound(&config, &public_url)?;
+    let sinks = sinks::of(&config, &database, &outbound)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
         clock: clock.clone(),
@@ -124,7 +130,8 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         .merge(health::routes(health.clone()));
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
-    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock, health })
+    let kept = config.audit_kept;
+    Ok(App { router, authorization, gateway, changes, trail, sinks, kept, sessions, database, clock, health })
 }
 
 /// The connections: what ends one ends what clients were granted of it, and what is sealed for it.

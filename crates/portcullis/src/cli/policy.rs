@@ -3,6 +3,7 @@
 
 mod explain;
 mod file;
+mod replay;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use similar::TextDiff;
 
 use self::explain::ExplainArguments;
 use self::file::{CheckArguments, TestArguments};
+use self::replay::ReplayArguments;
 use super::confirm::Confirmation;
 use super::output::{Format, print_json, print_table, say, time};
 use super::{author, store};
@@ -35,6 +37,18 @@ Examples:
 
 `policies/examples` holds policies to start from, each with its cases.")]
     Test(TestArguments),
+    /// Say what a policy file would have decided otherwise of the calls of the past
+    #[command(after_help = "\
+Examples:
+  portcullis policy replay team.cedar                    the calls of the last 7 days
+  portcullis policy replay team.cedar --since 30d --json
+
+Each decision is recorded with all that it stood on, for as long as audit events are kept; arguments under telling names,
+such as password or token, are not. A call that cannot be decided without them is counted as such.
+
+The exit code is 0 when every call would be decided as it was, 3 when one would be decided otherwise, 4 when none would
+as far as can be said, 1 when there was no answer.")]
+    Replay(ReplayArguments),
     /// Make a file the policy; every node decides by it within a second
     Activate(ActivateArguments),
     /// List every version, the newest first
@@ -101,6 +115,7 @@ pub(super) async fn run(command: PolicyCommand, config: &Config) -> Result<(), P
     match command {
         PolicyCommand::Check(arguments) => file::check(&arguments),
         PolicyCommand::Test(arguments) => file::test(&arguments),
+        PolicyCommand::Replay(arguments) => replay::run(&arguments, config).await,
         PolicyCommand::Activate(arguments) => activate(&arguments, config).await,
         PolicyCommand::Versions(format) => versions(format, config).await,
         PolicyCommand::Show { version } => {

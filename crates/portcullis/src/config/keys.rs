@@ -82,6 +82,13 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Text,
         "strict: events are on the disk before what they allow happens; relaxed: committed; engine: PostgreSQL strict, SQLite relaxed [engine]",
     ),
+    key("audit_files", Shape::Text, "folder for daily files of audit events, beside the database []"),
+    key("audit_webhook", Shape::Text, "https URL to which audit events are posted as JSON Lines []"),
+    key(
+        "audit_webhook_authorization_file",
+        Shape::Text,
+        "file with the value of the Authorization header for audit_webhook []",
+    ),
     key("ops_listen", Shape::Text, "address for /healthz, /readyz and /metrics, or off [127.0.0.1:8421]"),
     key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
     key("log_format", Shape::Text, "text or json [text]"),

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::keys::KEYS;
 use super::validate::{DURABILITY, REGISTRATION};
-use super::{Config, LogFormat, Sources, master_key};
+use super::{Config, LogFormat, Sources, master_key, sinks};
 use crate::Problem;
 
 const MASK: &str = "***";
@@ -70,6 +70,9 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
             json!(DURABILITY.iter().find(|(_, kind)| *kind == config.audit_durability).map(|(word, _)| word))
         }
         "audit_redact" => texts(config.audit_redact.clone()),
+        "audit_files" => json!(config.audit_files),
+        "audit_webhook" => json!(config.audit_webhook.as_ref().map(|url| sinks::shown(url))),
+        "audit_webhook_authorization_file" => json!(config.audit_webhook_authorization_file),
         "audit_days" => days(config.audit_kept),
         "ops_listen" if config.ops_listen.is_empty() => json!("off"),
         "ops_listen" => texts(config.ops_listen.iter().map(|listen| listen.address.to_string()).collect()),

@@ -15,6 +15,7 @@ use super::draft::Draft;
 use super::listen::{DEFAULT_OPS, DEFAULT_PORT};
 use super::{
     AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles, master_key,
+    sinks,
 };
 use crate::Problem;
 
@@ -59,7 +60,6 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let data_dir = PathBuf::from(data_dir);
     Ok(Config {
         master_key,
-        data_dir,
         database_url: DatabaseUrl(database_url),
         listen: listen(draft.listen)?,
         public_url,
@@ -85,13 +85,22 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
         audit_durability: choice("audit_durability", draft.audit_durability, DURABILITY)?,
         audit_redact: words(draft.audit_redact.unwrap_or_default())?,
+        audit_files: sinks::files(draft.audit_files, &data_dir)?,
+        audit_webhook: sinks::webhook(draft.audit_webhook)?,
+        audit_webhook_authorization_file: path(draft.audit_webhook_authorization_file),
         ops_listen: ops_listen(draft.ops_listen)?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
+        data_dir,
     })
 }
 
-fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
+/// A path that was named.
+fn path(given: Option<String>) -> Option<PathBuf> {
+    given.filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+pub(super) fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
     Err(Problem::configuration(sentence))
 }
 

@@ -6,10 +6,12 @@
 mod audit;
 mod commands;
 mod connections;
+mod crash;
 mod encryption;
 mod keys;
 mod policy;
 mod resources;
 mod serving;
 mod shell;
+mod sinks;
 mod stdio;

@@ -119,3 +119,21 @@ fn groups_and_blocks_are_kept_by_command() {
     let (_, sentence) = refusal(folder.path(), "group member agents");
     assert!(sentence.contains("there is no group agents"), "{sentence}");
 }
+
+/// A policy is held against the past before it holds; without a past there is nothing to change
+#[test]
+fn a_policy_is_replayed() {
+    let folder = folder();
+    run(folder.path(), "migrate");
+    let policy = write(folder.path(), "team.cedar", POLICY);
+    let (code, told, stderr) = run(folder.path(), &format!("policy replay {policy}"));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        told,
+        "would have denied 0 of 0 calls\nwould have asked approval for 0\nwould newly allow 0\n"
+    );
+    let report = json(folder.path(), &format!("policy replay {policy} --since 30d --json"));
+    assert_eq!((&report["calls"], &report["undecidable"]["redacted"]), (&0.into(), &0.into()));
+    let wrong = write(folder.path(), "wrong.cedar", "permit (principal, action, resource);");
+    assert_eq!(run(folder.path(), &format!("policy replay {wrong}")).0, 1);
+}
