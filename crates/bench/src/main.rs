@@ -7,6 +7,7 @@
 mod apart;
 mod children;
 mod cpu;
+mod decisions;
 mod floor;
 mod http;
 mod lanes;
@@ -65,6 +66,15 @@ pub(crate) struct Options {
     /// Measure introspection with so many live tokens instead, all sizes side by side: 1000,100000,1000000
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["only", "tokens"])]
     sizes: Vec<u32>,
+    /// Measure single decisions of the policy instead, with 10 to 1,000 policies; needs no server
+    #[arg(long, conflicts_with_all = ["only", "tokens", "sizes", "engine"])]
+    decisions: bool,
+    /// Make so many calls and measure how long it takes to decide them again under another policy, instead
+    #[arg(long, value_name = "CALLS", conflicts_with_all = ["only", "sizes", "json", "decisions"])]
+    replay: Option<usize>,
+    /// What audit events wait for at the server: engine, strict or relaxed
+    #[arg(long, value_name = "WORD")]
+    durability: Option<String>,
     /// Measure this `portcullis` binary instead of the one inside this program
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -146,6 +156,9 @@ fn main() -> ExitCode {
 
 fn measure() -> Outcome<()> {
     let options = Options::parse();
+    if options.decisions {
+        return decisions::run(&options);
+    }
     children::move_to_load_core();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The children are told to die with the thread that made them: it is this one, which lives as long as the run.

@@ -1,5 +1,6 @@
 //! One run: starts what is needed, measures everything in interleaved rounds, and reports.
 
+mod replay;
 mod sizes;
 mod stage;
 mod start;
@@ -111,6 +112,7 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             continue;
         }
         match storage(engine).await {
+            Ok(storage) if options.replay.is_some() => replay::on(storage, options, extent).await?,
             Ok(storage) if options.sizes.is_empty() => on(storage, options, extent, &mut report).await?,
             Ok(storage) => sizes::on(storage, options, extent, &mut report).await?,
             Err(error) if options.engine.is_none() => {
@@ -119,7 +121,7 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             Err(error) => return Err(error),
         }
     }
-    report.print(options.json)
+    if options.replay.is_some() { Ok(()) } else { report.print(options.json) }
 }
 
 async fn storage(engine: Engine) -> Outcome<Storage> {

@@ -53,6 +53,10 @@ impl Stage {
         seed::floor(&storage.floor, extent.tokens).await?;
         let server = options.server.as_deref();
         let folder = Rc::new(TempDir::new()?);
+        if let Some(durability) = &options.durability {
+            let setting = format!("audit_durability = \"{durability}\"\n");
+            std::fs::write(folder.path().join("portcullis.toml"), setting)?;
+        }
         let first = time_start(&folder, &storage.product, server).await?.2;
         let (product, demo, again) = time_start(&folder, &storage.product, server).await?;
         if !options.quick {

@@ -53,6 +53,7 @@ const REFRESH: &str = "refresh with rotation";
 const CALL_CACHED: &str = "tools/call echo, bearer cached";
 const CALL: &str = "tools/call echo, bearer not cached";
 const CALL_ALONE: &str = "tools/call echo, one caller";
+const STEPS: &str = "gateway steps 1-13 and 17, one caller";
 const MINT_SIGNED: &str = "mint and store one signed token";
 const CHECK_SIGNED: &str = "signed token checked apart, each once";
 const MINT_BOUND: &str = "mint with a proof of possession";
@@ -61,7 +62,7 @@ const CROWD_BEARER: &str = "bearer check, cached, 64 callers";
 const CROWD_REFRESH: &str = "refresh with rotation, 64 callers";
 const CROWD_CALL: &str = "tools/call echo, 64 callers";
 
-const TITLES: [&str; 16] = [
+const TITLES: [&str; 17] = [
     BEARER_CACHED,
     BEARER,
     MINT,
@@ -71,6 +72,7 @@ const TITLES: [&str; 16] = [
     CALL_CACHED,
     CALL,
     CALL_ALONE,
+    STEPS,
     MINT_SIGNED,
     CHECK_SIGNED,
     MINT_BOUND,
@@ -103,6 +105,8 @@ impl Lanes<'_> {
             CALL_ALONE => {
                 (self.floor_call(1, "/call", &same()).await?, Some(self.call(1, &same()).await?), None)
             }
+            // The sandbox's echo is a function: what is beyond bare axum is the steps around it.
+            STEPS => (self.bare_for(1).await?, Some(self.call(1, &same()).await?), None),
             MINT_SIGNED | CHECK_SIGNED | MINT_BOUND | DOCUMENT => self.signed_or_named(title).await?,
             _ => {
                 let Some(crowd) = crowd else { return Ok(None) };
@@ -171,9 +175,13 @@ impl Lanes<'_> {
     }
 
     async fn bare(&self) -> Outcome<Lane> {
+        self.bare_for(self.extent.connections).await
+    }
+
+    async fn bare_for(&self, callers: usize) -> Outcome<Lane> {
         let caller =
             || -> Box<dyn Caller> { Box::new(FloorGet::new("localhost", "/bare", 200, Bearers::same())) };
-        self.floor("bare axum", self.extent.connections, caller).await
+        self.floor("bare axum", callers, caller).await
     }
 
     async fn floor_check(&self) -> Outcome<Lane> {
