@@ -26,6 +26,19 @@ both_engines! {
         assert_eq!(found.chains.iter().map(|chain| chain.records).sum::<u64>(), events.unsigned_abs());
     }
 
+    /// T46: a consent, and a call's beginning and its end, name the person as the account was called then
+    async fn events_name_the_person(database: TestDatabase) {
+        let world = World::on(database).await;
+        let client = Client::public(&world).await;
+        let tokens = client.connect(&world).await;
+        let call = json!({"name": "sandbox__echo", "arguments": {"message": "hello"}});
+        world.mcp(&tokens.access, "tools/call", call).await;
+        let of_alice = "SELECT COUNT(*) FROM audit_event WHERE email = 'alice@example.com' AND action = 'tools.call'";
+        assert_eq!(world.count(of_alice).await, 2);
+        let consents = "SELECT COUNT(*) FROM audit_event WHERE email = 'alice@example.com' AND action = 'consent'";
+        assert_eq!(world.count(consents).await, 1);
+    }
+
     /// T47
     async fn each_node_keeps_a_chain_and_each_sees_all(database: TestDatabase) {
         let world = World::configured(database, &[("node", "one")]).await;

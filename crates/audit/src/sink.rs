@@ -87,20 +87,24 @@ impl Shipping {
     pub async fn ship(&self, now: Timestamp) -> Result<u64, ShippingError> {
         let mut shipped = 0;
         for chain in self.chains().await? {
-            loop {
-                if self.sink.reach() == SinkReach::All
-                    && !place::turn(&self.database, self.sink.name(), now).await?
-                {
+            // Most of the time there is nothing, and then nobody needs a turn.
+            while !self.waiting(&chain).await?.1.is_empty() {
+                if !self.is_our_turn(now).await? {
                     return Ok(shipped);
                 }
-                let count = self.ship_some(&chain).await?;
-                shipped += count;
-                if count == 0 {
-                    break;
-                }
+                // Read anew: somebody else may have had the turn until now.
+                let (after, records) = self.waiting(&chain).await?;
+                shipped += self.give(&chain, after, &records).await?;
             }
         }
         Ok(shipped)
+    }
+
+    async fn is_our_turn(&self, now: Timestamp) -> Result<bool, DatabaseError> {
+        match self.sink.reach() {
+            SinkReach::Own => Ok(true),
+            SinkReach::All => place::turn(&self.database, self.sink.name(), now).await,
+        }
     }
 
     async fn chains(&self) -> Result<Vec<String>, DatabaseError> {
@@ -112,29 +116,28 @@ impl Shipping {
         Ok(chains)
     }
 
-    async fn ship_some(&self, chain: &str) -> Result<u64, ShippingError> {
-        let name = self.sink.name();
-        let after = place::read(&self.database, name, chain).await?;
+    /// How far the sink took a chain, and what comes next.
+    async fn waiting(&self, chain: &str) -> Result<(i64, Vec<Kept>), DatabaseError> {
+        let after = place::read(&self.database, self.sink.name(), chain).await?;
         let sql = select!("WHERE node = $1 AND sequence > $2 ORDER BY sequence LIMIT $3");
-        let records: Vec<Kept> = on!(self.database.read(), |pool| sqlx::query_as(sql)
+        let records = on!(self.database.read(), |pool| sqlx::query_as(sql)
             .bind(chain)
             .bind(after)
             .bind(BATCH)
             .fetch_all(pool)
-            .await)
-        .map_err(DatabaseError::from)?;
-        let (Some(first), Some(last)) = (
-            records.first().and_then(|record| record.sequence),
-            records.last().and_then(|record| record.sequence),
-        ) else {
-            return Ok(0);
-        };
+            .await)?;
+        Ok((after, records))
+    }
+
+    async fn give(&self, chain: &str, after: i64, records: &[Kept]) -> Result<u64, ShippingError> {
+        let name = self.sink.name();
+        let of = |record: Option<&Kept>| record.and_then(|record| record.sequence);
+        let (Some(first), Some(last)) = (of(records.first()), of(records.last())) else { return Ok(0) };
         if after > 0 && first > after + 1 {
             let missed = first - after - 1;
             tracing::error!(sink = name, chain, missed, "retention deleted records that the sink never had");
         }
-        let taken = self.sink.take(&records).await;
-        if let Err(error) = taken {
+        if let Err(error) = self.sink.take(records).await {
             metrics::counter!("portcullis_audit_sink_failures_total", "sink" => name).increment(1);
             return Err(ShippingError::Sink(name, error));
         }

@@ -21,8 +21,8 @@ use crate::{Options, Outcome};
 const COUNTS: [usize; 4] = [10, 100, 200, 1_000];
 
 /// Measures and prints.
-pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let decisions = if options.quick { 50 } else { 20_000 };
+pub(crate) fn run(options: &Options, count: usize) -> Outcome<()> {
+    let decisions = if options.quick { 50 } else { count.max(100) };
     let (mut table, mut rows) = (Table::new(), Vec::new());
     table.load_style(ASCII_MARKDOWN).set_header([
         "policies",

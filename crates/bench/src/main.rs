@@ -66,9 +66,10 @@ pub(crate) struct Options {
     /// Measure introspection with so many live tokens instead, all sizes side by side: 1000,100000,1000000
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["only", "tokens"])]
     sizes: Vec<u32>,
-    /// Measure single decisions of the policy instead, with 10 to 1,000 policies; needs no server
-    #[arg(long, conflicts_with_all = ["only", "tokens", "sizes", "engine"])]
-    decisions: bool,
+    /// Measure so many single decisions of the policy instead, with 10 to 1,000 policies each; needs no server [20000]
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "20000")]
+    #[arg(conflicts_with_all = ["only", "tokens", "sizes", "engine"])]
+    decisions: Option<usize>,
     /// Make so many calls and measure how long it takes to decide them again under another policy, instead
     #[arg(long, value_name = "CALLS", conflicts_with_all = ["only", "sizes", "json", "decisions"])]
     replay: Option<usize>,
@@ -156,8 +157,8 @@ fn main() -> ExitCode {
 
 fn measure() -> Outcome<()> {
     let options = Options::parse();
-    if options.decisions {
-        return decisions::run(&options);
+    if let Some(count) = options.decisions {
+        return decisions::run(&options, count);
     }
     children::move_to_load_core();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -85,7 +85,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
     let ender = Ender::new(connection_grants.clone(), registry.clone());
     let connections = connections((&database, &changes, &clock), ender, &vault);
     let outbound = outbound(&config, &public_url)?;
-    let sinks = sinks::of(&config, &database, &outbound)?;
+    let sinks = sinks::of(&config, &database)?;
     let authorization = AuthorizationServer::new(AuthorizationServerParts {
         database: database.clone(),
         clock: clock.clone(),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use portcullis_authorization_server::{ClientDocuments, Registration};
 use portcullis_oauth::dpop::DpopUse;
 use portcullis_oauth::jose::Algorithm;
-use portcullis_oauth::{PublicUrl, Seconds, Secret};
+use portcullis_oauth::{PublicUrl, Seconds};
 use portcullis_vault::MasterKeySource;
 
 pub use keys::describe;
@@ -29,6 +29,7 @@ pub use limits::Limits;
 pub use listen::ListenAddress;
 pub use network::Network;
 pub use shown::{Shown, show};
+pub use sinks::Sinks;
 pub use sources::{Flags, Sources};
 
 use crate::Problem;
@@ -154,12 +155,8 @@ pub struct Config {
     pub audit_durability: AuditDurability,
     /// Words in names of arguments whose values are not recorded, beside those that always tell of a secret.
     pub audit_redact: Vec<String>,
-    /// The folder for daily files of audit events, if they are wanted.
-    pub audit_files: Option<PathBuf>,
-    /// Where audit events are posted to, if anywhere.
-    pub audit_webhook: Option<Secret>,
-    /// The file with what authorises us there.
-    pub audit_webhook_authorization_file: Option<PathBuf>,
+    /// Where audit events go besides the database.
+    pub sinks: Sinks,
     /// Where those are answered who watch over the process; empty: nowhere but on the public listener.
     pub ops_listen: Vec<ListenAddress>,
     /// The log's filter.

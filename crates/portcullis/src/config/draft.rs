@@ -46,6 +46,8 @@ pub(super) struct Draft {
     pub(super) audit_files: Option<String>,
     pub(super) audit_webhook: Option<String>,
     pub(super) audit_webhook_authorization_file: Option<String>,
+    pub(super) otlp_endpoint: Option<String>,
+    pub(super) otlp_authorization_file: Option<String>,
     pub(super) ops_listen: Option<String>,
     pub(super) log: Option<String>,
     pub(super) log_format: Option<String>,

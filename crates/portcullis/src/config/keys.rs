@@ -89,6 +89,12 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Text,
         "file with the value of the Authorization header for audit_webhook []",
     ),
+    key("otlp_endpoint", Shape::Text, "collector of OpenTelemetry for logs and traces, OTLP/HTTP in JSON []"),
+    key(
+        "otlp_authorization_file",
+        Shape::Text,
+        "file with the value of the Authorization header for otlp_endpoint []",
+    ),
     key("ops_listen", Shape::Text, "address for /healthz, /readyz and /metrics, or off [127.0.0.1:8421]"),
     key("log", Shape::Text, "error, warn, info, debug, or a filter such as info,portcullis=debug [info]"),
     key("log_format", Shape::Text, "text or json [text]"),

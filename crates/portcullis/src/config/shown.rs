@@ -8,7 +8,7 @@ use url::Url;
 
 use super::keys::KEYS;
 use super::validate::{DURABILITY, REGISTRATION};
-use super::{Config, LogFormat, Sources, master_key, sinks};
+use super::{Config, LogFormat, Sources, master_key};
 use crate::Problem;
 
 const MASK: &str = "***";
@@ -70,9 +70,6 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
             json!(DURABILITY.iter().find(|(_, kind)| *kind == config.audit_durability).map(|(word, _)| word))
         }
         "audit_redact" => texts(config.audit_redact.clone()),
-        "audit_files" => json!(config.audit_files),
-        "audit_webhook" => json!(config.audit_webhook.as_ref().map(|url| sinks::shown(url))),
-        "audit_webhook_authorization_file" => json!(config.audit_webhook_authorization_file),
         "audit_days" => days(config.audit_kept),
         "ops_listen" if config.ops_listen.is_empty() => json!("off"),
         "ops_listen" => texts(config.ops_listen.iter().map(|listen| listen.address.to_string()).collect()),
@@ -82,10 +79,13 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
             LogFormat::Json => "json",
         }),
         // A test asks for every setting.
-        name => match config.limits.shown(name).or_else(|| master_key::shown(&config.master_key, name)) {
-            Some(shown) => shown,
-            None => return Err(Problem::failed(format!("{name} cannot be shown"))),
-        },
+        name => {
+            let shown = config.limits.shown(name).or_else(|| config.sinks.shown(name));
+            match shown.or_else(|| master_key::shown(&config.master_key, name)) {
+                Some(shown) => shown,
+                None => return Err(Problem::failed(format!("{name} cannot be shown"))),
+            }
+        }
     })
 }
 

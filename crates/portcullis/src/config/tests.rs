@@ -225,6 +225,8 @@ fn every_setting_is_shown_with_who_said_so() {
     audit_files = null (default)
     audit_webhook = null (default)
     audit_webhook_authorization_file = null (default)
+    otlp_endpoint = null (default)
+    otlp_authorization_file = null (default)
     ops_listen = ["127.0.0.1:8421"] (default)
     log = "debug" (p.toml)
     log_format = "text" (default)

@@ -14,8 +14,8 @@ use url::Host;
 use super::draft::Draft;
 use super::listen::{DEFAULT_OPS, DEFAULT_PORT};
 use super::{
-    AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles, master_key,
-    sinks,
+    AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, Sinks, TlsFiles,
+    master_key,
 };
 use crate::Problem;
 
@@ -33,6 +33,7 @@ pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
 /// The settings, checked and with their defaults.
 pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let limits = Limits::check(&draft)?;
+    let sinks = Sinks::check(&mut draft)?;
     let data_dir = draft.data_dir.take().filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
     let master_key = master_key::check(&mut draft, Path::new(&data_dir))?;
     let database_url = draft
@@ -85,19 +86,12 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
         audit_durability: choice("audit_durability", draft.audit_durability, DURABILITY)?,
         audit_redact: words(draft.audit_redact.unwrap_or_default())?,
-        audit_files: sinks::files(draft.audit_files, &data_dir)?,
-        audit_webhook: sinks::webhook(draft.audit_webhook)?,
-        audit_webhook_authorization_file: path(draft.audit_webhook_authorization_file),
+        sinks,
         ops_listen: ops_listen(draft.ops_listen)?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
         data_dir,
     })
-}
-
-/// A path that was named.
-fn path(given: Option<String>) -> Option<PathBuf> {
-    given.filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 pub(super) fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {

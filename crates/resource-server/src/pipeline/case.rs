@@ -44,7 +44,7 @@ pub(super) struct Case {
     session: Option<String>,
     place: Option<Place>,
     tool: Option<String>,
-    parent: Option<String>,
+    parent: Option<TraceParent>,
     arguments: Option<Params>,
     decided: Option<(i64, String)>,
     request: Option<String>,
@@ -124,7 +124,7 @@ impl Case {
     pub(super) fn traced(&mut self, parent: Option<TraceParent>) {
         if let Some(parent) = parent {
             tracing::Span::current().record("trace", parent.trace());
-            self.parent = Some(parent.trace().to_owned());
+            self.parent = Some(parent);
         }
     }
 
@@ -163,8 +163,8 @@ impl Case {
         if let Some((version, rule)) = &self.decided {
             event = event.under_policy(&version.to_string()).with(json!({ "rule": rule }));
         }
-        if let Some(trace) = &self.parent {
-            event = event.with(json!({ "trace": trace }));
+        if let Some(parent) = &self.parent {
+            event = event.with(json!({ "trace": parent.describe() }));
         }
         // The end of a call says nothing anew that its beginning said.
         let ends = self.action == Action::ToolCall && matches!(outcome, Outcome::Done | Outcome::Failed);

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use portcullis_oauth::random_handle;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::errand::Params;
@@ -13,16 +13,19 @@ use crate::errand::Params;
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// A place in somebody's trace.
+/// Our place in somebody's trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TraceParent {
     trace: String,
+    /// Our span.
+    span: String,
+    /// The client's.
     parent: String,
     flags: String,
 }
 
 impl TraceParent {
-    /// Reads `00-<32 hex>-<16 hex>-<2 hex>`. Later versions may have more behind that (§3.2.4); none is `ff`.
+    /// Reads the client's place and finds ours below it: `00-<32 hex>-<16 hex>-<2 hex>`. Later versions may have more behind that (§3.2.4); none is `ff`.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -39,7 +42,7 @@ impl TraceParent {
             && !is_zero(trace)
             && !is_zero(parent);
         let owned = |text: &str| text.to_owned();
-        fits.then(|| Self { trace: owned(trace), parent: owned(parent), flags: owned(flags) })
+        fits.then(|| Self { trace: owned(trace), span: drawn(), parent: owned(parent), flags: owned(flags) })
     }
 
     /// The trace's id.
@@ -47,18 +50,16 @@ impl TraceParent {
         &self.trace
     }
 
-    /// The same trace, seen from us.
-    fn child(self) -> Self {
-        let drawn = Sha256::digest(random_handle("").as_bytes());
-        let parent = drawn.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { parent, ..self }
+    /// For the paper trail.
+    pub(crate) fn describe(&self) -> Value {
+        json!({"id": self.trace, "span": self.span, "parent": self.parent})
     }
 
     /// Takes the client's place in a trace out of `_meta` and puts ours in. What is no such place does not travel on, nor does
     /// the state that belongs to it (§3.3).
     pub(crate) fn take_over(meta: &mut Params) -> Option<Self> {
         let given = meta.remove(TRACEPARENT);
-        let Some(ours) = given.as_ref().and_then(Value::as_str).and_then(Self::parse).map(Self::child) else {
+        let Some(ours) = given.as_ref().and_then(Value::as_str).and_then(Self::parse) else {
             meta.remove(TRACESTATE);
             return None;
         };
@@ -67,16 +68,20 @@ impl TraceParent {
     }
 }
 
+/// A span's id.
+fn drawn() -> String {
+    let drawn = Sha256::digest(random_handle("").as_bytes());
+    drawn.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{}", self.trace, self.parent, self.flags)
+        write!(f, "00-{}-{}-{}", self.trace, self.span, self.flags)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -91,8 +96,9 @@ mod tests {
         let (ours, meta) = taken_over(json!({"traceparent": GIVEN, "tracestate": "a=b", "other": 1}));
         let ours = ours.unwrap();
         assert_eq!(ours.trace(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_ne!(ours.parent, "00f067aa0ba902b7");
-        assert_eq!(TraceParent::parse(&ours.to_string()), Some(ours.clone()));
+        assert_eq!(ours.parent, "00f067aa0ba902b7");
+        assert_ne!(ours.span, ours.parent);
+        assert_eq!(TraceParent::parse(&ours.to_string()).unwrap().parent, ours.span);
         assert_eq!(meta, json!({"traceparent": ours.to_string(), "tracestate": "a=b", "other": 1}));
     }
 

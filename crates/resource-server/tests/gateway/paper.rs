@@ -244,5 +244,5 @@ async fn a_clients_trace_goes_on_to_the_upstream() {
     assert!(there.starts_with(&format!("00-{trace}-")) && there != given, "{there}");
     let started =
         records(&stage).await.iter().map(Kept::to_json).find(|record| record["outcome"] == "started");
-    assert_eq!(started.unwrap()["detail"]["trace"], trace);
+    assert_eq!(started.unwrap()["detail"]["trace"]["id"], trace);
 }
