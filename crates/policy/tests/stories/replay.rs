@@ -52,7 +52,7 @@ fn what_was_not_kept_makes_a_call_undecidable_only_where_it_is_asked_for() {
     let secret = json!({"env": "prod", "password": "p"});
     assert_eq!(retold(&asks_for("\"/password\""), "get_x", &secret), Err(Undecidable::Redacted));
     assert!(retold(&asks_for("\"/env\""), "get_x", &secret).is_ok());
-    assert_eq!(retold(&asks_for("resource.name"), "get_x", &secret), Err(Undecidable::Redacted));
+    assert_eq!(retold(&asks_for("principal.id"), "get_x", &secret), Err(Undecidable::Redacted));
 
     let long = json!({"env": "prod", "text": "x".repeat(20_000)});
     assert!(retold(&asks_for("\"/env\""), "get_x", &long).is_ok());

@@ -121,11 +121,11 @@ fn of_the_operation(token: &Token, reader: &Token) -> Vec<(&'static str, Draft)>
     let call = |tool: &str, arguments: Value| calling(tool, &arguments).bearing(token);
     let plain = json!({"message": "x"});
     let cursor = Draft::modern("/mcp", "tools/list", json!({"cursor": "nobody knows"}));
-    let nameless = Draft::modern("/mcp", "tools/call", json!({"arguments": {}})).bearing(token);
+    let wrong = Draft::modern("/mcp", "tools/list", json!({"cursor": 7}));
     vec![
         ("scope_missing", calling("sandbox__echo", &plain).bearing(reader)),
         ("unknown_method", Draft::modern("/mcp", "tools/burn", json!({})).bearing(token)),
-        ("invalid_params", nameless.header("mcp-name", "")),
+        ("invalid_params", wrong.bearing(token)),
         ("cursor_unknown", cursor.bearing(token)),
         ("tool_unknown", call("no_alias", plain.clone())),
         ("connection_unknown", call("nobody__echo", plain.clone())),
@@ -215,7 +215,7 @@ both_engines! {
         assert_eq!((&started["detail"]["server"], &started["detail"]["rule"]), (&json!("demo"), &json!("owners")));
         assert_eq!(started["detail"]["arguments"]["message"], "hello");
         let done = find("done");
-        assert_eq!((&done["result_kind"], &done["detail"]["is_error"]), (&json!("content"), &json!(false)));
+        assert_eq!((&done["result_kind"], &done["detail"]["is_error"]), (&json!("structured"), &json!(false)));
         assert!(done["duration_us"].is_i64() && done["detail"].get("arguments").is_none(), "{done}");
         let refused = find("refused");
         assert_eq!((&refused["reason"], &refused["detail"]["rule"]), (&json!("policy"), &json!("not_this")));
