@@ -3,8 +3,7 @@
 use std::fs::write;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use serde_json::Value;
@@ -34,23 +33,18 @@ fn what_was_answered_before_a_crash_is_in_the_trail() {
     write(folder.path().join("portcullis.toml"), "audit_durability = \"strict\"\n").unwrap();
     let serve = "serve --demo --listen localhost:0 --ops-listen off";
     let server = Server::start(folder.path(), serve);
-    let (address, answered) = (server.address(), Arc::new(AtomicUsize::new(0)));
+    let (address, (told, answers)) = (server.address(), channel());
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
-            let answered = Arc::clone(&answered);
-            thread::spawn(move || {
-                while refused(address) {
-                    answered.fetch_add(1, Ordering::SeqCst);
-                }
-            })
+            let told = told.clone();
+            thread::spawn(move || while refused(address) && told.send(()).is_ok() {})
         })
         .collect();
-    while answered.load(Ordering::SeqCst) < ANSWERS {
-        thread::yield_now();
-    }
+    drop(told);
+    assert_eq!(answers.iter().take(ANSWERS).count(), ANSWERS);
     server.stop("-KILL");
     callers.into_iter().for_each(|caller| caller.join().unwrap());
-    let answered = answered.load(Ordering::SeqCst);
+    let answered = ANSWERS + answers.iter().count();
 
     let verified = || {
         let (code, text, _) = run(folder.path(), "audit verify --json");

@@ -35,7 +35,7 @@ both_engines! {
     }
 }
 
-/// T46: the same with a disk that is full, as far as SQLite can tell
+/// T46: the same with a disk that is full, as far as `SQLite` can tell
 #[tokio::test]
 async fn a_full_disk_refuses_calls_until_there_is_room() {
     let stage = Stage::set(sqlite().await).await;
