@@ -102,7 +102,9 @@ impl Tally {
         for (counts, more) in
             [(&mut self.tools, other.tools), (&mut self.users, other.users), (&mut self.rules, other.rules)]
         {
-            more.into_iter().for_each(|(key, count)| *counts.entry(key).or_default() += count);
+            for (key, count) in more {
+                *counts.entry(key).or_default() += count;
+            }
         }
     }
 }
@@ -141,9 +143,9 @@ impl Report {
         self.denied.join(other.denied);
         self.asked.join(other.asked);
         self.allowed.join(other.allowed);
-        other.undecidable.into_iter().for_each(|(why, count)| {
+        for (why, count) in other.undecidable {
             *self.undecidable.entry(why).or_default() += count;
-        });
+        }
     }
 
     /// How many would have been decided otherwise.
