@@ -149,5 +149,10 @@ impl Shipping {
 /// Records as JSON Lines.
 #[must_use]
 pub fn json_lines(records: &[Kept]) -> String {
-    records.iter().map(|record| format!("{}\n", record.to_json())).collect()
+    let mut lines = String::new();
+    for record in records {
+        lines.push_str(&record.to_json().to_string());
+        lines.push('\n');
+    }
+    lines
 }

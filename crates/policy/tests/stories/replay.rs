@@ -11,7 +11,8 @@ const OWNERS: &str = "permit (principal, action, resource) when { principal.id =
 /// A call as it was decided when owners could do everything, without what stands under `password`.
 fn recorded(tool: &str, arguments: &serde_json::Value) -> (World, Recorded) {
     let mut world = World::calling(tool);
-    world.circumstances.arguments = Arguments::of(arguments.as_object().unwrap());
+    let Some(members) = arguments.as_object() else { panic!("{arguments} is no object") };
+    world.circumstances.arguments = Arguments::of(members);
     let then = policy(&rule("owners", OWNERS));
     let decision = decide(&then, &world.case());
     let hides = |at: &str, _: &str| at.contains("password");
@@ -22,7 +23,7 @@ fn recorded(tool: &str, arguments: &serde_json::Value) -> (World, Recorded) {
 /// What a policy beside `owners` would have said to a call.
 fn retold(body: &str, tool: &str, arguments: &serde_json::Value) -> Result<String, Undecidable> {
     let (world, recorded) = recorded(tool, arguments);
-    let read = Recorded::read(recorded.text().as_bytes()).unwrap();
+    let Some(read) = Recorded::read(recorded.text().as_bytes()) else { panic!("{recorded:?} is not read") };
     let now = policy(&(rule("owners", OWNERS) + &rule("mine", body)));
     again(&now, &read, &world.subject).map(|retold| {
         format!("{} of {}: {} -> {} by {}", retold.what, retold.who, retold.then, retold.now, retold.rule)
