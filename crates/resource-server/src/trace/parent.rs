@@ -70,8 +70,8 @@ impl TraceParent {
 
 /// A span's id.
 fn drawn() -> String {
-    let drawn = Sha256::digest(random_handle("").as_bytes());
-    drawn.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let drawn: [u8; 32] = Sha256::digest(random_handle("").as_bytes()).into();
+    format!("{:016x}", u64::from_be_bytes(drawn.first_chunk().copied().unwrap_or_default()))
 }
 
 impl fmt::Display for TraceParent {

@@ -75,9 +75,10 @@ impl Place {
             return Self { trace, span, parent: text("parent") };
         }
         let request = record.trace_id.as_deref().unwrap_or(&record.id);
-        let drawn: String =
-            Sha256::digest(request.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { trace: drawn[..32].to_owned(), span: drawn[32..48].to_owned(), parent: None }
+        let drawn: [u8; 32] = Sha256::digest(request.as_bytes()).into();
+        let trace = u128::from_be_bytes(drawn.first_chunk().copied().unwrap_or_default());
+        let span = u64::from_be_bytes(drawn.last_chunk().copied().unwrap_or_default());
+        Self { trace: format!("{trace:032x}"), span: format!("{span:016x}"), parent: None }
     }
 }
 
