@@ -21,7 +21,7 @@ pub(super) async fn decided(caller: &Caller, case: &mut Case, decided: Decided) 
         match recorder.record((&decided.considered, decided.version), secrets, place).await {
             Ok(sealed) => case.stands_on(sealed),
             Err(error) => {
-                tracing::warn!(cause = ?error, "a decision cannot be replayed, since it was not recorded")
+                tracing::warn!(cause = ?error, "a decision cannot be replayed, since it was not recorded");
             }
         }
     }
