@@ -49,6 +49,7 @@ impl Sink for Memory {
 }
 
 both_engines! {
+    /// T46: no event is lost to a sink that fails, nor by a new start
     async fn a_sink_that_fails_is_given_everything_later_and_nothing_twice(database: TestDatabase) {
         let stage = Stage::on(&database.database);
         let memory = Memory::of(SinkReach::Own);
@@ -81,7 +82,7 @@ both_engines! {
         assert_eq!(shipping.ship(NOW).await.unwrap(), 1, "the command line's, and not another node's");
     }
 
-    /// Two nodes never give the same sink at the same time, and one that has gone is followed by the other
+    /// T46: two nodes never give the same sink at the same time, and one that has gone is followed by the other
     async fn nodes_take_turns_with_a_sink_that_they_share(database: TestDatabase) {
         let stage = Stage::on(&database.database);
         let memory = Memory::of(SinkReach::All);

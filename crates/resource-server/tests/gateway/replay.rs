@@ -96,7 +96,7 @@ both_engines! {
         assert_eq!(replay(&stage, NOW).await.calls, 0, "older than was asked for");
     }
 
-    /// What is not there is counted, and never guessed
+    /// T47: with a person's data goes what was recorded for replays; what is not there is counted, and never guessed
     async fn what_cannot_be_decided_again_is_counted_as_such(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let bob = PrincipalId::generate(PrincipalKind::User);
