@@ -43,7 +43,9 @@ fn what_was_answered_before_a_crash_is_in_the_trail() {
     drop(told);
     assert_eq!(answers.iter().take(ANSWERS).count(), ANSWERS);
     server.stop("-KILL");
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    for caller in callers {
+        caller.join().unwrap();
+    }
     let answered = ANSWERS + answers.iter().count();
 
     let verified = || {

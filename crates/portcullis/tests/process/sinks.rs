@@ -48,10 +48,10 @@ fn read(stream: &TcpStream) -> Option<Arrived> {
         reader.read_line(&mut line).ok()?;
         match line.trim().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                value.clone_into(&mut authorization)
+                value.clone_into(&mut authorization);
             }
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.parse().ok()?
+                length = value.parse().ok()?;
             }
             _ if line.trim().is_empty() => break,
             _ => {}
