@@ -207,8 +207,9 @@ impl Moment {
         (local.hour(), local.minute(), local.weekday().number_from_monday())
     }
 
-    /// The instant as Cedar reads it.
-    pub(crate) fn instant(self) -> String {
+    /// The instant as Cedar reads it: RFC 3339 in UTC, to the second.
+    #[must_use]
+    pub fn instant(self) -> String {
         let instant = OffsetDateTime::from_unix_timestamp(self.unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (date, time) = (instant.date(), instant.time());
         format!(

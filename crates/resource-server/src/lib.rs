@@ -71,6 +71,8 @@ mod json;
 #[cfg(feature = "gateway")]
 mod line;
 #[cfg(feature = "gateway")]
+mod management;
+#[cfg(feature = "gateway")]
 mod names;
 #[cfg(feature = "gateway")]
 mod offer;

@@ -84,7 +84,7 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// Reads an entry; `None` for what nobody could use.
-    fn read(kind: Kind, entry: Value) -> Option<Self> {
+    pub(crate) fn read(kind: Kind, entry: Value) -> Option<Self> {
         let Value::Object(description) = entry else { return None };
         let key = description.get(kind.key())?.as_str()?.to_owned();
         let usable = match kind {

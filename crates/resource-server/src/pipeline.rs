@@ -10,7 +10,7 @@
 //! 7. the user's bucket has room ([`limit`])
 //! 8. the token's scopes suffice, else step-up ([`scope`])
 //! 9. for what goes to one upstream: connection, its status, the name ([`target`]), arguments ([`arguments`]), the policy,
-//!    the tool's bucket, dispatch, and what may come back ([`call`])
+//!    the tool's bucket, dispatch, and what may come back ([`call`]); of our own tools nothing is dispatched ([`manage`])
 //!
 //! Answers leave as JSON or as a stream ([`exchange`]); streams of changes are [`listen`]'s.
 
@@ -23,6 +23,7 @@ mod exchange;
 mod limit;
 mod list;
 pub(crate) mod listen;
+mod manage;
 mod operate;
 mod receive;
 mod scope;

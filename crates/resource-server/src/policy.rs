@@ -5,6 +5,7 @@
 
 mod blocks;
 mod keeper;
+mod manage;
 pub mod seen;
 mod store;
 
@@ -15,6 +16,7 @@ use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Rule, 
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
+pub(crate) use self::manage::{may_make, may_manage};
 pub use self::store::{Policies, PolicyError, PolicyVersion};
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};

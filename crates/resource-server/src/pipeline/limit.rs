@@ -11,7 +11,11 @@ use crate::refusal::Refusal;
 /// The user's bucket: 429 when it is empty.
 pub(super) fn user(caller: &Caller, operation: &Operation, now: Timestamp) -> Result<(), Refusal> {
     let limits = &caller.gateway.limits;
-    let bucket = if matches!(operation, Operation::Errand(..)) { &limits.calls } else { &limits.lists };
+    let bucket = if matches!(operation, Operation::Errand(..) | Operation::Own(..)) {
+        &limits.calls
+    } else {
+        &limits.lists
+    };
     Refusal::unless_allowed(bucket.check(caller.bearer.principal().id.as_str(), now))
 }
 
@@ -22,7 +26,16 @@ pub(super) fn tool(
     tool: &str,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let key = format!("{} {} {tool}", caller.bearer.principal().id, connection.id);
+    of_tool(caller, &format!("{} {tool}", connection.id), now)
+}
+
+/// The same for a tool of our own.
+pub(super) fn own_tool(caller: &Caller, tool: &str, now: Timestamp) -> Result<(), Refusal> {
+    of_tool(caller, tool, now)
+}
+
+fn of_tool(caller: &Caller, tool: &str, now: Timestamp) -> Result<(), Refusal> {
+    let key = format!("{} {tool}", caller.bearer.principal().id);
     match caller.gateway.limits.tools.check(&key, now) {
         Verdict::Allowed => Ok(()),
         Verdict::Refused { retry_after } => Err(Refusal::tool(

@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::case::Case;
 use super::listen::{self, Licence};
 use super::receive::Asked;
-use super::{Caller, call, exchange, limit, list, scope, session};
+use super::{Caller, call, exchange, limit, list, manage, scope, session};
 use crate::envelope::{self, Id};
 use crate::errand::Errand;
 use crate::line::Line;
@@ -72,6 +72,7 @@ async fn operate(
         Operation::Discover => Answer::Result(result::discover()),
         Operation::List(kind, cursor) => list::of(caller, case, kind, cursor.as_deref()).await?,
         Operation::Errand(errand, extras) => call::run(caller, case, (errand, *extras), line).await?,
+        Operation::Own(tool, arguments) => manage::run(caller, case, (tool, arguments)).await?,
     };
     Ok((answer, None))
 }
@@ -87,7 +88,7 @@ fn action(operation: &Operation) -> Action {
         Operation::List(Kind::Tools, _) => Action::ToolsList,
         Operation::List(Kind::Prompts, _) => Action::PromptsList,
         Operation::List(Kind::Resources | Kind::Templates, _) => Action::ResourcesList,
-        Operation::Errand(Errand::Tool { .. }, _) => Action::ToolCall,
+        Operation::Errand(Errand::Tool { .. }, _) | Operation::Own(..) => Action::ToolCall,
         Operation::Errand(Errand::Prompt { .. }, _) => Action::PromptGet,
         Operation::Errand(Errand::Resource { .. }, _) => Action::ResourceRead,
         Operation::Errand(..) => Action::Completion,

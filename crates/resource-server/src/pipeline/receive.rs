@@ -61,7 +61,7 @@ pub(super) async fn message(
         Message::Request(id, call) => {
             let streams = body::accepts_stream(&parts.headers);
             let ability = ability(&call, caller.session.as_ref(), streams);
-            let mut operation = Operation::read(caller.era, call)?;
+            let mut operation = Operation::read(caller.era, call)?.at(&caller.resource);
             if let (Operation::Errand(_, extras), Era::Stateless) = (&mut operation, caller.era) {
                 extras.mirrored = headers::parameters(&parts.headers)?;
             }

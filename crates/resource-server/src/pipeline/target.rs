@@ -38,9 +38,8 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
         Errand::Resource { .. } | Errand::ResourceCompletion { .. } => ("resource", None),
     };
     let unknown = |reason| {
-        let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-        let refused = Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {shown}"));
-        if kind.is_none() { refused.with_data(json!({"uri": shown})) } else { refused }
+        let refused = unknown(reason, (what, name));
+        if kind.is_none() { refused.with_data(json!({"uri": shown(name)})) } else { refused }
     };
     let (alias, rest) = split(caller, errand).ok_or_else(|| unknown("tool_unknown"))?;
     let connection = find(caller, &alias).await?.ok_or_else(|| unknown("connection_unknown"))?;
@@ -63,6 +62,16 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
         return Err(unknown("tool_unknown"));
     }
     Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })
+}
+
+/// There is no such thing, as far as this caller goes.
+pub(super) fn unknown(reason: &'static str, (what, name): (&str, &str)) -> Refusal {
+    Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {}", shown(name)))
+}
+
+/// A stranger's name, as far as an answer repeats it.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 /// The connection of this alias, if it is the caller's and the grant reaches it.

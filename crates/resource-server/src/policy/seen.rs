@@ -29,6 +29,11 @@ const REVIEWED: [&str; 10] = [
 
 /// The bearer at a connection.
 pub(crate) fn subject(bearer: &VerifiedBearer, connection: &Connection) -> Subject {
+    subject_at(bearer, self::connection(connection), bearer.connections().reach(&connection.id))
+}
+
+/// The bearer at a connection that may not be there yet.
+pub(crate) fn subject_at(bearer: &VerifiedBearer, connection: SeenConnection, granted: bool) -> Subject {
     let principal = bearer.principal();
     let kind = match principal.id.kind() {
         PrincipalKind::Machine => SeenKind::Machine,
@@ -43,8 +48,8 @@ pub(crate) fn subject(bearer: &VerifiedBearer, connection: &Connection) -> Subje
             permissions: principal.permissions.iter().map(str::to_owned).collect(),
         },
         client: client(bearer.client_id(), bearer.standing()),
-        connection: self::connection(connection),
-        granted: bearer.connections().reach(&connection.id),
+        connection,
+        granted,
     }
 }
 
@@ -68,11 +73,16 @@ pub fn connection(connection: &Connection) -> SeenConnection {
         alias: connection.alias.to_string(),
         owner: connection.principal_id.to_string(),
         server: connection.server.clone(),
-        kind: match connection.server_kind.as_str() {
-            "sandbox" => ServerKind::Sandbox,
-            "stdio" => ServerKind::Stdio,
-            _ => ServerKind::Http,
-        },
+        kind: kind(&connection.server_kind),
+    }
+}
+
+/// How a server is reached, by the name of its kind.
+pub(crate) fn kind(name: &str) -> ServerKind {
+    match name {
+        "sandbox" => ServerKind::Sandbox,
+        "stdio" => ServerKind::Stdio,
+        _ => ServerKind::Http,
     }
 }
 

@@ -4,6 +4,7 @@
 mod bearer;
 mod changes;
 mod credentials;
+mod own_tools;
 mod policies;
 mod sessions;
 mod stage;
