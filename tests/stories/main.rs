@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod account;
+mod api;
+mod api_document;
+mod api_of_admins;
+mod api_of_people;
 mod assertion_keys;
 mod assertions;
 mod attacks;
@@ -44,6 +48,7 @@ mod signed_tokens;
 mod signing_keys;
 mod throttling;
 mod upstream_authorization;
+mod upstream_parting;
 mod upstream_refresh;
 mod upstream_registration;
 mod upstream_stage;

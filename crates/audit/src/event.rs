@@ -83,6 +83,8 @@ pub enum Action {
     PolicyChange,
     /// A group was made or removed, or its members changed.
     GroupChange,
+    /// Somebody's program changed something through the API, or was refused there.
+    ApiRequest,
 }
 
 /// What happened to a connection.
@@ -169,6 +171,7 @@ impl Action {
             Self::AuditResumed => "audit.resumed",
             Self::PolicyChange => "policy.change",
             Self::GroupChange => "group.change",
+            Self::ApiRequest => "api.request",
         }
     }
 }

@@ -9,15 +9,17 @@ pub mod paper;
 use std::sync::Arc;
 
 use axum::Router;
-use portcullis_audit::Trail;
+use portcullis_audit::{Records, Trail};
 use portcullis_authorization_server::{
-    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Settings,
+    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Groups, Settings,
 };
-use portcullis_console::{Console, ConsoleParts};
+use portcullis_console::{Api, ApiParts, Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
 use portcullis_outbound::{Outbound, Policy};
-use portcullis_resource_server::{Connections, Credentials, Gateway, GatewayParts, Rates};
+use portcullis_resource_server::{
+    Connections, Credentials, Gateway, GatewayParts, Policies, Rates, ToolBlocks,
+};
 use portcullis_upstream::Launcher;
 use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
@@ -114,12 +116,14 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
 
     // Pages for people have a browser session.
     let sessions = portcullis_web::session_layer(database.clone(), clock.clone(), &public_url);
+    let api = api((&authorization, &gateway), &trail, &config, (&database, &changes, &clock));
     let console = console((&authorization, &gateway), connection_grants, registry, (&database, &clock));
     let pages = authorization.router().merge(console.router()).layer(sessions);
     let health = Health::by(&database, &changes, &trail, &clock);
     let routes = Router::new()
         .merge(pages)
         .merge(gateway.router())
+        .merge(api.router())
         .merge(portcullis_web::assets::routes())
         .merge(health::routes(health.clone()));
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
@@ -153,6 +157,28 @@ fn console(
         grants,
         registry,
         sessions: SessionStore::new(database.clone(), clock.clone()),
+        clock: clock.clone(),
+    })
+}
+
+fn api(
+    (authorization, gateway): (&AuthorizationServer, &Gateway),
+    trail: &Trail,
+    config: &Config,
+    (database, changes, clock): (&Database, &ChangeFeed, &Arc<dyn Clock>),
+) -> Api {
+    Api::new(ApiParts {
+        authorization: authorization.clone(),
+        enrolment: gateway.enrolment(),
+        gateway: gateway.clone(),
+        groups: Groups::new(database.clone(), clock.clone()),
+        policies: Policies::new(database.clone(), changes.clone(), clock.clone()),
+        blocks: ToolBlocks::new(database.clone(), changes.clone(), clock.clone()),
+        trail: trail.clone(),
+        records: Records::new(database.clone()),
+        registry: gateway.registry().clone(),
+        dpop: config.dpop,
+        rate: config.limits.user_lists_per_minute,
         clock: clock.clone(),
     })
 }

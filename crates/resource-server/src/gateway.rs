@@ -215,12 +215,19 @@ impl Gateway {
             tasks,
         }));
         gateway.0.authorization.probe_with(Arc::new(Trial(Arc::downgrade(&gateway.0))));
+        gateway.0.connections.part_with(gateway.0.authorization.parting());
         Ok(gateway)
     }
 
     /// Every route of the gateway.
     pub fn router(&self) -> Router {
         endpoint::router(&self.0)
+    }
+
+    /// The resources of this deployment.
+    #[must_use]
+    pub fn registry(&self) -> &ResourceRegistry {
+        &self.0.registry
     }
 
     /// The store of connections.

@@ -116,7 +116,7 @@ mod words;
 #[cfg(feature = "gateway")]
 pub use authorization::{
     AuthorizationError, Authorized, GivenClient, GivenClientError, GivenClients, NoAccess,
-    UpstreamAuthorization,
+    UpstreamAuthorization, verify_sealed as verify_upstream_secrets,
 };
 #[cfg(feature = "gateway")]
 pub use connections::{

@@ -3,15 +3,17 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_authorization_server::{ConnectionClient, User};
-use portcullis_oauth::Timestamp;
+use portcullis_oauth::{ScopeSet, Timestamp};
 use portcullis_resource_server::catalogue::AuthKind;
-use portcullis_resource_server::{Connection, ConnectionStatus as Status};
+use portcullis_resource_server::{Authorized, Connection, ConnectionStatus as Status};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, Moment, page};
 use serde_json::Value;
 
 use crate::home::{Console, Fault, status};
-use crate::pages::connections::{ClientReach, ConnectionPage, DeleteConnectionPage, Switch, ToolRow};
+use crate::pages::connections::{
+    AuthorizationFacts, ClientReach, ConnectionPage, DeleteConnectionPage, Switch, ToolRow,
+};
 
 impl Console {
     pub(super) async fn connection_page(
@@ -43,6 +45,7 @@ impl Console {
             tested: connection.tested_at.map(moment),
             used: connection.last_used_at.map(moment),
             settings: connection.settings.clone().into_iter().collect(),
+            authorization: self.upstream().of(connection).await?.map(|facts| facts_of(&facts, moment)),
             authorises: connection.auth == AuthKind::OAuth && connection.status != Status::Disabled,
             renews: asks || signs_in,
             switch: match (connection.status, connection.status_code.as_deref()) {
@@ -81,6 +84,17 @@ impl Console {
         let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
         let row = |tool: &Value| ToolRow { name: text(tool, "name"), about: text(tool, "description") };
         Ok(self.gateway().tools(connection).await?.iter().map(row).collect())
+    }
+}
+
+fn facts_of(facts: &Authorized, moment: impl Fn(Timestamp) -> Moment) -> AuthorizationFacts {
+    let listed = |scope: &ScopeSet| scope.iter().map(str::to_owned).collect();
+    AuthorizationFacts {
+        issuer: facts.issuer.clone(),
+        requested: listed(&facts.requested),
+        granted: listed(&facts.granted),
+        wanted: listed(&facts.wanted),
+        obtained: moment(facts.obtained_at),
     }
 }
 

@@ -158,6 +158,8 @@ pub struct ConnectionPage {
     pub used: Option<Moment>,
     /// What was filled in that is no secret.
     pub settings: Vec<(String, String)>,
+    /// Who issued its token, if it has one.
+    pub authorization: Option<AuthorizationFacts>,
     /// Whether it can be authorised in the browser.
     pub authorises: bool,
     /// Whether it has credentials or values that can be changed.
@@ -170,6 +172,21 @@ pub struct ConnectionPage {
     pub clients: Vec<ClientReach>,
     /// What has just been done.
     pub notice: Option<String>,
+}
+
+/// What is known of a connection's authorization at its server.
+#[derive(Clone, Debug)]
+pub struct AuthorizationFacts {
+    /// Who issued its token.
+    pub issuer: String,
+    /// What was asked for.
+    pub requested: Vec<String>,
+    /// What was granted.
+    pub granted: Vec<String>,
+    /// What the server asked for since, and was not granted.
+    pub wanted: Vec<String>,
+    /// When that was.
+    pub obtained: Moment,
 }
 
 /// Whether a connection is switched on.
@@ -247,6 +264,13 @@ mod tests {
             tested: None,
             used: None,
             settings: vec![(HOSTILE.into(), HOSTILE.into())],
+            authorization: Some(AuthorizationFacts {
+                issuer: HOSTILE.into(),
+                requested: vec![HOSTILE.into()],
+                granted: vec![],
+                wanted: vec![HOSTILE.into()],
+                obtained: moment(),
+            }),
             authorises: true,
             renews: true,
             switch: Switch::On,

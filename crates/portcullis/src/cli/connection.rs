@@ -13,7 +13,7 @@ use portcullis_vault::Vault;
 use serde_json::json;
 
 use self::new::{AddArguments, Answers};
-use self::shown::{describe, list, show, show_tools};
+use self::shown::{list, show, show_tools, show_whole};
 use super::confirm::Confirmation;
 use super::output::{Format, print_json};
 use super::store;
@@ -104,6 +104,15 @@ impl Desk {
     pub(super) fn connections(&self) -> &Connections {
         self.app.gateway.connections()
     }
+
+    /// What was opened to a server, and what servers are told, ends with the command.
+    pub(super) async fn close(&self) {
+        self.app.gateway.drain().await;
+    }
+
+    pub(super) fn enrolment(&self) -> &Enrolment {
+        &self.enrolment
+    }
 }
 
 pub(super) async fn desk(config: &Config) -> Result<Desk, Problem> {
@@ -125,8 +134,7 @@ pub(super) async fn desk(config: &Config) -> Result<Desk, Problem> {
 pub(super) async fn run(command: ConnectionCommand, config: &Config) -> Result<(), Problem> {
     let desk = desk(config).await?;
     let done = act(command, &desk).await;
-    // What was opened to a server ends with the command.
-    desk.app.gateway.drain().await;
+    desk.close().await;
     done
 }
 
@@ -135,7 +143,9 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
         ConnectionCommand::Add(arguments) => add(arguments, desk).await,
         ConnectionCommand::List(arguments) => list(&arguments, desk).await,
         ConnectionCommand::Show(one) => {
-            show(&desk.find(&one).await?, one.format);
+            let connection = desk.find(&one).await?;
+            let facts = desk.app.gateway.authorization().of(&connection).await;
+            show_whole(&connection, facts.map_err(|error| Problem::caused(&error))?.as_ref(), one.format);
             Ok(())
         }
         ConnectionCommand::Test(one) => {
@@ -154,10 +164,7 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
         }
         ConnectionCommand::Renew(arguments) => {
             let connection = desk.find(&arguments.one).await?;
-            let mut answers = arguments.answers.read()?;
-            let settings = connection.settings.clone().into_iter();
-            let kept = settings.filter(|(name, _)| !answers.settings.contains_key(name)).collect::<Vec<_>>();
-            answers.settings.extend(kept);
+            let answers = arguments.answers.read()?.beside(&connection.settings);
             let renewed = desk.enrolment.renew(&connection, &answers).await;
             told(renewed.map_err(|error| problem(&error))?, arguments.one.format)
         }
@@ -231,7 +238,9 @@ async fn remove(arguments: &DestructiveArguments, desk: &Desk) -> Result<(), Pro
     arguments.confirmation.obtain(&question, "delete it")?;
     let removed = desk.connections().remove(&connection).await.map_err(|error| Problem::caused(&error))?;
     if arguments.one.format.json {
-        print_json(&json!({ "connection": describe(&connection), "removed": removed }));
+        print_json(
+            &json!({ "connection": portcullis_console::shown::connection(&connection), "removed": removed }),
+        );
     } else {
         eprintln!("{} is deleted, with everything of it.", connection.alias);
     }

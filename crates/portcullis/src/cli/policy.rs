@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use portcullis_console::shown;
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::SystemClock;
 use portcullis_resource_server::{Policies, PolicyError, PolicyVersion};
-use serde_json::{Value, json};
-use similar::TextDiff;
 
 use self::explain::ExplainArguments;
 use self::file::{CheckArguments, TestArguments};
@@ -144,7 +143,7 @@ async fn roll_back(arguments: &RollbackArguments, config: &Config) -> Result<(),
 async fn versions(format: Format, config: &Config) -> Result<(), Problem> {
     let all = existing(config).await?.list().await.map_err(|error| Problem::caused(&error))?;
     if format.json {
-        print_json(&all.iter().map(describe).collect());
+        print_json(&all.iter().map(shown::version).collect());
         return Ok(());
     }
     let row = |(place, version): (usize, &PolicyVersion)| {
@@ -176,8 +175,7 @@ async fn diff(arguments: &DiffArguments, config: &Config) -> Result<(), Problem>
         eprintln!("version {} and {name} are the same.", from.version);
         return Ok(());
     }
-    let lines = TextDiff::from_lines(&from.text, &to);
-    let headed = lines.unified_diff().header(&format!("version {}", from.version), &name).to_string();
+    let headed = shown::difference((&format!("version {}", from.version), &from.text), (&name, &to));
     say(&headed.trim_end());
     Ok(())
 }
@@ -204,15 +202,8 @@ fn problem(error: &PolicyError) -> Problem {
 
 fn told(version: &PolicyVersion, format: Format) {
     if format.json {
-        print_json(&describe(version));
+        print_json(&shown::version(version));
     } else {
         eprintln!("Version {} is the policy from now on.", version.version);
     }
-}
-
-fn describe(version: &PolicyVersion) -> Value {
-    json!({
-        "version": version.version, "author": version.author, "note": version.note,
-        "created_at": time(version.created_at),
-    })
 }

@@ -140,7 +140,8 @@ impl UpstreamAuthorization {
         // OAuth 2.1 §4.3.1: without a scope it is what was granted before.
         let scope = ScopeSet::default();
         let request = TokenRequest::Refresh { token, resource: &held.resource, scope: &scope };
-        match exchange::token(&inner.outbound, &endpoint, &client.proof, request).await {
+        let outbound = self.errand(connection).await.map_err(|error| Setback::Ours(error.into()))?;
+        match exchange::token(&outbound, &endpoint, &client.proof, request).await {
             Ok(answer) => Ok(answer),
             Err(NoToken::Unreachable(unreachable)) => Err(Setback::Passing(unreachable.cause.as_str())),
             Err(NoToken::Refused(TokenRefusal::Later)) => Err(Setback::Passing("unavailable")),

@@ -21,7 +21,7 @@ use super::AuthorizationError;
 use super::exchange::{self, NotRegistered};
 
 pub use self::given::{GivenClient, GivenClientError, GivenClients};
-pub(super) use self::store::UpstreamClient;
+pub(super) use self::store::{UpstreamClient, verify};
 
 /// How people see us on somebody else's consent page.
 const NAME: &str = "Portcullis";
@@ -30,17 +30,11 @@ const NAME: &str = "Portcullis";
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
     store: ClientStore,
-    outbound: Outbound,
 }
 
 impl Clients {
-    pub(super) fn new(
-        kept: (Database, Arc<dyn Clock>),
-        vault: &Vault,
-        outbound: Outbound,
-        public_url: PublicUrl,
-    ) -> Self {
-        Self { store: ClientStore::new(kept, vault, public_url), outbound }
+    pub(super) fn new(kept: (Database, Arc<dyn Clock>), vault: &Vault, public_url: PublicUrl) -> Self {
+        Self { store: ClientStore::new(kept, vault, public_url) }
     }
 
     /// Who we are at `issuer` for `server`: what an admin gave, else a document, else a registration (MCP-AUTH-31).
@@ -49,7 +43,7 @@ impl Clients {
         &self,
         server: &str,
         issuer: &RemoteServer,
-        unless: Option<&ClientId>,
+        (unless, outbound): (Option<&ClientId>, &Outbound),
     ) -> Result<UpstreamClient, AuthorizationError> {
         let known = self.store.known(server).await?;
         if let Some(given) = known.iter().find(|row| row.kind == ClientKind::Given) {
@@ -75,7 +69,7 @@ impl Clients {
         });
         match registered {
             Some(row) => self.store.open(row),
-            None => self.register(server, issuer, redirect_uri).await,
+            None => self.register((server, issuer), redirect_uri, outbound).await,
         }
     }
 
@@ -110,17 +104,16 @@ impl Clients {
 
     async fn register(
         &self,
-        server: &str,
-        issuer: &RemoteServer,
+        (server, issuer): (&str, &RemoteServer),
         redirect_uri: String,
+        outbound: &Outbound,
     ) -> Result<UpstreamClient, AuthorizationError> {
         let nowhere = || AuthorizationError::NoRegistration(issuer.issuer.to_string(), redirect_uri.clone());
         let endpoint = issuer.registration_endpoint.as_ref().ok_or_else(nowhere)?;
         let redirect = RedirectUri::parse(&redirect_uri).map_err(|_| nowhere())?;
         let home = self.store.public_url.as_str();
         let metadata = gateway_metadata(NAME, home, redirect, Registered::method_for(issuer));
-        let registered =
-            exchange::register(&self.outbound, endpoint, &metadata).await.map_err(not_registered)?;
+        let registered = exchange::register(outbound, endpoint, &metadata).await.map_err(not_registered)?;
         let proof = ClientProof {
             client_id: registered.client_id,
             secret: registered.secret,

@@ -6,7 +6,7 @@ use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::client::{ClientProof, RemoteUrl};
 use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, Secret, Timestamp};
-use portcullis_vault::{SealingKey, Vault};
+use portcullis_vault::{SealingKey, Vault, Verified};
 use serde_json::json;
 
 use crate::authorization::AuthorizationError;
@@ -42,6 +42,9 @@ impl TryFrom<String> for ClientKind {
             .ok_or(name)
     }
 }
+
+/// What the key is for that seals our secrets.
+const KEY: &[u8] = b"portcullis upstream client v1";
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
@@ -86,12 +89,7 @@ impl ClientStore {
         vault: &Vault,
         public_url: PublicUrl,
     ) -> Self {
-        Self {
-            database,
-            clock,
-            public_url,
-            key: Arc::new(vault.server_key(b"portcullis upstream client v1")),
-        }
+        Self { database, clock, public_url, key: Arc::new(vault.server_key(KEY)) }
     }
 
     /// Where the answers of the issuer with this digest come, and no other's.
@@ -258,6 +256,25 @@ impl ClientStore {
         };
         Ok(UpstreamClient { kind: row.kind, proof, redirect_uri: row.redirect_uri.clone() })
     }
+}
+
+/// Opens our secret at every issuer that gave us one.
+pub(in crate::authorization) async fn verify(
+    database: &Database,
+    vault: &Vault,
+) -> Result<Verified, DatabaseError> {
+    let rows: Vec<(String, String, ClientId, String)> = on!(database.read(), |pool| sqlx::query_as(
+        "SELECT server, issuer, client_id, secret FROM upstream_client WHERE secret IS NOT NULL \
+         ORDER BY server, issuer, client_id"
+    )
+    .fetch_all(pool)
+    .await)?;
+    let (key, mut verified) = (vault.server_key(KEY), Verified::new("upstream client secrets"));
+    for (server, issuer, client, sealed) in rows {
+        let place = place(&server, &issuer, &client);
+        verified.count(&key.open(&sealed, place.as_bytes()), || format!("{server} at {issuer}"));
+    }
+    Ok(verified)
 }
 
 async fn delete_given(transaction: &mut Transaction, server: &str) -> Result<bool, DatabaseError> {
