@@ -142,6 +142,6 @@ fn operations() -> Vec<Operation> {
     groups.into_iter().flatten().collect()
 }
 
-async fn unknown() -> Problem {
-    Problem::missing("path_unknown", "There is nothing at this path of the API.")
+fn unknown() -> std::future::Ready<Problem> {
+    std::future::ready(Problem::missing("path_unknown", "There is nothing at this path of the API."))
 }

@@ -32,7 +32,7 @@ pub enum ExplainError {
     #[error("nobody has the e-mail address {0}")]
     NoUser(String),
     /// The person has no such connection.
-    #[error("{0} has no connection called {1}")]
+    #[error("no connection of {0} is called {1}")]
     NoConnection(String, String),
     /// There is no such client.
     #[error("no client has the id {0}")]

@@ -41,7 +41,7 @@ impl User {
 
 /// What somebody with these permissions may do, who administers this server or does not.
 pub(super) fn permitted(permissions: &ScopeSet, admin: bool) -> ScopeSet {
-    let more = ScopeSet::from_iter(scopes::ADMIN.into_iter().filter(|_| admin));
+    let more: ScopeSet = scopes::ADMIN.into_iter().filter(|_| admin).collect();
     permissions.union(&more)
 }
 

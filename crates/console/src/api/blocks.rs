@@ -41,7 +41,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 async fn list(State(api): State<Api>, query: Query) -> Result<Json<Value>, Problem> {
     let query = query.only(PAGED)?;
-    query.page(api.blocks.list().await?, key, shown::block).map(Json)
+    query.page(&api.blocks.list().await?, key, shown::block).map(Json)
 }
 
 fn key(block: &ToolBlock) -> String {

@@ -52,7 +52,7 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn list(State(api): State<Api>, query: Query) -> Result<Json<Value>, Problem> {
     let query = query.only(PAGED)?;
     let all = api.enrolment.servers().list().await?;
-    query.page(all, |server| server.slug.to_string(), shown::server).map(Json)
+    query.page(&all, |server| server.slug.to_string(), shown::server).map(Json)
 }
 
 async fn show(State(api): State<Api>, Path(slug): Path<String>) -> Result<Json<Value>, Problem> {

@@ -45,7 +45,7 @@ async fn list(State(api): State<Api>, query: Query) -> Result<Json<Value>, Probl
         Some(email) => api.gateway.connections().list(&api.user(email).await?.id).await?,
     };
     all.retain(|connection| server.as_ref().is_none_or(|server| connection.server == *server));
-    query.page(all, |connection| connection.id.to_string(), shown::connection).map(Json)
+    query.page(&all, |connection| connection.id.to_string(), shown::connection).map(Json)
 }
 
 async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {

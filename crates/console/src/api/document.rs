@@ -1,4 +1,4 @@
-//! The document of the API (OpenAPI 3.1), made of the operations that are routed and of the schemas beside this file. A story
+//! The document of the API (`OpenAPI` 3.1), made of the operations that are routed and of the schemas beside this file. A story
 //! holds real answers against it.
 
 use axum::http::header::CONTENT_TYPE;

@@ -117,13 +117,13 @@ impl Filled {
 async fn servers(State(api): State<Api>, caller: Caller, query: Query) -> Result<Json<Value>, Problem> {
     let query = query.only(PAGED)?;
     let all = api.enrolment.servers().offered_to(caller.id()).await?;
-    query.page(all, |server| server.slug.to_string(), shown::offered).map(Json)
+    query.page(&all, |server| server.slug.to_string(), shown::offered).map(Json)
 }
 
 async fn list(State(api): State<Api>, caller: Caller, query: Query) -> Result<Json<Value>, Problem> {
     let query = query.only(PAGED)?;
     let all = api.gateway.connections().list(caller.id()).await?;
-    query.page(all, |connection| connection.alias.to_string(), shown::connection).map(Json)
+    query.page(&all, |connection| connection.alias.to_string(), shown::connection).map(Json)
 }
 
 async fn show(
@@ -154,7 +154,7 @@ async fn add(State(api): State<Api>, caller: Caller, Body(new): Body<New>) -> Re
         auth,
         answers: new.answers.answers(),
     };
-    let made = api.enrolment.add(application).await.map_err(enrolment)?;
+    let made = api.enrolment.add(application).await.map_err(|error| enrolment(&error))?;
     Ok((StatusCode::CREATED, Json(shown::connection(&made))).into_response())
 }
 
@@ -185,7 +185,7 @@ async fn renew(
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&api, &caller, &alias).await?;
     let answers = filled.answers().beside(&connection.settings);
-    told(api.enrolment.renew(&connection, &answers).await.map_err(enrolment)?)
+    told(api.enrolment.renew(&connection, &answers).await.map_err(|error| enrolment(&error))?)
 }
 
 /// SBP-4: nothing goes to an upstream's authorization server but by the person's own post, so there is a link to the page with
@@ -243,13 +243,13 @@ fn unknown() -> Problem {
     Problem::missing("connection_unknown", "You have no connection of this name.")
 }
 
-fn enrolment(error: EnrolmentError) -> Problem {
-    match &error {
+fn enrolment(error: &EnrolmentError) -> Problem {
+    match error {
         error if error.is_internal() => Problem::inside(error),
         EnrolmentError::Connection(ConnectionError::AliasTaken | ConnectionError::AliasEnding) => {
-            Problem::conflict("alias_taken", sentence(&error))
+            Problem::conflict("alias_taken", sentence(error))
         }
-        EnrolmentError::NoServer(_) => Problem::unfit("server_unknown", sentence(&error)),
-        _ => Problem::unfit("connection_invalid", sentence(&error)),
+        EnrolmentError::NoServer(_) => Problem::unfit("server_unknown", sentence(error)),
+        _ => Problem::unfit("connection_invalid", sentence(error)),
     }
 }

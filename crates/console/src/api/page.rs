@@ -68,7 +68,7 @@ impl Query {
     /// A page of `all`, which is in the order of `key`; the cursor is the key of the last entry.
     pub(super) fn page<T>(
         &self,
-        all: Vec<T>,
+        all: &[T],
         key: impl Fn(&T) -> String,
         shown: impl Fn(&T) -> Value,
     ) -> Result<Value, Problem> {

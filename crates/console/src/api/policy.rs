@@ -69,7 +69,7 @@ async fn current(State(api): State<Api>) -> Result<Json<Value>, Problem> {
 async fn versions(State(api): State<Api>, query: Query) -> Result<Json<Value>, Problem> {
     let query = query.only(PAGED)?;
     let all = api.policies.list().await?;
-    query.page(all, |version| version.version.to_string(), shown::version).map(Json)
+    query.page(&all, |version| version.version.to_string(), shown::version).map(Json)
 }
 
 async fn version(State(api): State<Api>, Path(number): Path<String>) -> Result<Json<Value>, Problem> {

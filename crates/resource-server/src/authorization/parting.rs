@@ -87,7 +87,7 @@ impl Parting for Notice {
                     match timeout(PATIENCE, this.tell(told)).await {
                         Ok(Ok(())) => {}
                         Ok(Err(cause)) => {
-                            tracing::info!(?cause, "the tokens of a connection were not given back")
+                            tracing::info!(?cause, "the tokens of a connection were not given back");
                         }
                         Err(_) => tracing::info!("the tokens of a connection were not given back in time"),
                     }

@@ -251,7 +251,9 @@ impl Connections {
         }
         let tombstone = bury_in(&mut transaction, &gone, (true, self.clock.now())).await?;
         self.finish(transaction, &gone, (ConnectionEvent::Deleted, None)).await?;
-        farewell.into_iter().for_each(|farewell| farewell());
+        if let Some(farewell) = farewell {
+            farewell();
+        }
         self.settle(&tombstone).await?;
         Ok(true)
     }
