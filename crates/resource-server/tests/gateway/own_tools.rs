@@ -79,7 +79,7 @@ both_engines! {
         assert_eq!(stage.outcomes("tools.call").await, ["done", "done"]);
     }
 
-    /// ELIC-3, TOOL-4: a link to our own page, and no argument for a credential
+    /// TOOL-4: a link to our own page, and no argument for a credential
     async fn connecting_is_begun_by_a_link_and_never_by_a_secret(database: TestDatabase) {
         let stage = Stage::set(database).await;
         let token = manager(&stage, MANAGE);
