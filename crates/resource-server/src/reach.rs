@@ -91,6 +91,8 @@ pub(crate) struct Asking {
 impl Asking {
     /// Nobody would answer.
     pub(crate) const NOTHING: Self = Self { forms: false, urls: false };
+    /// Whatever any client can do.
+    pub(crate) const ANYBODY: Self = Self { forms: true, urls: true };
     /// What a child is told, which is one for its connection, whoever calls.
     const CHILD: Self = Self { forms: true, urls: false };
 

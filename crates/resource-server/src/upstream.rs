@@ -60,6 +60,17 @@ pub(crate) struct Parts {
     pub(crate) public_url: PublicUrl,
 }
 
+/// Whether the server of a connection is known to ask at the end of a round, and never in the middle of a request.
+fn has_rounds(connection: &Connection) -> bool {
+    connection.revision.as_deref() == Some(Revision::V2026_07_28.as_str())
+}
+
+/// What is declared where lists are asked for, which are the same for every client. Servers with sessions show some of their
+/// tools only to those who say that they can be asked; nobody is asked while a list is read.
+fn who_lists(connection: &Connection) -> Asking {
+    if has_rounds(connection) { Asking::NOTHING } else { Asking::ANYBODY }
+}
+
 /// Every upstream that connections lead to. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Upstreams {
@@ -155,8 +166,8 @@ impl Upstreams {
             async move { self.pool.request(&reached.endpoint, request).await }
         };
         // A server of the era of sessions would ask in between, which a client of the stateless one cannot be.
-        let rounds = connection.revision.as_deref() == Some(Revision::V2026_07_28.as_str());
-        let asking = if line.asks_in_between() || rounds { line.able() } else { Asking::NOTHING };
+        let asking =
+            if line.asks_in_between() || has_rounds(connection) { line.able() } else { Asking::NOTHING };
         let (raw, secrets) = self.reaching(connection, asking, ask).await?;
         let reply = Reply::read(&raw).ok_or_else(|| Failure::not_a_result(connection))?;
         Ok(Answered { reply, secrets })

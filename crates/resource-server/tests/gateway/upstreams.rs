@@ -7,7 +7,7 @@ use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
 use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
 use portcullis_resource_server::catalogue::NewTools;
-use portcullis_resource_server::oauth::Clock;
+use portcullis_resource_server::oauth::{Clock, Seconds};
 use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Standing};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
@@ -184,6 +184,21 @@ async fn the_trust_in_a_server_decides_what_of_it_may_be_used() {
     assert!(refused.tool().1 && refused.tool().0.contains("approve"), "{:?}", refused.tool());
 }
 
+/// ELIC-2: some servers show what asks something to those alone who can be asked; lists are the same for every client
+#[tokio::test]
+async fn a_list_is_asked_for_as_by_somebody_who_can_be_asked() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("demo", &upstream.url("/sessions")).await;
+    let token = stage.token(ALL);
+    ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    ask(&stage, &token, "/mcp", ("prompts/list", json!({}))).await;
+    let greeted = upstream.seen_of("initialize");
+    assert_eq!(greeted.len(), 1, "one session serves every list, and the first try");
+    let declared = &greeted[0].body["params"]["capabilities"]["elicitation"];
+    assert_eq!(declared, &json!({"form": {}, "url": {}}));
+}
+
 /// T24, T15: servers that are none, each told in words, and the others go on
 #[tokio::test]
 async fn a_server_that_misbehaves_harms_no_other() {
@@ -263,10 +278,40 @@ async fn a_silent_server_is_named_and_not_waited_for() {
     stage.connect("good", &upstream.url("/mcp")).await;
     let silent = stage.add("silent", &upstream.url("/bad/silent"), (NewTools::Allow, None)).await;
     stage.gateway.connections().set_status(&silent, &Standing::active()).await.unwrap();
+    stage.changes.read().await.unwrap();
     let token = stage.token(ALL);
     let begun = std::time::Instant::now();
     let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
     assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
     assert!(listed.tool_names().contains(&"good__echo"));
     assert_eq!(listed.body["result"]["_meta"]["portcullis/missingConnections"], json!({"silent": "slow"}));
+    stage.changes.read().await.unwrap();
+    let again = std::time::Instant::now();
+    let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    assert!(
+        again.elapsed().as_secs() < 3,
+        "nobody waits a second time for the same silence: {:?}",
+        again.elapsed()
+    );
+    assert_eq!(listed.body["result"]["_meta"]["portcullis/missingConnections"], json!({"silent": "slow"}));
+}
+
+/// Of many who list at once one asks the upstream, also when the clock goes on meanwhile
+#[tokio::test]
+async fn a_crowd_of_lists_asks_an_upstream_once() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    let demo = stage.add("demo", &upstream.url("/stateless"), (NewTools::Allow, None)).await;
+    stage.gateway.connections().set_status(&demo, &Standing::active()).await.unwrap();
+    let token = stage.token(ALL);
+    let later = async || {
+        stage.clock.advance(Seconds(1));
+        ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await
+    };
+    stage.changes.read().await.unwrap();
+    let (one, two, three, four) = tokio::join!(later(), later(), later(), later());
+    for listed in [one, two, three, four] {
+        assert!(listed.tool_names().contains(&"demo__echo"));
+    }
+    assert_eq!(upstream.seen_of("tools/list").len(), 1);
 }

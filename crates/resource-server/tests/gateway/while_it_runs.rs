@@ -145,9 +145,9 @@ async fn a_client_that_cannot_be_asked_is_not() {
     let params = json!({"name": "legacy__test_elicitation", "arguments": {"message": "?"}, "_meta": {CAPABILITIES: {"elicitation": {}}}});
     let answer = Draft::modern("/mcp", "tools/call", params).bearing(&token).at(&stage).await;
     assert!(answer.tool().1, "{}", answer.body);
-    for begun in upstream.seen_of("initialize") {
-        assert_eq!(begun.body["params"]["capabilities"].get("elicitation"), None);
-    }
+    let begun = upstream.seen_of("initialize");
+    let last = begun.last().unwrap();
+    assert_eq!(last.body["params"]["capabilities"].get("elicitation"), None, "the session of the call");
 }
 
 /// MRTR-4, MRTR-5, MRTR-8, T19: what the upstream wants to see again comes back to it as it was, and serves nobody else
