@@ -36,8 +36,9 @@ impl UpstreamAuthorization {
         let url = self.server_url(connection).await?;
         let found = inner.discovery.of(&url).await?;
         let lost = inner.flows.lost(&connection.id).await?;
-        let client = inner.clients.obtain(&connection.server, &found.server, lost.as_ref()).await?;
         let scopes = self.union(connection, &found.server.issuer, found.scope).await?;
+        let wanted = (&scopes, lost.as_ref());
+        let client = inner.clients.obtain(&connection.server, &found.server, wanted).await?;
         let new = NewFlow {
             browser,
             server: &found.server,

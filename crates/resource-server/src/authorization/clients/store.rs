@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::client::{ClientProof, RemoteUrl};
-use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, Secret, Timestamp};
+use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, ScopeSet, Secret, Timestamp};
 use portcullis_vault::{SealingKey, Vault};
 use serde_json::json;
 
@@ -55,6 +55,8 @@ pub(super) struct Row {
     pub(super) secret_expires_at: Option<Timestamp>,
     pub(super) redirect_uri: String,
     pub(super) made_at: Timestamp,
+    /// What it was registered for.
+    pub(super) scopes: ScopeSet,
 }
 
 impl Row {
@@ -69,6 +71,8 @@ pub(in crate::authorization) struct UpstreamClient {
     pub(super) kind: ClientKind,
     pub(in crate::authorization) proof: ClientProof,
     pub(in crate::authorization) redirect_uri: String,
+    /// What it was registered for; nothing, where it was not.
+    pub(super) scopes: ScopeSet,
 }
 
 /// The store. Cheap to clone.
@@ -212,9 +216,10 @@ impl ClientStore {
         on!(transaction.on(), |executor| {
             sqlx::query(
                 "INSERT INTO upstream_client (server, issuer, client_id, digest, kind, method, secret, \
-                 secret_expires_at, redirect_uri, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                 secret_expires_at, redirect_uri, made_at, scopes) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                  ON CONFLICT (server, issuer, client_id) DO UPDATE SET kind = $5, method = $6, secret = $7, \
-                 secret_expires_at = $8, redirect_uri = $9, made_at = $10",
+                 secret_expires_at = $8, redirect_uri = $9, made_at = $10, scopes = $11",
             )
             .bind(server)
             .bind(issuer.as_str())
@@ -226,6 +231,7 @@ impl ClientStore {
             .bind(secret_expires_at)
             .bind(&client.redirect_uri)
             .bind(self.clock.now())
+            .bind(&client.scopes)
             .execute(executor)
             .await
             .map(drop)
@@ -256,7 +262,8 @@ impl ClientStore {
             secret: row.secret.as_ref().map(open).transpose()?,
             method: ClientAuthMethod::parse(&row.method).unwrap_or(ClientAuthMethod::None),
         };
-        Ok(UpstreamClient { kind: row.kind, proof, redirect_uri: row.redirect_uri.clone() })
+        let (redirect_uri, scopes) = (row.redirect_uri.clone(), row.scopes.clone());
+        Ok(UpstreamClient { kind: row.kind, proof, redirect_uri, scopes })
     }
 }
 
