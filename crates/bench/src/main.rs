@@ -7,6 +7,8 @@
 mod apart;
 mod children;
 mod cpu;
+mod crowd;
+mod echo;
 mod floor;
 mod http;
 mod lanes;
@@ -65,6 +67,9 @@ pub(crate) struct Options {
     /// Measure introspection with so many live tokens instead, all sizes side by side: 1000,100000,1000000
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["only", "tokens"])]
     sizes: Vec<u32>,
+    /// Measure lists of tools instead, for 100 users with ten connections each of which a third is dead
+    #[arg(long, conflicts_with_all = ["only", "sizes"])]
+    crowd: bool,
     /// Measure this `portcullis` binary instead of the one inside this program
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -133,6 +138,7 @@ fn main() -> ExitCode {
         Some(children::FLOOR) => floor::serve(),
         Some(children::PRODUCT) => product::serve(),
         Some(children::APART) => apart::serve(),
+        Some(children::ECHO) => echo::serve(),
         _ => measure(),
     };
     match done {

@@ -7,23 +7,23 @@ use super::stage::Stage;
 use super::{Lane, Work, stock};
 use crate::http::Connection;
 use crate::lanes::{
-    Asking, Bearers, Call, Check, Code, Exchange, FloorCall, FloorCode, FloorExchange, FloorFlow, FloorGet,
+    Asking, Bearers, Call, Called, Check, Code, Era, Exchange, FloorCode, FloorExchange, FloorFlow, FloorGet,
     FloorMint, FloorRefresh, Machine, Presenting, Proving, Refresh, SharedBearers, Signed,
 };
 use crate::load::{Caller, Seat};
 use crate::{Extent, Outcome};
 
 /// The gateway's endpoint. Its `GET` opens no stream, but only a live bearer learns so: the check alone.
-const GATEWAY: &str = "/mcp";
+pub(super) const GATEWAY: &str = "/mcp";
 const ONLY_CHECKED: u16 = 405;
 
 /// The shares that DESIGN's table of speed asks for.
-const MOST: Option<f64> = Some(0.7);
+pub(super) const MOST: Option<f64> = Some(0.7);
 pub(super) const LOOK_UP: Option<f64> = Some(0.8);
 const CROWDED: Option<f64> = Some(0.85);
 
-const FLOOR: &str = "floor";
-const OURS: &str = "ours";
+pub(super) const FLOOR: &str = "floor";
+pub(super) const OURS: &str = "ours";
 
 /// Makes the lanes of one engine.
 struct Lanes<'a> {
@@ -185,8 +185,8 @@ impl Lanes<'_> {
     }
 
     async fn floor_call(&self, callers: usize, path: &'static str, bearers: &SharedBearers) -> Outcome<Lane> {
-        let caller =
-            || -> Box<dyn Caller> { Box::new(FloorCall::new("localhost", path, Rc::clone(bearers))) };
+        let called = sandbox("localhost", path);
+        let caller = || -> Box<dyn Caller> { Box::new(Call::new(called.clone(), Rc::clone(bearers))) };
         self.floor(FLOOR, callers, caller).await
     }
 
@@ -225,8 +225,8 @@ impl Lanes<'_> {
     }
 
     async fn call(&self, callers: usize, bearers: &SharedBearers) -> Outcome<Lane> {
-        let host = &self.stage.site.host;
-        self.ours(callers, || Box::new(Call::new(host, GATEWAY, Rc::clone(bearers)))).await
+        let called = sandbox(&self.stage.site.host, GATEWAY);
+        self.ours(callers, || Box::new(Call::new(called.clone(), Rc::clone(bearers)))).await
     }
 
     async fn mint(&self) -> Outcome<Lane> {
@@ -265,6 +265,12 @@ impl Lanes<'_> {
         let seats = seats(self.stage.product.address, callers, caller).await?;
         Ok(Lane::new(OURS, seats, self.stage.product_processes()))
     }
+}
+
+/// The sandbox's own echo.
+fn sandbox(host: &str, path: &str) -> Called {
+    let tool = "sandbox__echo".to_owned();
+    Called { host: host.to_owned(), path: path.to_owned(), tool, era: Era::Stateless }
 }
 
 pub(super) async fn seats(

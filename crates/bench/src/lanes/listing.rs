@@ -1,0 +1,62 @@
+//! `tools/list` of many users, each in turn.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::http::{Connection, request};
+use crate::load::{Caller, Done, Step};
+use crate::{Outcome, echo, seed};
+
+/// The number of the token whose turn is next.
+pub(crate) type Turns = Rc<Cell<u32>>;
+
+/// Asks for the list of each user once, until the last had their turn.
+pub(crate) struct Listing {
+    host: String,
+    path: &'static str,
+    turns: Turns,
+    end: u32,
+}
+
+impl Listing {
+    pub(crate) fn new(host: &str, path: &'static str, (turns, end): (Turns, u32)) -> Self {
+        Self { host: host.to_owned(), path, turns, end }
+    }
+
+    async fn list(&self, connection: &mut Connection) -> Outcome<Done> {
+        const VERSION: &str = "2026-07-28";
+        let number = self.turns.get();
+        if number >= self.end {
+            return Ok(Done::Nothing);
+        }
+        self.turns.set(number + 1);
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
+            "io.modelcontextprotocol/protocolVersion": VERSION,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }}});
+        let bearer = format!("Bearer {}", seed::token(number).expose());
+        let headers = [
+            ("host", self.host.as_str()),
+            ("authorization", &bearer),
+            ("content-type", "application/json"),
+            ("accept", "application/json"),
+            ("mcp-protocol-version", VERSION),
+            ("mcp-method", "tools/list"),
+        ];
+        let sent = request(&format!("POST {}", self.path), &headers, &body.to_string());
+        let answer = connection.exchange(&sent).await?;
+        answer.expect_status(200)?;
+        if !answer.text().contains(&format!("__{}\"", echo::TOOL)) {
+            return Err(format!("a list without the living: {}", answer.text()).into());
+        }
+        Ok(Done::Well)
+    }
+}
+
+impl Caller for Listing {
+    fn operate<'a>(&'a mut self, connection: &'a mut Connection) -> Step<'a> {
+        Box::pin(self.list(connection))
+    }
+}
