@@ -5,6 +5,7 @@ mod bearer;
 mod changes;
 mod credentials;
 mod policies;
+mod refusals;
 mod sessions;
 mod stage;
 mod stateless;
