@@ -27,6 +27,8 @@ pub struct Mood {
     pub issuer: Option<String>,
     /// Gives no refresh token.
     pub no_refresh: bool,
+    /// Its access tokens live for so many seconds instead of an hour.
+    pub life: Option<i64>,
 }
 
 /// A request to the token endpoint: its parameters, and who proved to have sent it.
@@ -191,7 +193,7 @@ impl Desk {
     fn tokens(&mut self, account: &str) -> Value {
         let (access, refresh) = (self.next("access"), self.next("refresh"));
         self.access.insert(access.clone(), account.to_owned());
-        let mut answer = json!({"access_token": access, "token_type": "Bearer", "expires_in": 3_600});
+        let mut answer = json!({"access_token": access, "token_type": "Bearer", "expires_in": self.mood.life.unwrap_or(3_600)});
         if !self.mood.no_refresh {
             self.refresh.insert(refresh.clone(), account.to_owned());
             answer["refresh_token"] = json!(refresh);

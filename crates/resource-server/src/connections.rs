@@ -3,6 +3,7 @@
 //! the vault's.
 
 mod change;
+mod known;
 mod row;
 mod status;
 mod tombstone;
@@ -15,6 +16,7 @@ use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseErro
 use portcullis_oauth::{Alias, Clock, ConnectionId, PrincipalId, Timestamp};
 
 pub use self::change::Who;
+use self::known::Known;
 use self::row::{Row, select};
 pub use self::status::{ConnectionStatus, Standing};
 pub use self::tombstone::{GrantEnder, Tombstone};
@@ -110,6 +112,7 @@ pub struct Connections {
     clock: Arc<dyn Clock>,
     grants: Option<Arc<dyn GrantEnder>>,
     credentials: Option<Credentials>,
+    known: Known,
 }
 
 impl std::fmt::Debug for Connections {
@@ -122,7 +125,8 @@ impl Connections {
     /// The connections kept in `database`.
     #[must_use]
     pub fn new(database: Database, changes: ChangeFeed, clock: Arc<dyn Clock>) -> Self {
-        Self { database, changes, clock, grants: None, credentials: None }
+        let known = Known::new(&changes);
+        Self { database, changes, clock, grants: None, credentials: None, known }
     }
 
     /// The same, and what was granted for a name ends as soon as the name is given up. Without it that waits for

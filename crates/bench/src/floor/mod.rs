@@ -133,7 +133,10 @@ async fn admitted(floor: &Floor, headers: &HeaderMap) -> Result<(), Response> {
         return Ok(());
     }
     match is_live(floor, headers).await {
-        Ok(true) => Ok(drop(known().insert(hash))),
+        Ok(true) => {
+            known().insert(hash);
+            Ok(())
+        }
         Ok(false) => Err(unauthorized()),
         Err(error) => Err(failed(&*error)),
     }

@@ -116,6 +116,7 @@ impl Connections {
         .execute(pool)
         .await
         .map(drop))?;
+        self.known.forget(&connection.id);
         Ok(())
     }
 
@@ -137,6 +138,7 @@ impl Connections {
         .execute(pool)
         .await
         .map(drop))?;
+        self.known.forget(&connection.id);
         Ok(())
     }
 

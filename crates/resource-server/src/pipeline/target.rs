@@ -67,9 +67,10 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
 
 /// The connection of this alias, if it is the caller's and the grant reaches it.
 pub(super) async fn find(caller: &Caller, alias: &Alias) -> Result<Option<Connection>, Refusal> {
-    let found = caller.gateway.connections.find(&caller.bearer.principal().id, alias).await;
+    let found = caller.gateway.connections.find_known(&caller.bearer.principal().id, alias).await;
     let found = found.map_err(|error| Refusal::unavailable(&error))?;
-    Ok(found.filter(|connection| caller.bearer.connections().reach(&connection.id)))
+    let reached = found.filter(|connection| caller.bearer.connections().reach(&connection.id));
+    Ok(reached.map(Arc::unwrap_or_clone))
 }
 
 /// Alias and name at the aggregate, the upstream's own name at one connection.

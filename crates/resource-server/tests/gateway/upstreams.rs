@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
-use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
+use portcullis_database::{Change, ChangeKind, both_engines, on};
 use portcullis_resource_server::catalogue::NewTools;
-use portcullis_resource_server::oauth::{Clock, Seconds};
-use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Standing};
+use portcullis_resource_server::oauth::{Alias, Clock, Seconds};
+use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Probe, Standing, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
@@ -88,6 +88,37 @@ both_engines! {
         let answer = call(&stage, &token, "closed__echo", json!({})).await;
         assert!(answer.tool().1 && answer.tool().0.contains("authorised again"), "{:?}", answer.tool());
         assert_eq!(stage.outcomes("connection.failed").await, ["failed", "failed"]);
+    }
+
+    /// T20: calls remember connections, and nothing of one that has changed: not its state, not its name, on no node
+    async fn a_call_knows_of_a_connection_what_holds(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        let demo = stage.connect("demo", &upstream.url("/stateless")).await;
+        let (token, connections) = (stage.token(ALL), stage.gateway.connections());
+        let told = async |name: &str| {
+            stage.changes.read().await.unwrap();
+            call(&stage, &token, name, json!({"message": "x"})).await
+        };
+        assert!(!told("demo__echo").await.tool().1);
+        assert!(connections.disable(&demo, Who::Owner).await.unwrap());
+        assert!(told("demo__echo").await.tool().1, "it is switched off");
+        assert!(connections.enable(&demo, Who::Owner).await.unwrap());
+        stage.gateway.probe(&demo).await;
+        assert!(!told("demo__echo").await.tool().1);
+
+        on!(stage.database.write(), |pool| sqlx::query("UPDATE connection SET status = 'reauth_required' WHERE id = $1")
+            .bind(&demo.id)
+            .execute(pool)
+            .await
+            .map(drop))
+        .unwrap();
+        stage.changes.publish(&Change::new(ChangeKind::Connection, demo.id.as_str()));
+        assert!(told("demo__echo").await.tool().0.contains("authorised again"), "another node found that out");
+        let renamed = connections.rename(&stage.now(&demo).await, &Alias::parse("other").unwrap()).await.unwrap();
+        assert_eq!(told("demo__echo").await.code(), -32602, "there is none of this name any more");
+        assert!(connections.remove(&renamed.unwrap()).await.unwrap());
+        assert_eq!(told("other__echo").await.code(), -32602);
     }
 
     /// T20: other credentials, another alias or none: what was open with the old ones ends
