@@ -26,7 +26,7 @@ from pydantic import BaseModel
 SCOPE = "workshop"
 ACCOUNT = "ada at the workshop"
 # Short enough for a story to wait for, so that the gateway refreshes by itself.
-LIFE_SECONDS = 3
+LIFE_SECONDS = 4
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 
+use super::Era;
 use crate::http::{Connection, request};
 use crate::load::{Caller, Done, Step};
 use crate::{Outcome, echo, seed};
@@ -26,14 +27,13 @@ impl Listing {
     }
 
     async fn list(&self, connection: &mut Connection) -> Outcome<Done> {
-        const VERSION: &str = "2026-07-28";
         let number = self.turns.get();
         if number >= self.end {
             return Ok(Done::Nothing);
         }
         self.turns.set(number + 1);
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
-            "io.modelcontextprotocol/protocolVersion": VERSION,
+            "io.modelcontextprotocol/protocolVersion": Era::Stateless.revision(),
             "io.modelcontextprotocol/clientCapabilities": {},
         }}});
         let bearer = format!("Bearer {}", seed::token(number).expose());
@@ -42,7 +42,7 @@ impl Listing {
             ("authorization", &bearer),
             ("content-type", "application/json"),
             ("accept", "application/json"),
-            ("mcp-protocol-version", VERSION),
+            ("mcp-protocol-version", Era::Stateless.revision()),
             ("mcp-method", "tools/list"),
         ];
         let sent = request(&format!("POST {}", self.path), &headers, &body.to_string());

@@ -37,6 +37,8 @@ pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
         };
     }
     let (line, said) = Line::open(ability, caller.gateway.questions.clone());
+    // The session's id stands in a header, which a stream that has begun has behind it.
+    let streams = streams && !matches!(operation, Operation::Initialize(..));
     let work = async move {
         match operate(&caller, operation, &mut case, &line).await {
             Ok((answer, session)) => respond(&caller, &id, &answer, session),

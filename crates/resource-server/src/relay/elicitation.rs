@@ -80,9 +80,6 @@ fn form(params: &Map<String, Value>, message: &str) -> Result<(), Unfit> {
     if fields.len() > FIELDS || !fields.values().all(is_plain) {
         return Err(Unfit::Shape);
     }
-    fn text<'f>(field: &'f Value, key: &str) -> &'f str {
-        field.get(key).and_then(Value::as_str).unwrap_or_default()
-    }
     let mut names = fields.iter().flat_map(|(name, field)| [name.as_str(), text(field, "title")]);
     let mut sentences = fields.values().map(|field| text(field, "description")).chain([message]);
     if names.any(names_a_secret) || sentences.any(speaks_of_a_secret) { Err(Unfit::Secret) } else { Ok(()) }
@@ -102,6 +99,10 @@ fn is_plain(field: &Value) -> bool {
         None => field.get("enum").is_some() || field.get("oneOf").is_some(),
         Some(_) => false,
     }
+}
+
+fn text<'f>(field: &'f Value, key: &str) -> &'f str {
+    field.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn names_a_secret(name: &str) -> bool {
