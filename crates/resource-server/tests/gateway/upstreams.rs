@@ -8,7 +8,7 @@ use portcullis_database::testing::sqlite;
 use portcullis_database::{Change, ChangeKind, both_engines, on};
 use portcullis_resource_server::catalogue::NewTools;
 use portcullis_resource_server::oauth::{Alias, Clock, Seconds};
-use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Probe, Standing, Who};
+use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Standing, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
@@ -101,23 +101,23 @@ both_engines! {
             call(&stage, &token, name, json!({"message": "x"})).await
         };
         assert!(!told("demo__echo").await.tool().1);
-        assert!(connections.disable(&demo, Who::Owner).await.unwrap());
-        assert!(told("demo__echo").await.tool().1, "it is switched off");
-        assert!(connections.enable(&demo, Who::Owner).await.unwrap());
-        stage.gateway.probe(&demo).await;
-        assert!(!told("demo__echo").await.tool().1);
-
-        on!(stage.database.write(), |pool| sqlx::query("UPDATE connection SET status = 'reauth_required' WHERE id = $1")
-            .bind(&demo.id)
-            .execute(pool)
-            .await
-            .map(drop))
-        .unwrap();
-        stage.changes.publish(&Change::new(ChangeKind::Connection, demo.id.as_str()));
-        assert!(told("demo__echo").await.tool().0.contains("authorised again"), "another node found that out");
-        let renamed = connections.rename(&stage.now(&demo).await, &Alias::parse("other").unwrap()).await.unwrap();
+        for (status, refused) in [("reauth_required", true), ("active", false)] {
+            on!(stage.database.write(), |pool| sqlx::query("UPDATE connection SET status = $2 WHERE id = $1")
+                .bind(&demo.id)
+                .bind(status)
+                .execute(pool)
+                .await
+                .map(drop))
+            .unwrap();
+            stage.changes.publish(&Change::new(ChangeKind::Connection, demo.id.as_str()));
+            assert_eq!(told("demo__echo").await.tool().1, refused, "another node found that out: {status}");
+        }
+        let other = Alias::parse("other").unwrap();
+        let renamed = connections.rename(&stage.now(&demo).await, &other).await.unwrap().unwrap();
         assert_eq!(told("demo__echo").await.code(), -32602, "there is none of this name any more");
-        assert!(connections.remove(&renamed.unwrap()).await.unwrap());
+        assert!(connections.disable(&renamed, Who::Owner).await.unwrap());
+        assert!(told("other__echo").await.tool().0.contains("switched off"));
+        assert!(connections.remove(&renamed).await.unwrap());
         assert_eq!(told("other__echo").await.code(), -32602);
     }
 
