@@ -160,8 +160,7 @@ fn every_starred_requirement_was_seen_to_fail() {
 /// What does not pass through the gateway, as it stands on the page.
 fn scenarios() -> String {
     let reasons: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(NOT_THROUGH).unwrap();
-    let mut page = SCENARIOS.to_owned();
-    for mut reason in reasons {
+    let rows = reasons.into_iter().map(|mut reason| {
         let why = reason.remove("why").unwrap();
         let (mut names, mut revisions) = (Vec::new(), Vec::new());
         for (revision, scenarios) in reason {
@@ -171,10 +170,9 @@ fn scenarios() -> String {
                 names.extend(scenarios.iter().map(|name| format!("`{name}`")));
             }
         }
-        let why = why.as_str().unwrap();
-        page += &format!("| {} | {} | {why} |\n", names.join(", "), revisions.join(", "));
-    }
-    page
+        format!("| {} | {} | {} |\n", names.join(", "), revisions.join(", "), why.as_str().unwrap())
+    });
+    SCENARIOS.to_owned() + &rows.collect::<String>()
 }
 
 fn root() -> &'static Path {

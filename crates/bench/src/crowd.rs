@@ -74,7 +74,7 @@ impl Crowd {
                     1 => Era::Stateless.name(),
                     _ => Era::Sessions.name(),
                 };
-                dead += usize::from(index % 3 == 0);
+                dead += usize::from(index.is_multiple_of(3));
                 self.connect(&principal, &format!("c{place}"), server).await?;
             }
         }

@@ -20,7 +20,7 @@ use crate::{Extent, Options, Outcome, cpu};
 const USERS: usize = 100;
 const FEW: usize = 3;
 /// Everybody's list takes no longer than this, or something is not bounded.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What was found.
 #[derive(Debug, Serialize)]

@@ -15,7 +15,7 @@ fn list() -> Draft {
     Draft::modern("/mcp", "tools/list", json!({}))
 }
 
-fn tool(name: &str, arguments: Value) -> Draft {
+fn tool(name: &str, arguments: &Value) -> Draft {
     Draft::modern("/mcp", "tools/call", json!({"name": name, "arguments": arguments}))
 }
 
@@ -46,7 +46,7 @@ fn at_the_door(token: &Token, expired: &Token, reader: &Token) -> Vec<(Draft, &'
         ),
         (Draft::post("/mcp", &bare).bearing(token), "session_missing"),
         (Draft::post("/mcp", &bare).header("mcp-session-id", "guess").bearing(token), "session_unknown"),
-        (tool("sandbox__echo", json!({"message": "x"})).bearing(reader), "scope_missing"),
+        (tool("sandbox__echo", &json!({"message": "x"})).bearing(reader), "scope_missing"),
     ]
 }
 
@@ -56,10 +56,10 @@ fn inside(token: &Token) -> Vec<(Draft, &'static str)> {
         (Draft::modern("/mcp", "tools/dance", json!({})).bearing(token), "unknown_method"),
         (Draft::modern("/mcp", "resources/read", json!({})).bearing(token), "invalid_params"),
         (Draft::modern("/mcp", "tools/list", json!({"cursor": "guess"})).bearing(token), "cursor_unknown"),
-        (tool("nobody__echo", json!({})).bearing(token), "connection_unknown"),
-        (tool("sandbox__dance", json!({})).bearing(token), "tool_unknown"),
-        (tool("sandbox__echo", json!({"message": 7})).bearing(token), "arguments_invalid"),
-        (tool("waits__echo", json!({})).bearing(token), "tool_unknown"),
+        (tool("nobody__echo", &json!({})).bearing(token), "connection_unknown"),
+        (tool("sandbox__dance", &json!({})).bearing(token), "tool_unknown"),
+        (tool("sandbox__echo", &json!({"message": 7})).bearing(token), "arguments_invalid"),
+        (tool("waits__echo", &json!({})).bearing(token), "tool_unknown"),
     ]
 }
 
