@@ -77,7 +77,7 @@ fn median(values: &[f64]) -> f64 {
 }
 
 /// In microseconds, of sorted nanoseconds.
-pub(crate) fn percentile(sorted: &[u32], part: usize) -> f64 {
+fn percentile(sorted: &[u32], part: usize) -> f64 {
     let place = (sorted.len() * part / 100).min(sorted.len().saturating_sub(1));
     f64::from(sorted.get(place).copied().unwrap_or_default()) / 1e3
 }
