@@ -58,10 +58,19 @@ const KNOWN: &str = include_str!("requirements.txt");
 const NOT_PROVEN: &str = include_str!("not_proven.txt");
 const SEEN_RED: &str = include_str!("seen_red.txt");
 
+/// The official suite's scenarios that pass at an upstream server and not through the gateway, by reason and revision;
+/// `tests/conformance/upstream.test.mjs` holds the suite's verdicts to it.
+const NOT_THROUGH: &str = include_str!("conformance/not-through-gateway.json");
+
 /// How a line of `seen_red.txt` is written; a test that fails says it again.
 const SEEN_RED_FORM: &str = "`ID ID: what was broken -> story, story`";
 
 const TAIL: &str = "\n# Not proven, and why\n\n| requirements | why |\n|---|---|\n";
+
+const SCENARIOS: &str = "\n# The official conformance suite, through the gateway\n\n\
+    `tests/conformance` runs every server scenario of both revisions against one upstream server, by itself and through the gateway\n\
+    at `/mcp/{alias}`. What passes there and not here is this, and nothing else:\n\n\
+    | scenarios | at | why not |\n|---|---|---|\n";
 
 const HEAD: &str = "# Which story proves which requirement\n\n\
     Made from the doc comments of the tests; a test fails when this page is stale. `OA21` is OAuth 2.1, `Rnnnn` an RFC, `MCP-AUTH`,\n\
@@ -97,7 +106,8 @@ fn the_table_of_requirements_is_fresh() {
     let excused = excused();
     let reasons =
         excused.iter().map(|(identifiers, reason)| format!("| {} | {reason} |\n", identifiers.join(" ")));
-    let fresh = HEAD.to_owned() + &rows.collect::<String>() + TAIL + &reasons.collect::<String>();
+    let fresh =
+        HEAD.to_owned() + &rows.collect::<String>() + TAIL + &reasons.collect::<String>() + &scenarios();
     let page = root().join("docs/conformance.md");
     if std::env::var_os("UPDATE_CONFORMANCE").is_some() {
         fs::write(&page, &fresh).unwrap();
@@ -145,6 +155,24 @@ fn every_starred_requirement_was_seen_to_fail() {
             assert!(told, "tests/seen_red.txt: none of {:?} names {identifier}", seen.stories);
         }
     }
+}
+
+/// What does not pass through the gateway, as it stands on the page.
+fn scenarios() -> String {
+    let reasons: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(NOT_THROUGH).unwrap();
+    let rows = reasons.into_iter().map(|mut reason| {
+        let why = reason.remove("why").unwrap();
+        let (mut names, mut revisions) = (Vec::new(), Vec::new());
+        for (revision, scenarios) in reason {
+            let scenarios: Vec<String> = serde_json::from_value(scenarios).unwrap();
+            if !scenarios.is_empty() {
+                revisions.push(revision);
+                names.extend(scenarios.iter().map(|name| format!("`{name}`")));
+            }
+        }
+        format!("| {} | {} | {} |\n", names.join(", "), revisions.join(", "), why.as_str().unwrap())
+    });
+    SCENARIOS.to_owned() + &rows.collect::<String>()
 }
 
 fn root() -> &'static Path {

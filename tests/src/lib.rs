@@ -11,6 +11,7 @@
 )]
 
 mod answer;
+mod api;
 mod attempt;
 mod browser;
 mod canaries;
@@ -27,6 +28,7 @@ mod upstream_login;
 mod world;
 
 pub use answer::Answer;
+pub use api::{API, Program};
 pub use attempt::refusal;
 pub use browser::Browser;
 pub use canaries::secrets_in;

@@ -27,6 +27,8 @@ pub struct Mood {
     pub issuer: Option<String>,
     /// Gives no refresh token.
     pub no_refresh: bool,
+    /// Its access tokens live for so many seconds instead of an hour.
+    pub life: Option<i64>,
 }
 
 /// A request to the token endpoint: its parameters, and who proved to have sent it.
@@ -42,6 +44,7 @@ struct Desk {
     refresh: BTreeMap<String, String>,
     access: BTreeMap<String, String>,
     asked: Vec<Asked>,
+    revoked: Vec<Asked>,
     count: u32,
 }
 
@@ -86,6 +89,7 @@ impl UpstreamLogin {
             .route("/.well-known/oauth-authorization-server", get(server))
             .route("/register", post(register))
             .route("/token", post(token))
+            .route("/revoke", post(revoke))
             .with_state(site.clone());
         let open = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
@@ -125,6 +129,12 @@ impl UpstreamLogin {
     #[must_use]
     pub fn asked(&self) -> Vec<BTreeMap<String, String>> {
         self.site.desk().asked.clone()
+    }
+
+    /// Every token that was given back so far, with what came along.
+    #[must_use]
+    pub fn revoked(&self) -> Vec<BTreeMap<String, String>> {
+        self.site.desk().revoked.clone()
     }
 
     /// No access token that was given so far opens anything any more.
@@ -191,7 +201,7 @@ impl Desk {
     fn tokens(&mut self, account: &str) -> Value {
         let (access, refresh) = (self.next("access"), self.next("refresh"));
         self.access.insert(access.clone(), account.to_owned());
-        let mut answer = json!({"access_token": access, "token_type": "Bearer", "expires_in": 3_600});
+        let mut answer = json!({"access_token": access, "token_type": "Bearer", "expires_in": self.mood.life.unwrap_or(3_600)});
         if !self.mood.no_refresh {
             self.refresh.insert(refresh.clone(), account.to_owned());
             answer["refresh_token"] = json!(refresh);
@@ -248,7 +258,7 @@ async fn server(State(site): State<Site>) -> Response {
         200,
         &json!({
             "issuer": origin, "authorization_endpoint": format!("{origin}/authorize"),
-            "token_endpoint": format!("{origin}/token"), "registration_endpoint": format!("{origin}/register"),
+            "token_endpoint": format!("{origin}/token"), "revocation_endpoint": format!("{origin}/revoke"), "registration_endpoint": format!("{origin}/register"),
             "response_types_supported": ["code"], "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
             "authorization_response_iss_parameter_supported": true,
@@ -268,10 +278,27 @@ async fn register(State(site): State<Site>, body: Bytes) -> Response {
     json_answer(201, &answer)
 }
 
-async fn token(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut asked: Asked = url::form_urlencoded::parse(&body).into_owned().collect();
+/// What a form says, and who proves to have sent it.
+fn read(headers: &HeaderMap, body: &Bytes) -> (Asked, Option<BasicCredentials>) {
     let proof = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let proof = proof.and_then(BasicCredentials::from_header).and_then(Result::ok);
+    (url::form_urlencoded::parse(body).into_owned().collect(), proof)
+}
+
+/// RFC 7009: what was given back opens nothing any more.
+async fn revoke(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let (mut asked, proof) = read(&headers, &body);
+    asked.extend(proof.map(|proof| ("client".to_owned(), proof.client_id.to_string())));
+    let mut desk = site.desk();
+    let token = asked.get("token").cloned().unwrap_or_default();
+    desk.refresh.remove(&token);
+    desk.access.remove(&token);
+    desk.revoked.push(asked);
+    StatusCode::OK
+}
+
+async fn token(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> Response {
+    let (mut asked, proof) = read(&headers, &body);
     let mut desk = site.desk();
     if let Some(proof) = &proof {
         asked.insert("client".to_owned(), proof.client_id.to_string());

@@ -88,7 +88,7 @@ both_engines! {
         assert_eq!(reasons(&world).await, ["done document_read"]);
     }
 
-    /// CIMD-6.4-1, CIMD-6.7-1, A31, MCP-AUTH-25, A34: the name is the document's own word; the host is what counts; no logo is fetched
+    /// CIMD-6.4-1, CIMD-6.7-1, A31, T08, MCP-AUTH-25, A34: the name is the document's own word; the host is what counts; no logo is fetched
     async fn people_see_who_publishes_the_document(database: TestDatabase) {
         let world = World::on(database).await;
         let publisher = Publisher::open().await;
@@ -103,7 +103,7 @@ both_engines! {
         assert_eq!(publisher.asked().len(), 1);
     }
 
-    /// CIMD-4-1, CIMD-4.1-1, CIMD-4.1-2, CIMD-4.1-3, CIMD-4.3-1, CIMD-6.2-1, CIMD-6.6-1, A05, A29, A30, A32: whatever
+    /// CIMD-4-1, CIMD-4.1-1, CIMD-4.1-2, CIMD-4.1-3, CIMD-4.3-1, CIMD-6.2-1, CIMD-6.6-1, A05, A29, A30, A32, T08: whatever
     /// failed, strangers read the same page, nothing is redirected or asked a second time, and the cause is in the paper trail
     async fn whatever_is_wrong_with_a_document_strangers_read_one_page(database: TestDatabase) {
         let world = World::on(database).await;

@@ -3,6 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the story")]
 
 mod account;
+mod api;
+mod api_document;
+mod api_of_admins;
+mod api_of_people;
+mod approvals;
 mod assertion_keys;
 mod assertions;
 mod attacks;
@@ -11,6 +16,7 @@ mod attempts_kept;
 mod authorization;
 mod codes;
 mod concurrency;
+mod connection_review;
 mod connections;
 mod consent;
 mod device;
@@ -46,6 +52,7 @@ mod signed_tokens;
 mod signing_keys;
 mod throttling;
 mod upstream_authorization;
+mod upstream_parting;
 mod upstream_refresh;
 mod upstream_registration;
 mod upstream_stage;

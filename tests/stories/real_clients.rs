@@ -23,14 +23,20 @@ both_engines! {
         assert_eq!(below.status.as_u16(), 401);
     }
 
-    /// DC-4: one document a route, at the path-inserted place; none at the root, where there are several resources
-    async fn each_route_has_its_document_and_the_root_has_none(database: TestDatabase) {
+    /// DC-4: one document a route, at the path-inserted place; clients that look at the root alone find the one of `/mcp`, which is
+    /// where a request goes that names no resource
+    async fn each_route_has_its_document_and_the_root_has_the_defaults(database: TestDatabase) {
         let world = World::on(database).await;
         for route in ["/mcp", "/mcp/sandbox"] {
             let document = world.get(&format!("/.well-known/oauth-protected-resource{route}")).await.json();
             assert_eq!(document["resource"], format!("http://localhost:8420{route}"));
         }
-        assert_eq!(world.get("/.well-known/oauth-protected-resource").await.status.as_u16(), 404);
+        let root = world.get("/.well-known/oauth-protected-resource").await.json();
+        assert_eq!(root["resource"], "http://localhost:8420/mcp");
+        for not_ours in ["/other", "/mcp/a/b"] {
+            let path = format!("/.well-known/oauth-protected-resource{not_ours}");
+            assert_eq!(world.get(&path).await.status.as_u16(), 404, "{path}");
+        }
     }
 
     /// DC-19: the callbacks of hosted clients are registered and matched like any other, and the page names their host

@@ -37,6 +37,10 @@ both_engines! {
         assert_eq!(world.count("SELECT count(*) FROM upstream_authorization").await, 0);
         let facts = world.app.gateway.authorization().of(&connection).await.unwrap().unwrap();
         assert_eq!((facts.issuer, facts.granted.to_string()), (upstream.issuer(), "notes.read".to_owned()));
+        let page = browser.get("/connections/notes").await;
+        for told in [upstream.issuer().as_str(), "Permissions granted", "<bdi>notes.read</bdi>"] {
+            assert!(page.body.contains(told), "{told} in {}", page.body);
+        }
         let trail = world.trail().await;
         assert!(trail.contains(&"connection.authorised started ".to_owned()), "{trail:?}");
         assert!(trail.contains(&"connection.authorised done ".to_owned()), "{trail:?}");

@@ -55,6 +55,23 @@ both_engines! {
         assert_eq!(trail.iter().filter(|line| *line == "connection.refreshed done ").count(), 2);
     }
 
+    /// A token of a short life is used for most of it, and one that was dead when it came is not asked for without end
+    async fn a_short_life_is_lived(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        upstream.behave(Mood { life: Some(8), ..Mood::default() });
+        let (_browser, connection) = authorised(&world, &upstream).await;
+        let first = token(&world.app, &connection).await.unwrap();
+        assert_eq!(token(&world.app, &connection).await, Ok(first.clone()));
+        assert_eq!(refreshes(&upstream), 0);
+        world.advance(6);
+        assert_ne!(token(&world.app, &connection).await, Ok(first));
+        assert_eq!(refreshes(&upstream), 1);
+        upstream.behave(Mood { life: Some(0), ..Mood::default() });
+        world.advance(8);
+        assert_eq!(token(&world.app, &connection).await, Err("refresh_failed in 15".to_owned()));
+        assert_eq!(refreshes(&upstream), 2);
+    }
+
     /// A token is renewed a minute before it ends, and the credentials' version, which sessions hang on, stays
     async fn a_token_is_renewed_before_it_ends(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);

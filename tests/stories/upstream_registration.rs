@@ -21,6 +21,21 @@ both_engines! {
         assert_eq!(registrations[0]["grant_types"], json!(["authorization_code", "refresh_token"]));
     }
 
+    /// RFC 7591 §2: it registers for what it asks, since some servers refuse to be asked for anything else; for more, anew
+    async fn the_gateway_registers_for_what_it_asks(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        let (mut browser, connection) = authorised(&world, &upstream).await;
+        let registered = || upstream.registrations().iter().map(|asked| asked["scope"].clone()).collect::<Vec<_>>();
+        assert_eq!(registered(), [json!("notes.read")]);
+        let challenge = r#"Bearer error="insufficient_scope", scope="notes.write""#;
+        world.app.gateway.authorization().insufficient_scope(&connection, challenge).await.unwrap();
+        authorise(&mut browser, "notes", &upstream, "alice over there").await;
+        assert_eq!(registered(), [json!("notes.read"), json!("notes.read notes.write")]);
+        connect(&world, &world.alice, "work", "notes").await;
+        authorise(&mut browser, "work", &upstream, "alice at work").await;
+        assert_eq!(registered().len(), 2, "who is registered for more can ask for less");
+    }
+
     /// MCP-AUTH-21: at another issuer the gateway is somebody else, and shows nothing of what the first one gave
     async fn another_issuer_gets_another_client(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);

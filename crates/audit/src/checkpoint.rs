@@ -4,15 +4,13 @@
 //! outside are what shows it: a line in the log and in a file a day, `audit-YYYY-MM-DD.jsonl`. The signature is made by whoever
 //! assembles the server, with a key that the database does not hold.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use portcullis_oauth::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Head;
+use crate::daily;
 use crate::digest::Digest;
 
 /// Makes and checks signatures with a key that is not in the database.
@@ -74,47 +72,12 @@ impl Checkpoint {
         digest.number(self.at.micros()).finish()
     }
 
-    /// Appends the checkpoint to its day's file, in one write: several processes may share a folder.
+    /// Appends the checkpoint to its day's file.
     pub(crate) fn append(&self, folder: &Path) -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        let mut options = OpenOptions::new();
-        let mut file = options.append(true).create(true).mode(0o600).open(folder.join(file_of(self.at)))?;
-        file.write_all(&line)?;
-        file.sync_data()
+        daily::append(folder, self.at, &line)
     }
-}
-
-/// Removes the files of days before this one: of their records none is left.
-pub(crate) fn prune(folder: &Path, before: Timestamp) -> std::io::Result<()> {
-    let oldest = file_of(before);
-    for path in files(folder)? {
-        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name < oldest.as_str()) {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// The files in a folder, the oldest first.
-fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with("audit-") && path.extension().is_some_and(|kind| kind == "jsonl") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// The file of this day, UTC.
-fn file_of(at: Timestamp) -> String {
-    let day = time::OffsetDateTime::from_unix_timestamp(at.seconds()).map(time::OffsetDateTime::date);
-    format!("audit-{}.jsonl", day.unwrap_or(time::Date::MIN))
 }
 
 /// A checkpoint file cannot be used.
@@ -145,7 +108,7 @@ impl Anchors {
     pub fn read(folder: &Path) -> Result<Self, AnchorError> {
         let unreadable = |path: &Path, error| AnchorError::Unreadable(path.display().to_string(), error);
         let mut checkpoints = Vec::new();
-        for path in files(folder).map_err(|error| unreadable(folder, error))? {
+        for path in daily::files(folder).map_err(|error| unreadable(folder, error))? {
             let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
             for (number, line) in text.lines().enumerate() {
                 let damaged = |_| AnchorError::Damaged { file: path.display().to_string(), line: number + 1 };
@@ -173,9 +136,9 @@ mod tests {
         let at = |day| Checkpoint::sign(("one", Head::start()), day, Purpose::Checkpoint, None);
         at(day).append(folder.path()).unwrap();
         at(day.plus(Seconds::days(1))).append(folder.path()).unwrap();
-        prune(folder.path(), day).unwrap();
+        daily::prune(folder.path(), day).unwrap();
         assert_eq!(Anchors::read(folder.path()).unwrap().iter().len(), 2);
-        prune(folder.path(), day.plus(Seconds::days(1))).unwrap();
-        assert_eq!(files(folder.path()).unwrap(), [folder.path().join("audit-2026-09-22.jsonl")]);
+        daily::prune(folder.path(), day.plus(Seconds::days(1))).unwrap();
+        assert_eq!(daily::files(folder.path()).unwrap(), [folder.path().join("audit-2026-09-22.jsonl")]);
     }
 }

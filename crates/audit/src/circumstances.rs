@@ -19,6 +19,7 @@ pub(crate) struct Circumstances {
     pub(crate) result_kind: Option<&'static str>,
     pub(crate) policy_version: Option<String>,
     pub(crate) duration_us: Option<i64>,
+    pub(crate) request: Option<String>,
 }
 
 impl Circumstances {
@@ -73,6 +74,13 @@ impl Event {
     #[must_use]
     pub fn taking(mut self, duration: Duration) -> Self {
         self.circumstances.duration_us = Some(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// What the decision stood on, sealed, so that another policy can decide it again.
+    #[must_use]
+    pub fn standing_on(mut self, sealed: String) -> Self {
+        self.circumstances.request = Some(sealed);
         self
     }
 }

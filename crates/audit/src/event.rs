@@ -3,6 +3,7 @@
 use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
+use crate::approval::ApprovalEvent;
 use crate::circumstances::Circumstances;
 use crate::redaction::{self, Redaction};
 
@@ -83,6 +84,10 @@ pub enum Action {
     PolicyChange,
     /// A group was made or removed, or its members changed.
     GroupChange,
+    /// Somebody's program changed something through the API, or was refused there.
+    ApiRequest,
+    /// Something happened to a call that waits for a person.
+    Approval(ApprovalEvent),
 }
 
 /// What happened to a connection.
@@ -108,6 +113,12 @@ pub enum ConnectionEvent {
     Enabled,
     /// It is gone, with everything of it.
     Deleted,
+    /// Its server lists other tools than before, or describes them otherwise.
+    ToolsChanged,
+    /// Somebody looked at a tool of it and accepted it.
+    Reviewed,
+    /// An admin said how it is handled.
+    Ruled,
 }
 
 impl ConnectionEvent {
@@ -123,6 +134,9 @@ impl ConnectionEvent {
             Self::Disabled => "connection.disabled",
             Self::Enabled => "connection.enabled",
             Self::Deleted => "connection.deleted",
+            Self::ToolsChanged => "connection.tools_changed",
+            Self::Reviewed => "connection.reviewed",
+            Self::Ruled => "connection.ruled",
         }
     }
 }
@@ -169,6 +183,8 @@ impl Action {
             Self::AuditResumed => "audit.resumed",
             Self::PolicyChange => "policy.change",
             Self::GroupChange => "group.change",
+            Self::ApiRequest => "api.request",
+            Self::Approval(event) => event.as_str(),
         }
     }
 }
@@ -313,6 +329,6 @@ impl Event {
 
     /// The further facts as a row keeps them.
     pub(crate) fn kept_detail(&self, redaction: &Redaction) -> Option<String> {
-        (!self.detail.is_null()).then(|| redaction.apply(&self.detail).to_string())
+        (!self.detail.is_null()).then(|| redaction::bounded(redaction.apply(&self.detail)))
     }
 }

@@ -44,6 +44,7 @@ macro_rules! bind {
             .bind(around.result_kind)
             .bind(&around.policy_version)
             .bind(around.duration_us)
+            .bind(&around.request)
             .bind(&$draft.payload_hash)
             .bind(&$draft.salt)
     }};

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::redaction::Redaction;
 
 /// The columns of a row, in the order in which they are bound; the last three are its place in the chain.
-pub(crate) const COLUMNS: [&str; 24] = [
+pub(crate) const COLUMNS: [&str; 25] = [
     "id",
     "at",
     "action",
@@ -30,6 +30,7 @@ pub(crate) const COLUMNS: [&str; 24] = [
     "result_kind",
     "policy_version",
     "duration_us",
+    "request",
     "payload_hash",
     "salt",
     "node",
@@ -118,6 +119,8 @@ pub struct Kept {
     pub policy_version: Option<String>,
     /// How long it took, in microseconds.
     pub duration_us: Option<i64>,
+    /// What a decision stood on, sealed; for a replay and for nobody's eyes.
+    pub request: Option<String>,
     /// The hash of what can be erased; none in records from before there was a chain, until they get their place.
     pub payload_hash: Option<String>,
     /// What keeps the payload's hash from being guessed.
@@ -141,7 +144,10 @@ impl Kept {
     /// Whether everything that can be erased is.
     pub(crate) fn is_empty(&self) -> bool {
         let payload = self.payload();
-        payload.texts.iter().all(Option::is_none) && payload.duration_us.is_none() && self.salt.is_none()
+        payload.texts.iter().all(Option::is_none)
+            && payload.duration_us.is_none()
+            && payload.request.is_none()
+            && self.salt.is_none()
     }
 
     fn payload(&self) -> Payload<'_> {
@@ -160,7 +166,8 @@ impl Kept {
             &self.result_kind,
             &self.policy_version,
         ];
-        Payload { texts: texts.map(Option::as_deref), duration_us: self.duration_us }
+        let request = self.request.as_deref();
+        Payload { texts: texts.map(Option::as_deref), duration_us: self.duration_us, request }
     }
 
     /// What is chained, with the payload's hash that the row itself names, or this one.
@@ -207,15 +214,21 @@ impl Happening<'_> {
 struct Payload<'a> {
     texts: [Option<&'a str>; 13],
     duration_us: Option<i64>,
+    request: Option<&'a str>,
 }
 
 impl Payload<'_> {
     fn hash(&self, salt: &str) -> String {
         let digest = Digest::of("portcullis audit payload v1").text(salt);
         let digest = self.texts.iter().fold(digest, |digest, text| digest.optional(*text));
-        match self.duration_us {
+        let digest = match self.duration_us {
             Some(duration) => digest.number(duration),
             None => digest.optional(None),
+        };
+        // Absent it adds nothing: events from before there were requests keep their hash.
+        match self.request {
+            Some(request) => digest.text(request),
+            None => digest,
         }
         .finish()
     }
@@ -240,5 +253,6 @@ fn payload<'a>(event: &'a Event, detail: Option<&'a str>) -> Payload<'a> {
             around.policy_version.as_deref(),
         ],
         duration_us: around.duration_us,
+        request: around.request.as_deref(),
     }
 }

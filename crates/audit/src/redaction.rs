@@ -22,6 +22,11 @@ const REDACTED: &str = "[redacted]";
 const TEXT_LIMIT: usize = 500;
 /// Deeper values are dropped.
 const DEPTH_LIMIT: usize = 12;
+/// Further facts take no more in a row, in bytes of JSON; those of them that take more than the second do not stay.
+const LARGEST: usize = 16 * 1024;
+const LARGEST_MEMBER: usize = 8 * 1024;
+/// What is kept instead.
+const TOO_LARGE: &str = "[too large]";
 /// Shorter secrets stand in too many harmless texts; only a value that is nothing else is taken for one.
 const SHORTEST_FOUND: usize = 6;
 
@@ -71,7 +76,9 @@ impl Redaction {
         }
     }
 
-    fn is_secret(&self, key: &str) -> bool {
+    /// Whether the name of a key tells of a secret.
+    #[must_use]
+    pub fn is_secret(&self, key: &str) -> bool {
         let lower = key.to_lowercase().replace('-', "_");
         SECRET_WORDS.iter().any(|word| lower.contains(word))
             || self.words.iter().any(|word| lower.contains(word.as_str()))
@@ -94,6 +101,24 @@ fn words_of(name: &str) -> impl Iterator<Item = String> {
         after_small = c.is_lowercase() || c.is_numeric();
     }
     words.into_iter().filter(|word| !word.is_empty())
+}
+
+/// The text of a value, without what is too large in it.
+pub(crate) fn bounded(mut value: Value) -> String {
+    let text = value.to_string();
+    if text.len() <= LARGEST {
+        return text;
+    }
+    if let Value::Object(members) = &mut value {
+        for member in members.values_mut().filter(|member| member.to_string().len() > LARGEST_MEMBER) {
+            *member = Value::from(TOO_LARGE);
+        }
+        let text = value.to_string();
+        if text.len() <= LARGEST {
+            return text;
+        }
+    }
+    Value::from(TOO_LARGE).to_string()
 }
 
 /// The value without these secrets: a text that is one, or has one in it, becomes `[redacted]`; so does a key.
@@ -153,6 +178,18 @@ mod tests {
             without(given, &["hunter22", "1234", "12", ""]),
             json!({"note": "[redacted]", "list": ["[redacted]", "[redacted]"], "[redacted]": "x", "short": "not 12"})
         );
+    }
+
+    #[test]
+    fn what_is_too_large_does_not_take_the_rest_with_it() {
+        let many: Vec<usize> = (0..10_000).collect();
+        assert_eq!(
+            bounded(json!({"rule": "r", "arguments": many})),
+            r#"{"rule":"r","arguments":"[too large]"}"#
+        );
+        assert_eq!(bounded(json!(many)), r#""[too large]""#);
+        let wide: serde_json::Map<_, _> = (0..5_000).map(|n| (n.to_string(), json!(n))).collect();
+        assert_eq!(bounded(Value::Object(wide)), r#""[too large]""#);
     }
 
     #[test]

@@ -78,6 +78,10 @@ impl Records {
         Self(database)
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.0
+    }
+
     /// The next page, and where it ended if there are more.
     ///
     /// # Errors

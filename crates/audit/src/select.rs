@@ -6,7 +6,7 @@ macro_rules! select {
         concat!(
             "SELECT id, at, action, outcome, reason, principal_id, client_id, connection_id, tool, trace_id, detail, \
              email, server_kind, session, client_address, user_agent, result_kind, policy_version, duration_us, \
-             payload_hash, salt, node, sequence, hash, erased_by FROM audit_event ",
+             request, payload_hash, salt, node, sequence, hash, erased_by FROM audit_event ",
             $rest
         )
     };

@@ -14,12 +14,13 @@ use crate::checkpoint::{Anchors, Checkpoint, Purpose, Signer};
 use crate::group::{self, Group};
 use crate::record::Draft;
 use crate::redaction::Redaction;
-use crate::{Action, Event, Outcome, Verification, checkpoint, retention, seal, verify};
+use crate::{Action, Event, Outcome, Snapshots, Verification, daily, retention, seal, verify};
 
 /// Events are kept so long where nothing else is said.
 const KEPT: Seconds = Seconds::days(90);
-/// A call that was begun so long ago and has no end was cut off.
-const CUT_OFF: Seconds = Seconds::minutes(2);
+/// A call that another node began so long ago and that has no end was cut off: eight rounds of ten minutes each are the longest
+/// that there can be.
+const CUT_OFF: Seconds = Seconds::minutes(90);
 /// How many events of nobody in particular are kept a minute, by action. Beyond it they go to the log alone, so that a stranger
 /// who knocks all day does not fill the disk.
 const ANONYMOUS: Quota = Quota::per_minute(600);
@@ -109,6 +110,12 @@ impl Trail {
         committed
     }
 
+    /// What of arguments is a secret, as this trail sees it.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.0.keeping.redaction
+    }
+
     /// Whether the last event could not be committed: then what needs one does not happen.
     #[must_use]
     pub fn is_failing(&self) -> bool {
@@ -122,20 +129,24 @@ impl Trail {
         }
     }
 
-    /// Puts an end under calls that were begun and cut off, by a crash for instance: what became of them is not known.
+    /// Puts an end under calls that were begun and cut off, by a crash for instance: what became of them is not known. This
+    /// node itself runs since `since`, so whatever it began before that was; calls of others may still go on.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn close_interrupted(&self, now: Timestamp) -> Result<(), DatabaseError> {
+    pub async fn close_interrupted(&self, now: Timestamp, since: Timestamp) -> Result<(), DatabaseError> {
         let open: Vec<Open> = on!(self.0.chain.database.read(), |pool| {
             sqlx::query_as(
                 "SELECT b.principal_id, b.client_id, b.connection_id, b.tool, b.trace_id FROM audit_event b \
-                 WHERE b.outcome = 'started' AND b.action = 'tools.call' AND b.at < $1 AND b.at > $2 AND NOT EXISTS \
+                 WHERE b.outcome = 'started' AND b.action = 'tools.call' AND b.at > $2 \
+                 AND (b.at < $1 OR (b.node = $3 AND b.at < $4)) AND NOT EXISTS \
                  (SELECT 1 FROM audit_event e WHERE e.trace_id = b.trace_id AND e.action = b.action \
                  AND e.outcome <> 'started') LIMIT 1000",
             )
             .bind(now.minus(CUT_OFF))
             .bind(now.minus(Seconds::days(1)))
+            .bind(self.0.chain.database.node())
+            .bind(since)
             .fetch_all(pool)
             .await
         })?;
@@ -200,12 +211,19 @@ impl Trail {
         let Keeping { kept, signer, anchors, .. } = &self.0.keeping;
         let before = now.minus(*kept);
         retention::sweep(&self.0.chain.database, before, now, signer.as_deref()).await?;
+        self.snapshots().sweep(before).await?;
         let Some(folder) = anchors.clone().filter(|folder| folder.exists()) else { return Ok(()) };
-        let pruned = tokio::task::spawn_blocking(move || checkpoint::prune(&folder, before)).await;
+        let pruned = tokio::task::spawn_blocking(move || daily::prune(&folder, before)).await;
         if let Err(error) = pruned.unwrap_or_else(|lost| Err(std::io::Error::other(lost))) {
             tracing::warn!(cause = %error, "old checkpoints of the audit chain could not be removed");
         }
         Ok(())
+    }
+
+    /// What decisions stood on that is the same from call to call.
+    #[must_use]
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots::new(self.0.chain.database.clone())
     }
 
     /// Finds out whether every record is what it was.

@@ -77,9 +77,7 @@ async fn authorize(
     let asking = (client_id(&front)?, peer);
     // On the heap, since a document may have to be read first.
     let identified = Box::pin(identify(core, asking, user.as_ref().map(|user| &user.principal)));
-    let Some(client) = identified.await? else {
-        return Ok(see_other(&again()));
-    };
+    let Some(client) = identified.await? else { return Ok(see_other(&again())) };
     let asked = read(core, client, front).await?;
     let Asked { form, client, destination, .. } = &asked;
     let request = match asked.judge(core, user.as_ref()).await? {

@@ -94,7 +94,10 @@ async fn claim(
 }
 
 async fn note(core: &Core, user: &User, (outcome, reason): (Outcome, &'static str), now: Timestamp) {
-    core.note(Event::new(now, Action::DeviceCode, outcome).because(reason).by(&user.id)).await;
+    core.note(
+        Event::new(now, Action::DeviceCode, outcome).because(reason).by(&user.id).known_as(&user.email),
+    )
+    .await;
 }
 
 async fn entry(

@@ -70,7 +70,7 @@ async fn create_admin(
     };
     match core.setup.redeem(&Secret::presented(field("token")), admin).await {
         Ok(Some(user)) => {
-            core.note(Event::new(now, Action::Setup, Outcome::Done).by(&user.id)).await;
+            core.note(Event::new(now, Action::Setup, Outcome::Done).by(&user.id).known_as(&user.email)).await;
             let cookie = visitor.remember(core, &user.id, now).await?;
             browser.sign_in(&user.id, now).await?;
             Ok(with_cookie(see_other("/"), cookie))

@@ -80,7 +80,7 @@ pub(crate) async fn look_up(
     let (actor, issued_at) = (row.actor().map_err(unavailable)?, row.issued_at);
     let permissions = match core.resources.registered(&row.resource).await.map_err(unavailable)? {
         Some(_) => row.scope.clone(),
-        None => row.permissions.unwrap_or_default(),
+        None => row.permissions(),
     };
     let principal = Principal { id: row.principal_id, permissions, groups };
     let holder = (principal, row.client_id, row.grant_id);

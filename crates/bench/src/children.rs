@@ -18,6 +18,8 @@ use crate::Outcome;
 pub(crate) const FLOOR: &str = "child-floor";
 /// The first word of the server's command line.
 pub(crate) const PRODUCT: &str = "child-portcullis";
+/// The first word of the command line of the upstream server.
+pub(crate) const ECHO: &str = "child-echo";
 /// The first word of the command line of somebody else's server.
 pub(crate) const APART: &str = "child-apart";
 
@@ -51,18 +53,23 @@ pub(crate) struct Demo {
 impl Child {
     /// Starts the floor over a database.
     pub(crate) fn floor(database_url: &str) -> Outcome<Self> {
-        Self::own(FLOOR, ("DATABASE_URL", database_url))
+        Self::own(on_server_core, FLOOR, ("DATABASE_URL", database_url))
+    }
+
+    /// Starts the upstream server, which is somebody else's machine: it takes nothing of the servers' core.
+    pub(crate) fn echo() -> Outcome<Self> {
+        Self::own(beside_the_load, ECHO, ("RUST_LOG", "off"))
     }
 
     /// Starts somebody else's server, whose tokens are those of the server at `url`.
     pub(crate) fn apart(url: &str) -> Outcome<Self> {
-        Self::own(APART, ("PORTCULLIS_URL", url))
+        Self::own(on_server_core, APART, ("PORTCULLIS_URL", url))
     }
 
     /// This program again, told one thing.
-    fn own(word: &str, (name, value): (&str, &str)) -> Outcome<Self> {
+    fn own(place: fn(&Path) -> Command, word: &str, (name, value): (&str, &str)) -> Outcome<Self> {
         let folder = Rc::new(TempDir::new()?);
-        let mut command = on_server_core(&own_program()?);
+        let mut command = place(&own_program()?);
         command.arg(word).env(name, value);
         let (process, stdout, told) = start(command, folder.path(), "\n")?;
         let address = told.trim().parse()?;
@@ -157,10 +164,16 @@ fn log(folder: &Path) -> Outcome<std::fs::File> {
 
 /// A command on the servers' core that is killed with us, and whose environment is empty.
 pub(crate) fn on_server_core(program: &Path) -> Command {
-    let mut words: Vec<OsString> = Vec::new();
-    if let Some((server, _)) = cores() {
-        words.extend(["taskset", "-c", &server.to_string()].map(OsString::from));
-    }
+    let place = cores().map(|(server, _)| ["taskset".to_owned(), "-c".to_owned(), server.to_string()]);
+    ours(place.into_iter().flatten().map(OsString::from).collect(), program)
+}
+
+/// The same where the load is.
+fn beside_the_load(program: &Path) -> Command {
+    ours(Vec::new(), program)
+}
+
+fn ours(mut words: Vec<OsString>, program: &Path) -> Command {
     if has("setpriv") {
         words.extend(["setpriv", "--pdeathsig", "KILL"].map(OsString::from));
     }

@@ -7,6 +7,9 @@
 mod apart;
 mod children;
 mod cpu;
+mod crowd;
+mod decisions;
+mod echo;
 mod floor;
 mod http;
 mod lanes;
@@ -65,6 +68,19 @@ pub(crate) struct Options {
     /// Measure introspection with so many live tokens instead, all sizes side by side: 1000,100000,1000000
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["only", "tokens"])]
     sizes: Vec<u32>,
+    /// Measure so many single decisions of the policy instead, with 10 to 1,000 policies each; needs no server [20000]
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "20000")]
+    #[arg(conflicts_with_all = ["only", "tokens", "sizes", "engine"])]
+    decisions: Option<usize>,
+    /// Make so many calls and measure how long it takes to decide them again under another policy, instead
+    #[arg(long, value_name = "CALLS", conflicts_with_all = ["only", "sizes", "json", "decisions"])]
+    replay: Option<usize>,
+    /// What audit events wait for at the server: engine, strict or relaxed
+    #[arg(long, value_name = "WORD")]
+    durability: Option<String>,
+    /// Measure lists of tools instead, for 100 users with ten connections each of which a third is dead
+    #[arg(long, conflicts_with_all = ["only", "sizes"])]
+    crowd: bool,
     /// Measure this `portcullis` binary instead of the one inside this program
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
@@ -133,6 +149,7 @@ fn main() -> ExitCode {
         Some(children::FLOOR) => floor::serve(),
         Some(children::PRODUCT) => product::serve(),
         Some(children::APART) => apart::serve(),
+        Some(children::ECHO) => echo::serve(),
         _ => measure(),
     };
     match done {
@@ -146,6 +163,9 @@ fn main() -> ExitCode {
 
 fn measure() -> Outcome<()> {
     let options = Options::parse();
+    if let Some(count) = options.decisions {
+        return decisions::run(&options, count);
+    }
     children::move_to_load_core();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // The children are told to die with the thread that made them: it is this one, which lives as long as the run.

@@ -8,7 +8,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use serde::Serialize;
 
 use crate::load::Round;
-use crate::run::Start;
+use crate::run::{Gathering, Start};
 use crate::{Extent, Outcome};
 
 /// One side of a comparison.
@@ -46,6 +46,7 @@ pub(crate) struct Report {
     remarks: Vec<String>,
     rows: Vec<Row>,
     starts: Vec<Start>,
+    gatherings: Vec<Gathering>,
 }
 
 impl Side {
@@ -124,6 +125,7 @@ impl Report {
             remarks: Vec::new(),
             rows: Vec::new(),
             starts: Vec::new(),
+            gatherings: Vec::new(),
         }
     }
 
@@ -135,6 +137,10 @@ impl Report {
 
     pub(crate) fn row(&mut self, row: Row) {
         self.rows.push(row);
+    }
+
+    pub(crate) fn gathering(&mut self, gathering: Gathering) {
+        self.gatherings.push(gathering);
     }
 
     pub(crate) fn start(&mut self, start: Start) {
@@ -159,7 +165,12 @@ impl Report {
         }
         for start in &self.starts {
             println!("\n## {}\n", start.engine);
-            println!("{}\n", self.table(start.engine));
+            if self.rows.iter().any(|row| row.engine == start.engine) {
+                println!("{}\n", self.table(start.engine));
+            }
+            for gathering in self.gatherings.iter().filter(|gathering| gathering.engine == start.engine) {
+                println!("{}\n", gathering.sentence());
+            }
             println!("{}", start.sentence());
         }
         Ok(())

@@ -1,13 +1,17 @@
 //! One run: starts what is needed, measures everything in interleaved rounds, and reports.
 
+mod crowd;
+mod replay;
 mod sizes;
 mod stage;
 mod start;
+mod upstream;
 mod works;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub(crate) use self::crowd::Gathering;
 use self::stage::Stage;
 pub(crate) use self::start::Start;
 use crate::lanes::Stock;
@@ -111,6 +115,8 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             continue;
         }
         match storage(engine).await {
+            Ok(storage) if options.replay.is_some() => replay::on(storage, options, extent).await?,
+            Ok(storage) if options.crowd => crowd::on(storage, options, extent, &mut report).await?,
             Ok(storage) if options.sizes.is_empty() => on(storage, options, extent, &mut report).await?,
             Ok(storage) => sizes::on(storage, options, extent, &mut report).await?,
             Err(error) if options.engine.is_none() => {
@@ -119,7 +125,7 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             Err(error) => return Err(error),
         }
     }
-    report.print(options.json)
+    if options.replay.is_some() { Ok(()) } else { report.print(options.json) }
 }
 
 async fn storage(engine: Engine) -> Outcome<Storage> {
@@ -136,6 +142,7 @@ async fn on(storage: Storage, options: &Options, extent: Extent, report: &mut Re
     }
     let (stage, start) = Stage::set(&storage, options, extent).await?;
     let mut works = works::all(&stage, extent, options.only.as_deref()).await?;
+    works.extend(upstream::all(&stage, extent, options.only.as_deref()).await?);
     measure(engine, &mut works, extent, report).await?;
     report.start(start.loaded(&stage));
     drop(works);

@@ -19,6 +19,9 @@ pub(crate) const CONNECTION: &str = "bench_connection";
 pub(crate) const RESOURCE: &str = "http://localhost/mcp";
 pub(crate) const SCOPE: &str = "mcp.tools.read mcp.tools.execute mcp.resources.read offline_access";
 
+/// How long tokens live.
+pub(crate) const DAY: Seconds = Seconds::days(1);
+
 /// Rows of one statement, and statements of one transaction.
 const ROWS: usize = 250;
 const STATEMENTS: usize = 40;
@@ -101,7 +104,7 @@ async fn mint(database: &Database, origin: &Origin, tokens: u32) -> Outcome<()> 
 }
 
 const fn until(now: Timestamp) -> Timestamp {
-    now.plus(Seconds::days(1))
+    now.plus(DAY)
 }
 
 fn insert(rows: usize) -> String {

@@ -4,6 +4,7 @@
 
 mod add;
 mod renew;
+mod review;
 mod show;
 
 use axum::Router;
@@ -128,6 +129,7 @@ impl Console {
                 None => "It cannot be switched on here; an administrator can.".to_owned(),
             },
             "clients" => self.set_reach((user, connection), form).await?,
+            "accept" => self.accept_tool((user, connection), form).await?,
             "rename" => return self.rename(browser, (user, connection), form).await,
             "delete" => {
                 self.connections().remove(connection).await?;

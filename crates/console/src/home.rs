@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use portcullis_authorization_server::pages::ScopeChoice;
 use portcullis_authorization_server::{
-    AuthorizationServer, ConnectionGrants, GrantSummary, RefusedClient, User,
+    AuthorizationServer, ConnectionGrants, GrantSummary, Groups, RefusedClient, User,
 };
 use portcullis_oauth::{
     Clock, Form, GrantId, ResourceRegistry, ResourceUri, ScopeSet, Timestamp, random_handle, scopes,
@@ -24,6 +24,7 @@ use portcullis_web::layout::{Chrome, Moment, page};
 use portcullis_web::{Browser, ErrorPage, SessionStore, csrf, form};
 
 use crate::account;
+use crate::approvals;
 use crate::authorize;
 use crate::connections;
 use crate::pages::{ClientRow, ConnectionRow, ConnectionStatus, GrantedScope, HomePage, KeptAwayRow};
@@ -47,6 +48,8 @@ pub struct ConsoleParts {
     pub grants: ConnectionGrants,
     /// The resources, and the base of every link.
     pub registry: ResourceRegistry,
+    /// The groups, of which one may decide for others.
+    pub groups: Groups,
     /// The browsers where people are signed in.
     pub sessions: SessionStore,
     /// Where "now" comes from.
@@ -77,6 +80,7 @@ impl Console {
             .route("/clients/disconnect", post(disconnect))
             .route("/clients/allow", post(allow))
             .merge(account::router())
+            .merge(approvals::router())
             .merge(authorize::router())
             .merge(connections::router())
             .layer(from_fn(portcullis_web::page_headers))
@@ -172,6 +176,10 @@ impl Console {
         &self.0.grants
     }
 
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.0.groups
+    }
+
     pub(crate) fn registry(&self) -> &ResourceRegistry {
         &self.0.registry
     }
@@ -213,28 +221,36 @@ impl Console {
         let now = self.0.clock.now();
         let csrf = browser.csrf_token().await?;
         let connections = self.0.connections.list(&user.id).await?;
+        let waiting = self.0.gateway.pins().waiting(&user.id).await?;
+        let row = |connection: Connection| {
+            let waiting = waiting.get(&connection.id).copied().unwrap_or_default();
+            connection_row(connection, waiting)
+        };
         let grants = self.0.authorization.grants().list(&user.id).await?;
         let refused = self.0.authorization.refused_clients(&user.id).await?;
+        let pending = self.waiting_for(user).await?;
         let home = HomePage {
             chrome: Chrome::signed_in("Your gateway", &user.email, &csrf),
             csrf,
             mcp_url: self.0.registry.aggregate().uri.to_string(),
-            connections: connections.into_iter().map(connection_row).collect(),
+            connections: connections.into_iter().map(row).collect(),
             no_connections_advice: "Add one below.".to_owned(),
             clients: grants.into_iter().map(|grant| client_row(grant, now)).collect(),
             kept_away: refused.into_iter().map(kept_away_row).collect(),
+            waiting: pending,
             notice,
         };
         Ok(page(StatusCode::OK, &home))
     }
 }
 
-fn connection_row(connection: Connection) -> ConnectionRow {
+fn connection_row(connection: Connection, waiting: i64) -> ConnectionRow {
     ConnectionRow {
         alias: connection.alias.to_string(),
         server: connection.server_title,
         status: status(connection.status),
         reason: connection.status_reason,
+        waiting,
     }
 }
 

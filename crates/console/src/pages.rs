@@ -3,6 +3,7 @@
 //! Owns what they say and shows what others know: it has no rules of its own. Each struct is the data of one file in
 //! `templates/`; every text that a stranger may have chosen is escaped there.
 
+pub mod approvals;
 pub mod connections;
 
 use askama::Template;
@@ -26,6 +27,8 @@ pub struct HomePage {
     pub clients: Vec<ClientRow>,
     /// The clients that this person ended, though an identity provider vouches for them.
     pub kept_away: Vec<KeptAwayRow>,
+    /// How many calls wait for the person's approval.
+    pub waiting: usize,
     /// What has just been done, such as "Claude Code is disconnected."
     pub notice: Option<String>,
 }
@@ -41,6 +44,8 @@ pub struct ConnectionRow {
     pub status: ConnectionStatus,
     /// Why it stands so and what to do about it.
     pub reason: Option<String>,
+    /// How many of its tools wait for the person's review.
+    pub waiting: i64,
 }
 
 /// How a connection stands, as people are told.
@@ -178,6 +183,7 @@ mod tests {
                 server: text.into(),
                 status: ConnectionStatus::NeedsYou,
                 reason: Some(text.into()),
+                waiting: 2,
             }],
             no_connections_advice: "Ask your administrator for one.".into(),
             clients: vec![ClientRow {
@@ -198,6 +204,7 @@ mod tests {
                 vouched_by: text.into(),
                 resource: text.into(),
             }],
+            waiting: 1,
             notice: Some(text.into()),
         }
     }
@@ -206,7 +213,7 @@ mod tests {
     fn hostile_text_is_inert() {
         let html = home(HOSTILE).render().unwrap_or_default();
         assert!(!html.contains("<script>"));
-        assert_eq!(html.matches(INERT).count(), 23, "{html}");
+        assert_eq!(html.matches(INERT).count(), 24, "{html}");
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub enum ChangeKind {
     Issuer,
     /// A policy was activated, or a tool blocked or unblocked.
     Policy,
+    /// A limit was set or taken away.
+    Limit,
+    /// An approval was asked for, decided or used; the subject is its identifier and its principal, with a space between.
+    Approval,
 }
 
 impl ChangeKind {
@@ -40,6 +44,8 @@ impl ChangeKind {
         Self::SigningKey,
         Self::Issuer,
         Self::Policy,
+        Self::Limit,
+        Self::Approval,
     ];
 
     /// The kind as its column holds it.
@@ -57,6 +63,8 @@ impl ChangeKind {
             Self::SigningKey => "signing_key",
             Self::Issuer => "issuer",
             Self::Policy => "policy",
+            Self::Limit => "limit",
+            Self::Approval => "approval",
         }
     }
 

@@ -24,12 +24,12 @@ impl Quota {
     }
 
     /// The whole span, in microseconds.
-    const fn span(self) -> i64 {
+    pub(crate) const fn span(self) -> i64 {
         self.per.0 * 1_000_000
     }
 
     /// What one costs, in microseconds.
-    const fn interval(self) -> i64 {
+    pub(crate) const fn interval(self) -> i64 {
         self.span() / self.amount
     }
 }

@@ -24,16 +24,21 @@ impl Limiter {
 
     /// Decides one request of `key` at `now`.
     pub fn check(&self, key: &str, now: Timestamp) -> Verdict {
+        self.check_with(key, self.quota, now)
+    }
+
+    /// The same for a key with a quota of its own.
+    pub fn check_with(&self, key: &str, quota: Quota, now: Timestamp) -> Verdict {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = buckets.get_mut(key) {
-            let (next, verdict) = check(*state, now, self.quota);
+            let (next, verdict) = check(*state, now, quota);
             *state = next;
             return verdict;
         }
         if buckets.len() >= self.capacity {
             make_room(&mut buckets, now, self.capacity);
         }
-        let (state, verdict) = check(State::UNUSED, now, self.quota);
+        let (state, verdict) = check(State::UNUSED, now, quota);
         buckets.insert(key.to_owned(), state);
         verdict
     }

@@ -67,6 +67,11 @@ identifier!(
     ConnectionId,
     "conn_"
 );
+identifier!(
+    /// Names an approval: a call that waits for a person. A name and no capability (T18).
+    ApprovalId,
+    "apr_"
+);
 
 /// Whether a principal is a person or a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

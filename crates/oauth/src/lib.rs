@@ -48,7 +48,9 @@ pub use error::{Error, ErrorBody, ErrorCode};
 pub use form::{
     Form, FormError, REQUEST_URI_PREFIX, SINGLE_AUTHORIZATION_PARAMETERS, SINGLE_TOKEN_PARAMETERS,
 };
-pub use identifier::{ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle};
+pub use identifier::{
+    ApprovalId, ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle,
+};
 pub use introspection::Introspection;
 pub use metadata::{AuthorizationServerMetadata, ProtectedResourceMetadata};
 pub use openid::{OpenIdMetadata, OpenIdRegistration};

@@ -184,21 +184,26 @@ impl Resource {
     }
 }
 
-/// The resources of this deployment: `{public_url}/mcp` and `{public_url}/mcp/{alias}` for every well-formed alias, so
-/// that a stranger learns from no answer which aliases exist.
+/// The resources of this deployment: `{public_url}/mcp`, `{public_url}/mcp/{alias}` for every well-formed alias, so
+/// that a stranger learns from no answer which aliases exist, and the API at `{public_url}/api/v1`.
 #[derive(Clone, Debug)]
 pub struct ResourceRegistry {
     public_url: PublicUrl,
     /// At hand, since most requests are for it.
     aggregate: Arc<Resource>,
+    api: Arc<Resource>,
 }
+
+/// Where the API lies.
+const API: &str = "/api/v1";
 
 impl ResourceRegistry {
     /// The registry of the deployment at `public_url`.
     #[must_use]
     pub fn new(public_url: PublicUrl) -> Self {
         let aggregate = Arc::new(entry(&public_url, "/mcp", None));
-        Self { public_url, aggregate }
+        let api = Arc::new(api(&public_url));
+        Self { public_url, aggregate, api }
     }
 
     /// The origin of every resource here, and their one authorization server (DC-24).
@@ -213,6 +218,12 @@ impl ResourceRegistry {
         &self.aggregate
     }
 
+    /// The API for people's own programs and for those who administer this server.
+    #[must_use]
+    pub fn api(&self) -> &Resource {
+        &self.api
+    }
+
     /// The resource of one connection.
     #[must_use]
     pub fn connection(&self, alias: Alias) -> Resource {
@@ -222,6 +233,9 @@ impl ResourceRegistry {
     /// The entry with this identifier.
     #[must_use]
     pub fn find(&self, uri: &ResourceUri) -> Option<Resource> {
+        if *uri == self.api.uri {
+            return Some(self.api().clone());
+        }
         match self.path_of(uri)? {
             "" => Some(self.aggregate().clone()),
             alias => Alias::parse(alias).ok().map(|alias| self.connection(alias)),
@@ -231,7 +245,8 @@ impl ResourceRegistry {
     /// Whether this is the identifier of an entry.
     #[must_use]
     pub fn has(&self, uri: &ResourceUri) -> bool {
-        self.path_of(uri).is_some_and(|path| path.is_empty() || Alias::parse(path).is_ok())
+        *uri == self.api.uri
+            || self.path_of(uri).is_some_and(|path| path.is_empty() || Alias::parse(path).is_ok())
     }
 
     /// What follows `/mcp/` in an identifier of ours; empty for the aggregate's.
@@ -248,6 +263,15 @@ fn entry(public_url: &PublicUrl, path: &str, alias: Option<Alias>) -> Resource {
         alias,
         default_scopes: ScopeSet::from_iter(scopes::WORKING_SET),
         ..Resource::new(uri, name, ScopeSet::from_iter(scopes::MCP))
+    }
+}
+
+/// What names no scope there gets what anybody may have: never what administers (OA21-1.4.1-3).
+fn api(public_url: &PublicUrl) -> Resource {
+    let uri = ResourceUri(public_url.join(API));
+    Resource {
+        default_scopes: ScopeSet::from_iter([scopes::CONNECTIONS_MANAGE]),
+        ..Resource::new(uri, "Portcullis API", ScopeSet::from_iter(scopes::API))
     }
 }
 
@@ -293,6 +317,7 @@ mod tests {
             |text: &str| registry.find(&ResourceUri::parse(text).unwrap()).map(|found| found.uri.to_string());
         assert_eq!(find("HTTPS://H/mcp").as_deref(), Some("https://h/mcp"));
         assert_eq!(find("https://h/mcp/work").as_deref(), Some("https://h/mcp/work"));
+        assert_eq!(find("https://h/api/v1").as_deref(), Some("https://h/api/v1"));
         for no in [
             "https://h",
             "https://h/mcp/",
@@ -300,6 +325,9 @@ mod tests {
             "https://h.evil/mcp",
             "https://h/mcp/a/b",
             "https://h/mcp?x",
+            "https://h/api",
+            "https://h/api/v1/",
+            "https://h/api/v1/servers",
         ] {
             assert_eq!(find(no), None, "{no}");
             assert!(!registry.has(&ResourceUri::parse(no).unwrap()), "{no}");

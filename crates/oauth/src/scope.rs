@@ -23,6 +23,15 @@ pub mod scopes {
     /// Every scope that a client may ask for, in the order in which people understand them.
     pub const ALL: [&str; 5] =
         [TOOLS_READ, TOOLS_EXECUTE, RESOURCES_READ, CONNECTIONS_MANAGE, OFFLINE_ACCESS];
+    /// See how this server is set up and what happened at it; for those who administer it.
+    pub const ADMIN_READ: &str = "admin.read";
+    /// Change how this server is set up; for those who administer it.
+    pub const ADMIN_WRITE: &str = "admin.write";
+    /// What those who administer this server may do beside everything else. Not among [`ALL`]: metadata names neither, so
+    /// that no client asks for them out of habit.
+    pub const ADMIN: [&str; 2] = [ADMIN_READ, ADMIN_WRITE];
+    /// Every scope that opens something at the API.
+    pub const API: [&str; 3] = [CONNECTIONS_MANAGE, ADMIN_READ, ADMIN_WRITE];
     /// Sign the person in: an ID token (OpenID Connect Core §3.1.2.1). Without it the two others mean nothing.
     pub const IDENTITY: &str = "openid";
     /// Tell the person's name (OpenID Connect Core §5.4).

@@ -108,7 +108,11 @@ impl<'a> Outgoing<'a> {
 
 /// The guarded client. Cheap to clone; one a process is enough.
 #[derive(Clone)]
-pub struct Outbound(Arc<Inner>);
+pub struct Outbound {
+    inner: Arc<Inner>,
+    /// The one origin that may lie in a private network; see [`Outbound::opening`].
+    opened: Option<Arc<str>>,
+}
 
 struct Inner {
     policy: Policy,
@@ -119,7 +123,7 @@ struct Inner {
 
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Outbound").field(&self.0.policy).finish()
+        f.debug_tuple("Outbound").field(&self.inner.policy).finish()
     }
 }
 
@@ -145,7 +149,14 @@ impl Outbound {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let (tls, places) = (TlsConnector::from(Arc::new(tls)), Semaphore::new(AT_ONCE));
-        Ok(Self(Arc::new(Inner { policy, resolver, tls, places })))
+        Ok(Self { inner: Arc::new(Inner { policy, resolver, tls, places }), opened: None })
+    }
+
+    /// The same client on an errand for which an operator said that the server at `url` is in a network of their own: scheme,
+    /// host and port of that server are opened as by [`Policy::private_hosts`], and nothing else that is named on the way.
+    #[must_use]
+    pub fn opening(&self, url: &str) -> Self {
+        Self { inner: Arc::clone(&self.inner), opened: origin(url).map(Arc::from) }
     }
 
     /// Connections to the origin of `url` that are kept between requests, for a target of that `network`.
@@ -153,12 +164,12 @@ impl Outbound {
     /// # Errors
     /// When the URL is not one that may be called.
     pub fn lane(&self, url: &str, network: Network) -> Result<Lane, Unreachable> {
-        Ok(Lane::new(self.clone(), Target::on(url, &self.0.policy, network)?))
+        Ok(Lane::new(self.clone(), Target::on(url, &self.inner.policy, network)?))
     }
 
     /// Looks the target's name up, judges what is found and connects, within the time of the policy.
     pub(crate) async fn connect(&self, target: &Target) -> Result<Wire, Failure> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let work = async {
             let addresses = target.addresses(&*inner.resolver).await?;
             exchange::connect(&inner.tls, target, &addresses).await
@@ -171,9 +182,12 @@ impl Outbound {
     /// # Errors
     /// When there is none, or it is not one that may be read.
     pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Incoming, Unreachable> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let work = async {
-            let target = Target::parse(outgoing.url, &inner.policy)?;
+            let is_opened =
+                self.opened.is_some() && origin(outgoing.url).as_deref() == self.opened.as_deref();
+            let network = if is_opened { Network::Private } else { Network::Public };
+            let target = Target::on(outgoing.url, &inner.policy, network)?;
             let _place = inner.places.acquire().await.map_err(|_| Failure::Timeout)?;
             let addresses = target.addresses(&*inner.resolver).await?;
             // On the heap: what waits for a stranger's answer should not make every caller's future large.
@@ -181,4 +195,10 @@ impl Outbound {
         };
         Ok(timeout(inner.policy.time, work).await.map_err(|_| Failure::Timeout)??)
     }
+}
+
+/// Scheme, host and port; nothing for what has none that could be compared.
+fn origin(url: &str) -> Option<String> {
+    let origin = url::Url::parse(url).ok()?.origin();
+    origin.is_tuple().then(|| origin.ascii_serialization())
 }

@@ -22,8 +22,8 @@ use crate::{Failure, Outbound, Unreachable};
 /// A connection that rested longer is not used again: common servers close theirs after five seconds, and a request that
 /// meets the closing may or may not have been seen.
 const RESTED: Duration = Duration::from_secs(4);
-/// So many connections rest; more are closed.
-const RESTING: usize = 8;
+/// So many connections rest; more are closed. As many as one server is asked at once, or each burst would open some anew.
+const RESTING: usize = 16;
 /// What follows the part of an answer that mattered is read away so far and so long, to keep its connection.
 const DREGS: usize = 64 * 1_024;
 const DREGS_TIME: Duration = Duration::from_secs(1);

@@ -61,11 +61,7 @@ pub enum Network {
 impl Target {
     /// Reads a URL in its one plain spelling: a host that a parser would rewrite (decimal, octal, hexadecimal, encoded) is
     /// refused, so that what was shown or compared elsewhere is what is called.
-    pub(crate) fn parse(text: &str, policy: &Policy) -> Result<Self, Failure> {
-        Self::on(text, policy, Network::Public)
-    }
-
-    /// The same, where an operator said of which network this one target is. In a private one http counts too: what is
+    /// `network`: where an operator said of which network this one target is. In a private one http counts too: what is
     /// reached by it is never a public address.
     pub(crate) fn on(text: &str, policy: &Policy, network: Network) -> Result<Self, Failure> {
         let url = Url::parse(text).map_err(|_| Failure::Url)?;
@@ -172,7 +168,7 @@ mod tests {
     use super::*;
 
     fn verdict(text: &str, policy: &Policy) -> &'static str {
-        match Target::parse(text, policy) {
+        match Target::on(text, policy, Network::Public) {
             Ok(_) => "ok",
             Err(failure) => failure.as_str(),
         }

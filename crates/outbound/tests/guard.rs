@@ -153,6 +153,24 @@ async fn an_opened_host_may_be_private_and_no_more() {
     assert_eq!(get(&outbound, "http://client.cluster/").await.unwrap_err(), "url_not_https");
 }
 
+/// A29, SBP-6, T13: on an errand to a server of the operator's own network that server is opened, and nothing that it names
+#[tokio::test]
+async fn an_errand_opens_one_origin_and_no_other() {
+    let policy = || Policy { time: Duration::from_millis(50), ..Policy::default() };
+    let (outbound, _) = leading(|_| vec![INSIDE], policy());
+    let errand = outbound.opening("https://tools.cluster/mcp");
+    assert_ne!(get(&errand, "https://tools.cluster/.well-known/x").await.unwrap_err(), "address_refused");
+    for elsewhere in
+        ["https://login.cluster/", "https://tools.cluster:8443/", "https://tools.cluster.evil.example/"]
+    {
+        assert_eq!(get(&errand, elsewhere).await.unwrap_err(), "address_refused", "{elsewhere}");
+    }
+    assert_eq!(get(&outbound, "https://tools.cluster/").await.unwrap_err(), "address_refused");
+    let (outbound, _) = leading(|_| vec![METADATA], policy());
+    let errand = outbound.opening("https://tools.cluster/mcp");
+    assert_eq!(get(&errand, "https://tools.cluster/").await.unwrap_err(), "address_refused", "nothing worse");
+}
+
 /// A29: a name server that answers differently the second time is never asked a second time
 #[tokio::test]
 async fn a_name_is_resolved_once() {

@@ -1,5 +1,6 @@
 //! The arguments of a call as policies see them: flat, bounded, named by JSON pointer (RFC 6901).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// More values are not seen by policies.
@@ -10,7 +11,7 @@ const LONGEST: usize = 40_000;
 const ALL: usize = 256 * 1024;
 
 /// The arguments of a call: a text for each value, by JSON pointer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arguments {
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) overflow: bool,
@@ -25,6 +26,19 @@ impl Arguments {
             seen.add(&pointer("", name), value);
         }
         seen.arguments
+    }
+
+    /// Each value with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tags.iter().map(|(at, text)| (at.as_str(), text.as_str()))
+    }
+
+    /// The same without the values that `keep` says no to, told by name and text; and the names of those.
+    #[must_use]
+    pub fn only(&self, mut keep: impl FnMut(&str, &str) -> bool) -> (Self, Vec<String>) {
+        let (kept, gone): (Vec<_>, Vec<_>) = self.tags.iter().cloned().partition(|(at, text)| keep(at, text));
+        let gone = gone.into_iter().map(|(at, _)| at).collect();
+        (Self { tags: kept, overflow: self.overflow }, gone)
     }
 
     /// Whether there was more than policies see.

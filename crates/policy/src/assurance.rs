@@ -1,7 +1,10 @@
 //! How surely a person agreed to a call.
 
+use serde::{Deserialize, Serialize};
+
 /// How surely a person agreed to this very call. Ordered: more is surer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Assurance {
     /// Nobody was asked.
     #[default]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::{Arguments, Assurance, Risk};
@@ -18,7 +19,7 @@ pub struct Case<'a> {
 }
 
 /// Who asks, through which client, at which connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subject {
     /// Who.
     pub principal: Principal,
@@ -31,7 +32,8 @@ pub struct Subject {
 }
 
 /// Whether somebody or something acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PrincipalKind {
     /// A person.
     #[default]
@@ -41,7 +43,7 @@ pub enum PrincipalKind {
 }
 
 /// Somebody who acts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Principal {
     /// A person or a program.
     pub kind: PrincipalKind,
@@ -56,7 +58,8 @@ pub struct Principal {
 }
 
 /// How a client came to be known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Registration {
     /// An administrator made it.
     Admin,
@@ -70,7 +73,7 @@ pub enum Registration {
 }
 
 /// The program that acts for a principal.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Client {
     /// Its identifier.
     pub id: String,
@@ -81,7 +84,8 @@ pub struct Client {
 }
 
 /// How a server is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ServerKind {
     /// Over the network.
     #[default]
@@ -93,7 +97,7 @@ pub enum ServerKind {
 }
 
 /// A principal's account at a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Connection {
     /// Its identifier.
     pub id: String,
@@ -108,7 +112,8 @@ pub struct Connection {
 }
 
 /// What is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// To see the connection's tools and prompts.
     ListTools,
@@ -137,7 +142,8 @@ pub enum Target {
 }
 
 /// Whether something is as it was reviewed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pin {
     /// As reviewed.
     Active,
@@ -151,7 +157,7 @@ pub enum Pin {
 }
 
 /// What a server says of its own tool: `annotations` of MCP. A hint and never a proof (TOOL-8).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hints {
     /// `readOnlyHint`.
     pub read_only: Option<bool>,
@@ -164,7 +170,7 @@ pub struct Hints {
 }
 
 /// A tool, as far as policies see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tool {
     /// The upstream's name of it.
     pub name: String,
@@ -190,7 +196,7 @@ impl Tool {
 }
 
 /// An instant and what the clock on the wall says then.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Seconds since 1970.
     pub unix: i64,
@@ -207,8 +213,9 @@ impl Moment {
         (local.hour(), local.minute(), local.weekday().number_from_monday())
     }
 
-    /// The instant as Cedar reads it.
-    pub(crate) fn instant(self) -> String {
+    /// The instant as Cedar reads it: RFC 3339 in UTC, to the second.
+    #[must_use]
+    pub fn instant(self) -> String {
         let instant = OffsetDateTime::from_unix_timestamp(self.unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (date, time) = (instant.date(), instant.time());
         format!(
@@ -224,7 +231,7 @@ impl Moment {
 }
 
 /// What else counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Circumstances {
     /// How surely a person agreed so far.
     pub assurance: Assurance,

@@ -2,7 +2,7 @@
 //!
 //! Owns the language (Cedar with [our schema](SCHEMA)), the rules that nothing overrides, [`PolicySet::parse`] with its
 //! checks, the decision ([`decide`]), the question of lists ([`could_pass`]), [`explain`], the risk class of a tool
-//! ([`Risk::of`]) and trials of a policy ([`trial`]). No I/O: stores, versions, the audit and what is done with a
+//! ([`Risk::of`]), trials of a policy ([`trial`]) and what it would have said to calls of the past ([`replay`]). No I/O: stores, versions, the audit and what is done with a
 //! decision are its callers'.
 //!
 //! # How approval is part of the language
@@ -35,8 +35,12 @@ mod index;
 mod monotone;
 mod outlook;
 mod problem;
+mod reading;
+mod recorded;
+pub mod replay;
 mod risk;
 mod rule;
+mod ruling;
 mod set;
 mod syntax;
 pub mod trial;
@@ -51,8 +55,10 @@ pub use case::{
 pub use decision::{Decision, could_pass, decide};
 pub use explanation::{Explanation, Part, explain};
 pub use problem::Problem;
+pub use recorded::Recorded;
 pub use risk::{Risk, words};
 pub use rule::{Effect, Origin, Rule};
+pub use ruling::Ruling;
 pub use set::PolicySet;
 
 /// The schema that every policy is checked against, as text.

@@ -1,12 +1,14 @@
 //! The class of a tool: what it could do, by the words of its name. What the server itself says can raise the class and
 //! never lower it (T30, TOOL-8).
 
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{Assurance, Hints};
 
 /// What a tool could do. Ordered: more can do more harm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Risk {
     /// Its name says that it only looks.
     Read,

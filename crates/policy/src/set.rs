@@ -8,6 +8,7 @@ use cedar_policy::{Policy, PolicyId, PolicySet as Cedar, ValidationMode, Validat
 use miette::Diagnostic;
 
 use crate::index::Index;
+use crate::reading::Reading;
 use crate::rule::ENGINE;
 use crate::vocabulary::Vocabulary;
 use crate::{BUILTIN, Effect, Origin, Problem, Rule, monotone, outlook};
@@ -22,8 +23,13 @@ pub struct PolicySet(Arc<Inner>);
 /// The built-in rules alone, which every set begins with. That they are right is for a test to see.
 static BEGINNING: LazyLock<Result<Inner, Vec<Problem>>> = LazyLock::new(|| {
     let vocabulary = Vocabulary::get().map_err(|error| vec![Problem::at("", 0, error)])?;
-    let nothing =
-        Inner { vocabulary, rules: HashMap::new(), calls: Index::default(), lists: Index::default() };
+    let nothing = Inner {
+        vocabulary,
+        rules: HashMap::new(),
+        calls: Index::default(),
+        lists: Index::default(),
+        reading: Reading::default(),
+    };
     nothing.with(Origin::Builtin, BUILTIN)
 });
 
@@ -36,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) calls: Index,
     /// The same as it looks before a call.
     pub(crate) lists: Index,
+    /// The arguments that any of them asks for.
+    reading: Reading,
 }
 
 /// A policy of a text and where it stands there.
@@ -73,6 +81,10 @@ impl PolicySet {
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }
+
+    pub(crate) fn reading(&self) -> &Reading {
+        &self.0.reading
+    }
 }
 
 impl Inner {
@@ -101,6 +113,7 @@ impl Inner {
         if !monotone::holds(tree.body()) {
             return Err(not_monotone(&rule, problem));
         }
+        self.reading.add(tree.body());
         let outlook = outlook::of(tree.body())
             .and_then(|tree| Policy::from_pst(pst::Policy::Static(tree)))
             .map_err(|error| problem(error.to_string()))?;

@@ -20,9 +20,7 @@
 mod case;
 mod file;
 
-use std::fmt;
-
-use crate::{Assurance, Decision, PolicySet, could_pass, decide};
+use crate::{Decision, PolicySet, Ruling, could_pass, decide};
 
 use case::Prepared;
 use file::File;
@@ -31,17 +29,6 @@ use file::File;
 #[derive(Debug)]
 pub struct Trial {
     cases: Vec<Prepared>,
-}
-
-/// What a case is expected to get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Allowed as it is.
-    Allow,
-    /// Allowed with this assurance.
-    Needs(Assurance),
-    /// Denied.
-    Deny,
 }
 
 /// How a case went.
@@ -91,8 +78,8 @@ impl Prepared {
     fn run(&self, policies: &PolicySet) -> Outcome {
         let decision = decide(policies, &self.case());
         let mut wrong = Vec::new();
-        if Expected::from(&decision) != self.expected {
-            let (got, rule) = (Expected::from(&decision), &decision.rule().id);
+        if Ruling::from(&decision) != self.expected {
+            let (got, rule) = (Ruling::from(&decision), &decision.rule().id);
             wrong.push(format!("expected {}, got {got} by `{rule}`", self.expected));
         }
         if let Some(rule) = self.rule.as_ref().filter(|rule| **rule != decision.rule().id) {
@@ -103,25 +90,5 @@ impl Prepared {
             wrong.push(format!("expected listed = {}, got {listed}", !listed));
         }
         Outcome { name: self.name.clone(), decision, wrong }
-    }
-}
-
-impl From<&Decision> for Expected {
-    fn from(decision: &Decision) -> Self {
-        match decision {
-            Decision::Allow { .. } => Self::Allow,
-            Decision::NeedsAssurance { level, .. } => Self::Needs(*level),
-            Decision::Deny { .. } => Self::Deny,
-        }
-    }
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Allow => f.write_str("allow"),
-            Self::Needs(level) => write!(f, "needs {}", level.level()),
-            Self::Deny => f.write_str("deny"),
-        }
     }
 }

@@ -5,19 +5,22 @@
 mod directory;
 pub(crate) mod health;
 pub mod paper;
+mod sinks;
 
 use std::sync::Arc;
 
 use axum::Router;
-use portcullis_audit::Trail;
+use portcullis_audit::{Records, Shipping, Trail};
 use portcullis_authorization_server::{
-    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Settings,
+    AuthorizationServer, AuthorizationServerParts, ConnectionGrants, Groups, Settings,
 };
-use portcullis_console::{Console, ConsoleParts};
+use portcullis_console::{Api, ApiParts, Console, ConsoleParts};
 use portcullis_database::{ChangeFeed, Database};
-use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry};
+use portcullis_oauth::{Clock, PublicUrl, ResourceRegistry, Seconds};
 use portcullis_outbound::{Outbound, Policy};
-use portcullis_resource_server::{Connections, Credentials, Gateway, GatewayParts, Rates};
+use portcullis_resource_server::{
+    Connections, Credentials, Gateway, GatewayParts, Patience, Policies, Rates, ToolBlocks,
+};
 use portcullis_upstream::Launcher;
 use portcullis_vault::Vault;
 use portcullis_web::SessionStore;
@@ -25,7 +28,7 @@ use portcullis_web::SessionStore;
 use self::directory::{Directory, Ender};
 pub use self::health::Health;
 use crate::Problem;
-use crate::config::Config;
+use crate::config::{Config, CountedIn};
 use crate::serve::middleware::{self, Edge};
 
 /// What a server is assembled from.
@@ -57,6 +60,10 @@ pub struct App {
     pub changes: ChangeFeed,
     /// The paper trail, for its sweeping.
     pub trail: Trail,
+    /// What gives audit events to whom the settings name, to be run.
+    pub sinks: Vec<Shipping>,
+    /// How long audit events are kept.
+    pub kept: Seconds,
     /// The browser sessions, for their sweeping.
     pub sessions: SessionStore,
     /// The database, to be closed.
@@ -108,23 +115,28 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         sandbox_folder: config.sandbox_folder(),
         listen_ports,
         rates: rates(&config),
+        patience: Patience::default(),
+        approvals_webhook: config.approvals.webhook.clone(),
     })
     .await
     .map_err(|error| Problem::caused(&error))?;
 
     // Pages for people have a browser session.
     let sessions = portcullis_web::session_layer(database.clone(), clock.clone(), &public_url);
+    let api = api((&authorization, &gateway), &trail, &config, (&database, &changes, &clock));
     let console = console((&authorization, &gateway), connection_grants, registry, (&database, &clock));
     let pages = authorization.router().merge(console.router()).layer(sessions);
     let health = Health::by(&database, &changes, &trail, &clock);
     let routes = Router::new()
         .merge(pages)
         .merge(gateway.router())
+        .merge(api.router())
         .merge(portcullis_web::assets::routes())
         .merge(health::routes(health.clone()));
     let router = middleware::around(routes, Edge::new(&config.trusted_proxies, &public_url));
     let sessions = SessionStore::new(database.clone(), clock.clone());
-    Ok(App { router, authorization, gateway, changes, trail, sessions, database, clock, health })
+    let (sinks, kept) = (sinks::of(&config, &database)?, config.audit_kept);
+    Ok(App { router, authorization, gateway, changes, trail, sinks, kept, sessions, database, clock, health })
 }
 
 /// The connections: what ends one ends what clients were granted of it, and what is sealed for it.
@@ -152,7 +164,30 @@ fn console(
         gateway: gateway.clone(),
         grants,
         registry,
+        groups: Groups::new(database.clone(), clock.clone()),
         sessions: SessionStore::new(database.clone(), clock.clone()),
+        clock: clock.clone(),
+    })
+}
+
+fn api(
+    (authorization, gateway): (&AuthorizationServer, &Gateway),
+    trail: &Trail,
+    config: &Config,
+    (database, changes, clock): (&Database, &ChangeFeed, &Arc<dyn Clock>),
+) -> Api {
+    Api::new(ApiParts {
+        authorization: authorization.clone(),
+        enrolment: gateway.enrolment(),
+        gateway: gateway.clone(),
+        groups: Groups::new(database.clone(), clock.clone()),
+        policies: Policies::new(database.clone(), changes.clone(), clock.clone()),
+        blocks: ToolBlocks::new(database.clone(), changes.clone(), clock.clone()),
+        trail: trail.clone(),
+        records: Records::new(database.clone()),
+        registry: gateway.registry().clone(),
+        dpop: config.dpop,
+        rate: config.limits.user_lists_per_minute,
         clock: clock.clone(),
     })
 }
@@ -162,6 +197,12 @@ fn rates(config: &Config) -> Rates {
         calls: config.limits.user_calls_per_minute,
         lists: config.limits.user_lists_per_minute,
         calls_of_a_tool: config.limits.user_tool_calls_per_minute,
+        shared: match config.limits.counted_in {
+            // A file has one server; a PostgreSQL database may have more at any moment.
+            CountedIn::Engine => config.database_url.file().is_none(),
+            CountedIn::Memory => false,
+            CountedIn::Database => true,
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns the grammar and the dispatch; each command's work stands in its own file beneath. What a command prints goes to
 //! stdout; problems and notes go to stderr.
 
+mod approvals;
 mod attempts;
 mod audit;
 mod check;
@@ -14,6 +15,7 @@ mod healthcheck;
 mod issuer;
 mod key_source;
 mod keys;
+mod limit;
 mod migrate;
 mod output;
 mod password;
@@ -36,6 +38,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use portcullis_upstream::become_program;
 
+use self::approvals::ApprovalsCommand;
 use self::attempts::AttemptsCommand;
 use self::audit::AuditCommand;
 use self::client::ClientCommand;
@@ -43,6 +46,7 @@ use self::connection::ConnectionCommand;
 use self::group::GroupCommand;
 use self::issuer::IssuerCommand;
 use self::keys::KeysCommand;
+use self::limit::LimitCommand;
 use self::output::Format;
 pub(crate) use self::output::say;
 use self::policy::PolicyCommand;
@@ -134,9 +138,15 @@ enum Command {
     /// Check, try, activate and explain policies: who may do what
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look at the calls that wait for a person, and decide about one's own
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Block tools, whatever policies say
     #[command(subcommand)]
     Tool(ToolCommand),
+    /// Set how much one user, client, server or connection may be used
+    #[command(subcommand)]
+    Limit(LimitCommand),
     /// End tokens and grants
     #[command(subcommand)]
     Token(TokenCommand),
@@ -240,7 +250,9 @@ impl Cli {
             Command::User(command) => user::run(command, &config).await,
             Command::Group(command) => group::run(command, &config).await,
             Command::Policy(command) => policy::run(command, &config).await,
+            Command::Approvals(command) => approvals::run(command, &config).await,
             Command::Tool(command) => tool::run(command, &config).await,
+            Command::Limit(command) => limit::run(command, &config).await,
             Command::Client(command) => client::run(command, &config).await,
             Command::Resource(command) => resource::run(command, &config).await,
             Command::Server(command) => server::run(command, &config).await,

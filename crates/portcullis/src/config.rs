@@ -3,6 +3,7 @@
 //! Owns where settings come from ([`Sources`]), which there are, what their values may be, and the sentences about those
 //! that are wrong. Leaves what a setting does to the code that reads [`Config`].
 
+mod approvals;
 mod draft;
 mod keys;
 mod limits;
@@ -10,6 +11,7 @@ mod listen;
 mod master_key;
 mod network;
 mod shown;
+mod sinks;
 mod sources;
 mod validate;
 
@@ -23,11 +25,13 @@ use portcullis_oauth::jose::Algorithm;
 use portcullis_oauth::{PublicUrl, Seconds};
 use portcullis_vault::MasterKeySource;
 
+pub use approvals::ApprovalSettings;
 pub use keys::describe;
-pub use limits::Limits;
+pub use limits::{CountedIn, Limits};
 pub use listen::ListenAddress;
 pub use network::Network;
 pub use shown::{Shown, show};
+pub use sinks::Sinks;
 pub use sources::{Flags, Sources};
 
 use crate::Problem;
@@ -145,6 +149,8 @@ pub struct Config {
     pub dpop: DpopUse,
     /// Whether proofs of a key must hold a nonce of ours.
     pub dpop_nonces: bool,
+    /// How calls are approved, and who hears of it.
+    pub approvals: ApprovalSettings,
     /// Under which name this process writes audit events, if one was named; see `app::paper`.
     pub node: Option<String>,
     /// How long audit events are kept.
@@ -153,6 +159,8 @@ pub struct Config {
     pub audit_durability: AuditDurability,
     /// Words in names of arguments whose values are not recorded, beside those that always tell of a secret.
     pub audit_redact: Vec<String>,
+    /// Where audit events go besides the database.
+    pub sinks: Sinks,
     /// Where those are answered who watch over the process; empty: nowhere but on the public listener.
     pub ops_listen: Vec<ListenAddress>,
     /// The log's filter.

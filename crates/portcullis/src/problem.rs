@@ -21,6 +21,11 @@ impl Problem {
         Self { sentence: sentence.to_string(), code: 1 }
     }
 
+    /// What was asked for was found out, and the answer itself is a code for scripts, which the command documents.
+    pub fn with_code(sentence: impl Into<String>, code: u8) -> Self {
+        Self { sentence: sentence.into(), code }
+    }
+
     /// As [`failed`](Self::failed), followed by what each deeper layer said, for causes that only an operator sees.
     pub fn caused(error: &dyn std::error::Error) -> Self {
         let causes = std::iter::successors(error.source(), |cause| cause.source());

@@ -12,8 +12,10 @@ pub(crate) mod document;
 mod error;
 mod exchange;
 mod flows;
+mod parting;
 mod port;
 mod request;
+mod sealed;
 mod tokens;
 mod turns;
 
@@ -29,17 +31,17 @@ use portcullis_vault::Vault;
 use tokio_util::task::TaskTracker;
 
 use self::clients::Clients;
-use self::discovery::Discovery;
 use self::flows::Flows;
 use self::tokens::Tokens;
 use self::turns::Turns;
-use crate::catalogue::Servers;
+use crate::catalogue::{ServerKind, Servers};
 use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
 use crate::probe::Probe;
 
 pub use clients::{GivenClient, GivenClientError, GivenClients};
 pub use error::{AuthorizationError, NoAccess};
+pub use sealed::verify_sealed;
 
 /// What it is made of.
 pub(crate) struct UpstreamAuthorizationParts {
@@ -69,7 +71,6 @@ struct Inner {
     servers: Servers,
     connections: Connections,
     tasks: TaskTracker,
-    discovery: Discovery,
     clients: Clients,
     flows: Flows,
     tokens: Tokens,
@@ -88,6 +89,8 @@ impl fmt::Debug for UpstreamAuthorization {
 pub struct Authorized {
     /// Who issued its token.
     pub issuer: String,
+    /// What was asked for.
+    pub requested: ScopeSet,
     /// What it is good for, as the issuer said.
     pub granted: ScopeSet,
     /// What the upstream asked for since, and was not granted.
@@ -101,8 +104,7 @@ impl UpstreamAuthorization {
         let (database, clock, outbound) = (parts.database, parts.clock, parts.outbound);
         let store = (database.clone(), Arc::clone(&clock));
         Self(Arc::new(Inner {
-            discovery: Discovery::new(outbound.clone(), &parts.public_url),
-            clients: Clients::new(store, &parts.vault, outbound.clone(), parts.public_url.clone()),
+            clients: Clients::new(store, &parts.vault, parts.public_url.clone()),
             flows: Flows::new(database.clone(), Arc::clone(&clock), &parts.vault),
             tokens: Tokens::new(database.clone(), Arc::clone(&clock), parts.credentials),
             turns: Turns::default(),
@@ -133,9 +135,21 @@ impl UpstreamAuthorization {
         Ok(held.map(|held| Authorized {
             wanted: held.scopes_wanted.without(&held.scopes_granted),
             issuer: held.issuer,
+            requested: held.scopes_requested,
             granted: held.scopes_granted,
             obtained_at: held.obtained_at,
         }))
+    }
+
+    /// The guarded client on an errand to the server of `connection`. Where an admin said that the server is in a private
+    /// network, its own origin is opened and no other: who issues its tokens may be there too only where the settings open
+    /// that host (SBP-6, T13).
+    async fn errand(&self, connection: &Connection) -> Result<Outbound, DatabaseError> {
+        let server = self.0.servers.find(&connection.server).await?;
+        Ok(match server.map(|server| (server.private_network, server.kind)) {
+            Some((true, ServerKind::Http { url, .. })) => self.0.outbound.opening(&url),
+            _ => self.0.outbound.clone(),
+        })
     }
 
     /// The document by which the issuer with this digest knows us (CIMD §4); `None` for one that nobody was sent to.

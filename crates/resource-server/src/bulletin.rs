@@ -81,6 +81,8 @@ impl ChangeListener for Write {
                 drop(self.0.raw.send(Raw::Server(subject())));
                 self.0.tell(News::Rights);
             }
+            // It has a board of its own, and changes nobody's rights.
+            ChangeKind::Approval => {}
             _ => self.0.tell(News::Rights),
         }
     }

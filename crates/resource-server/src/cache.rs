@@ -99,6 +99,8 @@ fn concerns(change: &Change, bearer: &VerifiedBearer) -> bool {
         | ChangeKind::McpSession
         | ChangeKind::SigningKey
         | ChangeKind::Issuer
-        | ChangeKind::Policy => false,
+        | ChangeKind::Policy
+        | ChangeKind::Limit
+        | ChangeKind::Approval => false,
     }
 }

@@ -3,19 +3,25 @@
 //! the vault's.
 
 mod change;
+mod known;
+mod parting;
 mod row;
+mod rules;
 mod status;
 mod tombstone;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_audit::{Action, ConnectionEvent, Event, Outcome};
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{Alias, Clock, ConnectionId, PrincipalId, Timestamp};
 
 pub use self::change::Who;
+use self::known::Known;
+pub(crate) use self::parting::{Farewell, Parting};
 use self::row::{Row, select};
+pub use self::rules::{ArgumentRule, Rules};
 pub use self::status::{ConnectionStatus, Standing};
 pub use self::tombstone::{GrantEnder, Tombstone};
 use crate::catalogue::AuthKind;
@@ -62,6 +68,8 @@ pub struct Connection {
     pub tested_at: Option<Timestamp>,
     /// When a client used it last, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// How it is handled.
+    pub rules: Rules,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -110,6 +118,8 @@ pub struct Connections {
     clock: Arc<dyn Clock>,
     grants: Option<Arc<dyn GrantEnder>>,
     credentials: Option<Credentials>,
+    known: Known,
+    parting: Arc<OnceLock<Arc<dyn Parting>>>,
 }
 
 impl std::fmt::Debug for Connections {
@@ -122,7 +132,9 @@ impl Connections {
     /// The connections kept in `database`.
     #[must_use]
     pub fn new(database: Database, changes: ChangeFeed, clock: Arc<dyn Clock>) -> Self {
-        Self { database, changes, clock, grants: None, credentials: None }
+        let known = Known::new(&changes);
+        let parting = Arc::default();
+        Self { database, changes, clock, grants: None, credentials: None, known, parting }
     }
 
     /// The same, and what was granted for a name ends as soon as the name is given up. Without it that waits for
@@ -138,6 +150,11 @@ impl Connections {
     pub fn sealing(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
+    }
+
+    /// From now on `parting` is told of connections that end, whoever holds this store. The first one stays.
+    pub(crate) fn part_with(&self, parting: Arc<dyn Parting>) {
+        let _ = self.parting.set(parting);
     }
 
     /// Makes a connection of `principal` to a server that asks for nothing.

@@ -10,11 +10,12 @@ use portcullis_database::{DatabaseError, Transaction};
 use portcullis_oauth::{Alias, ConnectionId, PrincipalId, Secret};
 use zeroize::Zeroizing;
 
-use crate::catalogue::{AuthKind, Parameter, Place, Server, Servers, ValueError};
+use crate::catalogue::{AuthKind, Parameter, Place, RemoveServerError, Server, Servers, Slug, ValueError};
 use crate::connections::{Connection, ConnectionError, Connections, NewConnection, Who};
 use crate::credentials::{CredentialError, Credentials, field};
 use crate::gateway::Gateway;
 use crate::probe::Probe;
+use crate::sandbox::SERVER;
 
 /// No label is longer.
 const LONGEST_LABEL: usize = 100;
@@ -30,6 +31,17 @@ pub struct Answers {
     pub header: Option<Secret>,
     /// User name and password, for [`AuthKind::Basic`].
     pub basic: Option<(Secret, Secret)>,
+}
+
+impl Answers {
+    /// The same, with what was filled in before wherever nothing is said now.
+    #[must_use]
+    pub fn beside(mut self, settings: &BTreeMap<String, String>) -> Self {
+        for (name, value) in settings {
+            self.settings.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self
+    }
 }
 
 /// A connection that somebody asks for.
@@ -183,6 +195,21 @@ impl Enrolment {
         }
         let Some(enabled) = self.connections.get(&connection.id).await? else { return Ok(None) };
         self.test(&enabled).await
+    }
+
+    /// Removes a server, and first every connection to it with what was sealed for it. How many there were; `false`: it was gone.
+    ///
+    /// # Errors
+    /// When it is built in, somebody connects to it at the same moment, or the store fails.
+    pub async fn remove_server(&self, slug: &Slug) -> Result<(bool, usize), RemoveServerError> {
+        if slug.as_str() == SERVER {
+            return Err(RemoveServerError::BuiltIn);
+        }
+        let connected = self.connections.list_all(Some(slug.as_str())).await?;
+        for connection in &connected {
+            self.connections.remove(connection).await?;
+        }
+        Ok((self.servers.remove(slug).await?, connected.len()))
     }
 
     async fn store(

@@ -67,6 +67,15 @@ impl Errand {
         }
     }
 
+    /// What it brings along.
+    pub(crate) const fn arguments(&self) -> Option<&Params> {
+        match self {
+            Self::Tool { arguments, .. } | Self::Prompt { arguments, .. } => Some(arguments),
+            Self::PromptCompletion { rest, .. } | Self::ResourceCompletion { rest, .. } => Some(rest),
+            Self::Resource { .. } => None,
+        }
+    }
+
     /// The same errand for what the upstream calls `own`.
     pub(crate) fn named(mut self, own: &str) -> Self {
         match &mut self {

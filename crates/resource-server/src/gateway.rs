@@ -1,15 +1,16 @@
 //! The gateway as a whole: what it is made of, and what the binary asks of it.
 
+mod assembly;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use axum::Router;
 use portcullis_audit::Trail;
 use portcullis_database::{ChangeFeed, Database, DatabaseError};
-use portcullis_limits::{Limiter, Quota};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
-use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
+use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Secret, Timestamp, Verifier};
 use portcullis_outbound::Outbound;
 use portcullis_upstream::{Launcher, Pool, Settings};
 use portcullis_vault::Vault;
@@ -17,7 +18,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
+use crate::approvals::{Approvals, Webhook};
+use crate::authorization::UpstreamAuthorization;
 use crate::bulletin::Bulletin;
 use crate::cache::BearerCache;
 use crate::catalogue::Servers;
@@ -25,10 +27,12 @@ use crate::connections::{Connection, Connections};
 use crate::credentials::Credentials;
 use crate::endpoint;
 use crate::enrolment::Enrolment;
+use crate::limits::{Limits, Rates};
 use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
-use crate::policy::{Keeper, Policies, ToolBlocks};
+use crate::pins::{Pins, ToolReview};
+use crate::policy::{Keeper, Policies, Recorder, ToolBlocks};
 use crate::possession::Possession;
 use crate::probe::Probe;
 use crate::reach::Reach;
@@ -37,12 +41,8 @@ use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
 use crate::underway::Underway;
 use crate::upstream::{self, Upstreams};
-
-/// Buckets that one node remembers.
-const BUCKETS: usize = 50_000;
-
-/// What the key is for that seals what clients carry from one round of a request to the next.
-const ROUNDS: &[u8] = b"portcullis mcp rounds v1";
+pub use crate::waits::Patience;
+use crate::waits::Waits;
 
 /// What a gateway is made of.
 pub struct GatewayParts {
@@ -78,23 +78,10 @@ pub struct GatewayParts {
     pub listen_ports: Vec<u16>,
     /// How much one user may ask for.
     pub rates: Rates,
-}
-
-/// How much one user may ask for in a minute (TOOL-10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rates {
-    /// Tool calls.
-    pub calls: u32,
-    /// Lists and everything else.
-    pub lists: u32,
-    /// Calls of one tool.
-    pub calls_of_a_tool: u32,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self { calls: 60, lists: 120, calls_of_a_tool: 10 }
-    }
+    /// How long a call is held that waits for a person.
+    pub patience: Patience,
+    /// Where it is told that a call waits, in the form that Slack reads.
+    pub approvals_webhook: Option<Secret>,
 }
 
 /// The gateway could not be made.
@@ -120,8 +107,14 @@ pub(crate) struct Inner {
     pub(crate) credentials: Credentials,
     pub(crate) authorization: UpstreamAuthorization,
     pub(crate) upstreams: Upstreams,
+    pub(crate) pins: Pins,
     pub(crate) policy: Keeper,
+    /// Writes down what decisions stood on.
+    pub(crate) recorder: Recorder,
     pub(crate) rounds: Rounds,
+    pub(crate) approvals: Approvals,
+    pub(crate) waits: Waits,
+    pub(crate) webhook: Option<Webhook>,
     pub(crate) questions: Questions,
     pub(crate) underway: Underway,
     pub(crate) bulletin: Bulletin,
@@ -134,27 +127,6 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
 }
 
-/// The buckets (DESIGN: calls and lists do not share one).
-pub(crate) struct Limits {
-    /// Calls, by user.
-    pub(crate) calls: Limiter,
-    /// Everything else, by user.
-    pub(crate) lists: Limiter,
-    /// Calls, by user and tool.
-    pub(crate) tools: Limiter,
-}
-
-impl Limits {
-    fn of(rates: Rates) -> Self {
-        let limiter = |a_minute| Limiter::new(Quota::per_minute(a_minute), BUCKETS);
-        Self {
-            calls: limiter(rates.calls),
-            lists: limiter(rates.lists),
-            tools: limiter(rates.calls_of_a_tool),
-        }
-    }
-}
-
 impl Gateway {
     /// Puts a gateway together.
     ///
@@ -162,24 +134,15 @@ impl Gateway {
     /// When the sandbox server cannot be started.
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
-        let (database, changes, tasks) = (parts.database, parts.changes, TaskTracker::new());
+        let (database, changes, tasks) = (parts.database.clone(), parts.changes.clone(), TaskTracker::new());
         let clock = Arc::clone(&parts.clock);
         let policies = Policies::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let blocks = ToolBlocks::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
-        let authorization = UpstreamAuthorization::new(UpstreamAuthorizationParts {
-            database: database.clone(),
-            clock: Arc::clone(&clock),
-            trail: parts.trail.clone(),
-            vault: parts.vault.clone(),
-            outbound: parts.outbound.clone(),
-            public_url: parts.registry.public_url().clone(),
-            servers: servers.clone(),
-            connections: parts.connections.clone(),
-            credentials: credentials.clone(),
-            tasks: tasks.clone(),
-        });
+        let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
+        let (approvals, webhook) = assembly::approvals(&parts);
+        let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let tokens = Arc::new(authorization.clone());
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
@@ -187,6 +150,7 @@ impl Gateway {
             reach: Reach::new(servers.clone(), credentials.clone(), Some(tokens), changes.clone()),
             pool: Pool::new(parts.outbound, clock, settings),
             connections: parts.connections.clone(),
+            pins: pins.clone(),
             changes: changes.clone(),
             tasks: tasks.clone(),
             public_url: parts.registry.public_url().clone(),
@@ -195,26 +159,32 @@ impl Gateway {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
             bearers: BearerCache::new(parts.verifier, changes.clone()),
             possession: Possession::new(parts.dpop, parts.proofs),
+            limits: Limits::new(parts.rates, (&database, &parts.clock), changes.clone()),
             sessions: Sessions::new(database, changes.clone()),
             credentials,
             authorization,
             connections: parts.connections,
             servers,
             upstreams,
+            pins,
             policy: Keeper::new(policies, blocks, changes.clone()),
-            rounds: Rounds::new(parts.vault.server_key(ROUNDS)),
+            recorder: Recorder::new(&parts.vault, parts.trail.snapshots(), parts.trail.redaction().clone()),
+            rounds: Rounds::new(parts.vault),
+            approvals,
+            waits: Waits::of(parts.patience),
+            webhook,
             questions: Questions::default(),
             underway: Underway::default(),
             bulletin: Bulletin::new(&changes),
             streams: TaskTracker::new(),
             closing: CancellationToken::new(),
-            limits: Limits::of(parts.rates),
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,
             tasks,
         }));
         gateway.0.authorization.probe_with(Arc::new(Trial(Arc::downgrade(&gateway.0))));
+        gateway.0.connections.part_with(gateway.0.authorization.parting());
         Ok(gateway)
     }
 
@@ -223,10 +193,22 @@ impl Gateway {
         endpoint::router(&self.0)
     }
 
+    /// The resources of this deployment.
+    #[must_use]
+    pub fn registry(&self) -> &ResourceRegistry {
+        &self.0.registry
+    }
+
     /// The store of connections.
     #[must_use]
     pub fn connections(&self) -> &Connections {
         &self.0.connections
+    }
+
+    /// The calls that wait for a person.
+    #[must_use]
+    pub fn approvals(&self) -> &Approvals {
+        &self.0.approvals
     }
 
     /// The store of what connections show their upstream servers.
@@ -243,6 +225,21 @@ impl Gateway {
         let now = self.0.clock.now();
         let listing = self.0.upstreams.discovery().listing(connection, Kind::Tools, now).await?;
         Ok(listing.shown(true, |_| true).into_iter().map(|(_, tool)| tool).collect())
+    }
+
+    /// What was accepted of the tools of connections.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.0.pins
+    }
+
+    /// The tools of a connection as somebody reviews them: as its server listed them last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn review(&self, connection: &Connection) -> Result<Vec<ToolReview>, DatabaseError> {
+        let trust = self.0.upstreams.trust(connection).await?;
+        self.0.pins.review(connection, trust).await
     }
 
     /// How somebody comes to a connection.
@@ -275,8 +272,15 @@ impl Gateway {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DatabaseError> {
         self.0.connections.sweep(now).await?;
         self.0.upstreams.sweep().await;
+        self.0.limits.sweep(now).await?;
         self.0.authorization.sweep(now).await?;
+        self.0.approvals.sweep(now).await?;
         self.0.sessions.sweep(now).await
+    }
+
+    /// Comes back when the server ends: for streams that others keep open.
+    pub async fn closing(&self) {
+        self.0.closing.cancelled().await;
     }
 
     /// Ends every stream of changes: for an orderly end, since they would go on for ever.

@@ -45,6 +45,8 @@ mod possession;
 mod verdicts;
 
 #[cfg(feature = "gateway")]
+mod approvals;
+#[cfg(feature = "gateway")]
 mod authorization;
 #[cfg(feature = "gateway")]
 mod bulletin;
@@ -69,13 +71,19 @@ mod gateway;
 #[cfg(feature = "gateway")]
 mod json;
 #[cfg(feature = "gateway")]
+mod limits;
+#[cfg(feature = "gateway")]
 mod line;
+#[cfg(feature = "gateway")]
+mod management;
 #[cfg(feature = "gateway")]
 mod names;
 #[cfg(feature = "gateway")]
 mod offer;
 #[cfg(feature = "gateway")]
 mod origin;
+#[cfg(feature = "gateway")]
+mod pins;
 #[cfg(feature = "gateway")]
 mod pipeline;
 #[cfg(feature = "gateway")]
@@ -109,24 +117,31 @@ mod underway;
 #[cfg(feature = "gateway")]
 mod upstream;
 #[cfg(feature = "gateway")]
+mod waits;
+#[cfg(feature = "gateway")]
 mod words;
 
 #[cfg(feature = "gateway")]
+pub use approvals::{
+    Approval, ApprovalState, Approvals, Decided, Decider, Decision, Hearing, How, Inbox, PENDING, Piece,
+    Sought, Verdict,
+};
+#[cfg(feature = "gateway")]
 pub use authorization::{
     AuthorizationError, Authorized, GivenClient, GivenClientError, GivenClients, NoAccess,
-    UpstreamAuthorization,
+    UpstreamAuthorization, verify_sealed as verify_upstream_secrets,
 };
 #[cfg(feature = "gateway")]
 pub use connections::{
-    Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection, Standing,
-    Tombstone, Who,
+    ArgumentRule, Connection, ConnectionError, ConnectionStatus, Connections, GrantEnder, NewConnection,
+    Rules, Standing, Tombstone, Who,
 };
 #[cfg(feature = "gateway")]
 pub use credentials::{CredentialError, Credentials, field};
 #[cfg(feature = "gateway")]
 pub use enrolment::{Answers, Application, Enrolment, EnrolmentError};
 #[cfg(feature = "gateway")]
-pub use gateway::{Gateway, GatewayError, GatewayParts, Rates, tools_by_scope};
+pub use gateway::{Gateway, GatewayError, GatewayParts, Patience, tools_by_scope};
 #[cfg(feature = "introspection")]
 pub use introspection::IntrospectionVerifier;
 #[cfg(any(feature = "introspection", feature = "jwt"))]
@@ -134,11 +149,15 @@ pub use issuer::IssuerError;
 #[cfg(feature = "jwt")]
 pub use jwt::JwtVerifier;
 pub use layer::{RequireBearer, RequireBearerService};
+#[cfg(feature = "gateway")]
+pub use limits::{Limit, LimitRules, LimitSubject, Rates};
 #[cfg(feature = "dpop")]
 pub use local_proofs::LocalProofs;
 #[cfg(feature = "gateway")]
+pub use pins::{Difference, Pins, ReviewState, ToolReview, Warning, made_visible};
+#[cfg(feature = "gateway")]
 pub use policy::{
-    BlockedAt, Policies, PolicyError, PolicyVersion, ToolBlock, ToolBlocks, seen as seen_by_policy,
+    BlockedAt, Policies, PolicyError, PolicyVersion, Replay, ToolBlock, ToolBlocks, seen as seen_by_policy,
 };
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

@@ -66,9 +66,20 @@ struct Inner {
     level: Option<Level>,
     asking: Asking,
     session: Option<SecretHash>,
+    streams: bool,
     questions: Questions,
     open: AtomicUsize,
     heard: Mutex<Instant>,
+}
+
+/// A person who thinks about a question, until whoever asked waits no more.
+struct Thinking<'a>(&'a Line);
+
+impl Drop for Thinking<'_> {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.stirs();
+    }
 }
 
 /// What a client can take while it waits.
@@ -81,15 +92,20 @@ pub(crate) struct Ability {
     pub(crate) asking: Asking,
     /// The session, in the era that has them.
     pub(crate) session: Option<SecretHash>,
+    /// Whether it takes a stream, so that its request can be held.
+    pub(crate) streams: bool,
 }
 
 impl Line {
     /// A line, and what comes out of it at the client's end.
     pub(crate) fn open(ability: Ability, questions: Questions) -> (Self, mpsc::Receiver<Value>) {
         let (out, client) = mpsc::channel(WAITING);
-        let Ability { progress, level, asking, session } = ability;
+        let Ability { progress, level, asking, session, streams } = ability;
         let (open, heard) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
-        (Self(Arc::new(Inner { out, progress, level, asking, session, questions, open, heard })), client)
+        (
+            Self(Arc::new(Inner { out, progress, level, asking, session, streams, questions, open, heard })),
+            client,
+        )
     }
 
     /// What the client can be asked in the middle of its request.
@@ -105,6 +121,12 @@ impl Line {
     /// What the client can be asked at all: in the stateless era at the end of a round.
     pub(crate) fn able(&self) -> Asking {
         self.0.asking
+    }
+
+    /// Lets the answer begin now though it is not known yet: what waits for a person is not overload. `false` when the client
+    /// takes no stream, and so can only be made to wait in silence.
+    pub(crate) async fn begin(&self) -> bool {
+        self.0.streams && self.0.out.send(Value::Null).await.is_ok()
     }
 
     /// Since when nothing was heard from either end; nothing, while a person is thinking.
@@ -126,10 +148,8 @@ impl Line {
             || RpcError { code: code::INTERNAL_ERROR, message: "nobody answered".to_owned(), data: None };
         self.0.out.send(question).await.map_err(|_| gone())?;
         self.0.open.fetch_add(1, Ordering::Relaxed);
-        let answered = tokio::time::timeout(PATIENCE, waiting).await;
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.stirs();
-        match answered {
+        let _thinking = Thinking(self);
+        match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(Ok(reaction)) => reaction,
             _ => Err(gone()),
         }

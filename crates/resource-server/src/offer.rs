@@ -10,6 +10,7 @@ use portcullis_upstream::mirror::{self, Mirrored};
 use serde_json::{Map, Value};
 
 use crate::names;
+use crate::pins::Pinned;
 use crate::schema::{self, SchemaError};
 
 /// A sort of thing that can be listed.
@@ -77,6 +78,8 @@ pub(crate) struct Offer {
     pub(crate) description: Map<String, Value>,
     /// Which arguments are mirrored into headers.
     pub(crate) mirrored: Vec<Mirrored>,
+    /// How it stands to its pin, if it is a tool.
+    pub(crate) pinned: Pinned,
     /// The compiled schemas, made when they are first needed: most tools are listed often and never called.
     schema: OnceLock<Result<Validator, SchemaError>>,
     output: OnceLock<Result<Validator, SchemaError>>,
@@ -84,7 +87,7 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// Reads an entry; `None` for what nobody could use.
-    fn read(kind: Kind, entry: Value) -> Option<Self> {
+    pub(crate) fn read(kind: Kind, entry: Value) -> Option<Self> {
         let Value::Object(description) = entry else { return None };
         let key = description.get(kind.key())?.as_str()?.to_owned();
         let usable = match kind {
@@ -103,7 +106,8 @@ impl Offer {
             None => vec![],
         };
         let (schema, output) = (OnceLock::new(), OnceLock::new());
-        usable.then_some(Self { key, description, mirrored, schema, output })
+        let pinned = Pinned::default();
+        usable.then_some(Self { key, description, mirrored, pinned, schema, output })
     }
 
     /// What a result must obey, if the tool says so (TOOL-5).
@@ -166,6 +170,20 @@ impl Listing {
         let indexed = aggregate.iter().enumerate();
         let by_aggregate = indexed.filter_map(|(at, name)| Some((name.clone()?, at))).collect();
         Self { kind, offers, aggregate, by_key, by_aggregate }
+    }
+
+    /// Everything, in the order of the list.
+    pub(crate) fn offers(&self) -> &[Arc<Offer>] {
+        &self.offers
+    }
+
+    /// The same, each entry standing to its pin as `stands` says.
+    pub(crate) fn pinned(mut self, stands: impl Fn(&Offer) -> Pinned) -> Self {
+        // Nobody else has the entries of a list that is just being read.
+        for offer in self.offers.iter_mut().filter_map(Arc::get_mut) {
+            offer.pinned = stands(offer);
+        }
+        self
     }
 
     /// Each entry that `visible` lets through, by its name at the aggregate or its own, as a list shows it.

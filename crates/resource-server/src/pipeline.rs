@@ -10,11 +10,13 @@
 //! 7. the user's bucket has room ([`limit`])
 //! 8. the token's scopes suffice, else step-up ([`scope`])
 //! 9. for what goes to one upstream: connection, its status, the name ([`target`]), arguments ([`arguments`]), the policy,
-//!    the tool's bucket, dispatch, and what may come back ([`call`])
+//!    the tool's bucket, a person's approval where the policy wants one ([`approval`]), dispatch, and what may come back
+//!    ([`call`]); of our own tools nothing is dispatched ([`manage`])
 //!
 //! Answers leave as JSON or as a stream ([`exchange`]); streams of changes are [`listen`]'s.
 
 mod answer;
+mod approval;
 mod arguments;
 mod body;
 mod call;
@@ -23,6 +25,8 @@ mod exchange;
 mod limit;
 mod list;
 pub(crate) mod listen;
+mod manage;
+mod note;
 mod operate;
 mod receive;
 mod scope;
@@ -36,7 +40,7 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use portcullis_oauth::{Resource, VerifiedBearer};
+use portcullis_oauth::{Resource, Secret, VerifiedBearer};
 
 use crate::gateway::Inner;
 use crate::possession::renewing;
@@ -44,7 +48,7 @@ use crate::protocol::{Era, headers};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use case::Case;
-use listen::{Licence, Wanted};
+use listen::Wanted;
 use receive::Received;
 
 /// What every step after the token needs. Cheap enough to clone for work that goes on by itself.
@@ -55,6 +59,8 @@ pub(crate) struct Caller {
     bearer: VerifiedBearer,
     era: Era,
     session: Option<Session>,
+    /// What the bearer presented, for requests that live on and are judged again.
+    token: Secret,
 }
 
 /// Step 1 for every method.
@@ -114,13 +120,15 @@ async fn without_body(
     let presented = token::presented(parts)?;
     let bearer = token::verify(gateway, resource, &presented, case).await?;
     let (gateway, resource) = (Arc::clone(gateway), Arc::new(resource.clone()));
-    let mut caller = Caller { gateway, resource, bearer, era: Era::Session, session: None };
+    let token = presented.token().clone();
+    let mut caller = Caller { gateway, resource, bearer, era: Era::Session, session: None, token };
     let named = headers::session(headers)?.is_some() && !headers::bodyless_is_stateless(headers);
     if !named {
         let allowed = [(header::ALLOW, HeaderValue::from_static("POST, DELETE"))];
         return Ok((StatusCode::METHOD_NOT_ALLOWED, allowed).into_response());
     }
     let session = session::find(&caller, headers, case.now).await?;
+    case.session(&session);
     if ends {
         let ended = caller.gateway.sessions.end(&session, case.now).await;
         ended.map_err(|error| Refusal::unavailable(&error))?;
@@ -131,6 +139,5 @@ async fn without_body(
         return Err(Refusal::transport("accept", StatusCode::NOT_ACCEPTABLE, why));
     }
     caller.session = Some(session);
-    let licence = Licence { token: presented.token().clone(), id: None };
-    listen::open(caller, Wanted::lists(), licence).await
+    listen::open(caller, Wanted::lists(), None).await
 }

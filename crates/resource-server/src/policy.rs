@@ -1,24 +1,31 @@
 //! The one gate: what may be done is a [`Permitted`], and only this module makes one. Default deny: where no policy
 //! permits, nothing happens. Owns which policy holds ([`Policies`], [`ToolBlocks`], `keeper`), what it sees of a call
-//! (`seen`) and what follows from its decision; the language itself is `portcullis_policy`'s. Scopes and limits are steps of
-//! their own, and executing is `upstream`'s.
+//! (`seen`), what follows from its decision, and what is recorded of it so that another policy can decide it again; the language
+//! itself is `portcullis_policy`'s. Scopes and limits are steps of their own, and executing is `upstream`'s.
 
 mod blocks;
 mod keeper;
+mod manage;
+mod record;
+mod replay;
 pub mod seen;
 mod store;
 
-use std::sync::Arc;
-
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{Arguments, Case, Circumstances, Decision, Moment, Rule, Target};
+use portcullis_policy::{Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Target};
+use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
+pub(crate) use self::manage::{may_make, may_manage};
+pub(crate) use self::record::{Considered, Recorder};
+pub use self::replay::Replay;
 pub use self::store::{Policies, PolicyError, PolicyVersion};
+use crate::approvals::Consumed;
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};
 use crate::offer::{Kind, Offer};
+use crate::pins::Pinned;
 
 /// An action that the policy allowed. Its field is private to `policy`, so there is no other way to have one.
 #[derive(Debug)]
@@ -31,17 +38,61 @@ impl<A> Permitted<A> {
     }
 }
 
+/// An action that the policy allows once somebody agreed to it surely enough.
+#[derive(Debug)]
+pub(crate) struct Held<A> {
+    action: A,
+    level: Assurance,
+}
+
+impl<A> Held<A> {
+    /// The action, to be looked at.
+    pub(crate) fn action(&self) -> &A {
+        &self.action
+    }
+
+    /// The same, permitted by an approval that was used up for it. More assurance never takes something away, so one that
+    /// is sure enough is as good as the least that is. `None` when it is not.
+    pub(crate) fn released_by(self, approval: &Consumed) -> Option<Permitted<A>> {
+        (approval.level() >= self.level.level()).then_some(Permitted(self.action))
+    }
+}
+
+/// What an action needs that is not simply allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Need {
+    /// The least assurance that is enough.
+    pub(crate) level: Assurance,
+    /// Why, for people.
+    pub(crate) reason: String,
+    /// The class of the tool.
+    pub(crate) risk: Risk,
+    /// The rule that asks for it.
+    pub(crate) decided: Decided,
+}
+
+/// What the policy says of an action that it does not deny.
+#[derive(Debug)]
+pub(crate) enum Ruling {
+    /// It may be done.
+    Permitted(Permitted<Dispatch>, Decided),
+    /// It may be done once somebody agreed.
+    Needs(Box<Need>, Held<Dispatch>),
+}
+
 /// What decided, for the paper trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Decided {
     /// The version of the policy.
     pub(crate) version: i64,
     /// The id of the rule.
     pub(crate) rule: String,
+    /// What it stood on.
+    pub(crate) considered: Box<Considered>,
 }
 
 /// Why an action was not allowed: a reason code for the audit and a text for the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Denial {
     /// Stable across releases.
     pub(crate) reason: &'static str,
@@ -86,7 +137,7 @@ pub(crate) fn decide(
     tool: Option<&Offer>,
     dispatch: Dispatch,
     now: Timestamp,
-) -> Result<(Permitted<Dispatch>, Decided), Denial> {
+) -> Result<Ruling, Denial> {
     // What the pipeline asked before, asked once more where it counts.
     if !ground.bearer.scope().contains(dispatch.errand.needs()) {
         return Err(Denial {
@@ -95,25 +146,15 @@ pub(crate) fn decide(
             decided: None,
         });
     }
-    let circumstances = Circumstances {
-        arguments: arguments(&dispatch.errand),
-        time: Moment { unix: now.seconds(), offset: 0 },
-        address: portcullis_audit::trace::context().and_then(|request| request.address),
-        ..Circumstances::default()
-    };
     let target = target(ground, &dispatch, tool);
-    let decision = ground.decide(&dispatch.connection, &target, &circumstances);
-    let decided = ground.decided(decision.rule());
-    match decision {
-        Decision::Allow { .. } => Ok((Permitted(dispatch), decided)),
-        Decision::NeedsAssurance { rule, .. } => Err(Denial {
-            reason: "approval_unavailable",
-            text: format!(
-                "{} Approvals do not exist yet in this release: the call was refused and nothing was done.",
-                rule.reason
-            ),
-            decided: Some(decided),
-        }),
+    let risk = if let Target::Tool(tool) = &target { tool.risk } else { Risk::Unknown };
+    let decided = ground.decide(&dispatch.connection, target, circumstances(&dispatch.errand, now));
+    match decided.considered.decision.clone() {
+        Decision::Allow { .. } => Ok(Ruling::Permitted(Permitted(dispatch), decided)),
+        Decision::NeedsAssurance { level, rule } => {
+            let need = Need { level, reason: rule.reason.clone(), risk, decided };
+            Ok(Ruling::Needs(Box::new(need), Held { action: dispatch, level }))
+        }
         Decision::Deny { rule } => {
             Err(Denial { reason: rule.code(), text: rule.reason.clone(), decided: Some(decided) })
         }
@@ -127,24 +168,50 @@ pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, off
     portcullis_policy::could_pass(&ground.policy.set, &subject, &listed(ground, connection, (kind, offer)))
 }
 
-/// By which rule something is hidden that [`could_pass`] does not let through.
+/// How a tool stands to its pin that would exist for this caller but for that. Of whatever is hidden for other reasons too
+/// nothing is told.
+pub(crate) fn held_by_pin(
+    ground: Ground<'_>,
+    connection: &Connection,
+    (kind, offer): (Kind, &Offer),
+) -> Option<Pin> {
+    let Target::Tool(tool) = listed(ground, connection, (kind, offer)) else { return None };
+    let pin = tool.pin;
+    let accepted = Target::Tool(portcullis_policy::Tool { pin: Pin::Active, ..tool });
+    let subject = seen::subject(ground.bearer, connection);
+    let waits = pin != Pin::Active && portcullis_policy::could_pass(&ground.policy.set, &subject, &accepted);
+    waits.then_some(pin)
+}
+
+/// By which rule something is hidden from this errand that [`could_pass`] does not let through.
 pub(crate) fn hidden_by(
     ground: Ground<'_>,
     connection: &Connection,
     (kind, offer): (Kind, &Offer),
+    (errand, now): (&Errand, Timestamp),
 ) -> Decided {
     let target = listed(ground, connection, (kind, offer));
-    ground.decided(ground.decide(connection, &target, &Circumstances::default()).rule())
+    ground.decide(connection, target, circumstances(errand, now))
 }
 
 impl Ground<'_> {
-    fn decide(self, connection: &Connection, target: &Target, circumstances: &Circumstances) -> Decision {
+    fn decide(self, connection: &Connection, target: Target, circumstances: Circumstances) -> Decided {
         let subject = seen::subject(self.bearer, connection);
-        portcullis_policy::decide(&self.policy.set, &Case { subject: &subject, target, circumstances })
+        let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
+        let decision = portcullis_policy::decide(&self.policy.set, &case);
+        let (version, rule) = (self.policy.version, decision.rule().id.clone());
+        let considered = Box::new(Considered { subject, target, circumstances, decision });
+        Decided { version, rule, considered }
     }
+}
 
-    fn decided(self, rule: &Arc<Rule>) -> Decided {
-        Decided { version: self.policy.version, rule: rule.id.clone() }
+/// What else counts for an errand.
+fn circumstances(errand: &Errand, now: Timestamp) -> Circumstances {
+    Circumstances {
+        arguments: errand.arguments().map(Arguments::of).unwrap_or_default(),
+        time: Moment { unix: now.seconds(), offset: 0 },
+        address: portcullis_audit::trace::context().and_then(|request| request.address),
+        ..Circumstances::default()
     }
 }
 
@@ -153,8 +220,8 @@ fn target(ground: Ground<'_>, dispatch: &Dispatch, tool: Option<&Offer>) -> Targ
     let (connection, trust) = (&dispatch.connection, ground.trust);
     match &dispatch.errand {
         Errand::Tool { name, .. } => {
-            let description = tool.map(|tool| &tool.description);
-            Target::Tool(seen::tool((connection, trust), name, description, &ground.policy.blocked))
+            let described = tool.map_or((None, Pinned::default()), described);
+            Target::Tool(seen::tool((connection, trust), name, described, &ground.policy.blocked))
         }
         Errand::Prompt { name, .. } | Errand::PromptCompletion { name, .. } => seen::prompt(trust, name),
         Errand::Resource { uri } | Errand::ResourceCompletion { uri, .. } => seen::resource(trust, uri),
@@ -165,23 +232,17 @@ fn target(ground: Ground<'_>, dispatch: &Dispatch, tool: Option<&Offer>) -> Targ
 fn listed(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> Target {
     match kind {
         Kind::Tools => {
-            let description = Some(&offer.description);
             let place = (connection, ground.trust);
-            Target::Tool(seen::tool(place, &offer.key, description, &ground.policy.blocked))
+            Target::Tool(seen::tool(place, &offer.key, described(offer), &ground.policy.blocked))
         }
         Kind::Prompts => seen::prompt(ground.trust, &offer.key),
         Kind::Resources | Kind::Templates => seen::resource(ground.trust, &offer.key),
     }
 }
 
-fn arguments(errand: &Errand) -> Arguments {
-    match errand {
-        Errand::Tool { arguments, .. } | Errand::Prompt { arguments, .. } => Arguments::of(arguments),
-        Errand::PromptCompletion { rest, .. } | Errand::ResourceCompletion { rest, .. } => {
-            Arguments::of(rest)
-        }
-        Errand::Resource { .. } => Arguments::default(),
-    }
+/// What a list says of a tool, and how that stands to its pin.
+fn described(offer: &Offer) -> (Option<&Map<String, Value>>, Pinned) {
+    (Some(&offer.description), offer.pinned)
 }
 
 #[cfg(test)]

@@ -91,6 +91,8 @@ pub(crate) struct Asking {
 impl Asking {
     /// Nobody would answer.
     pub(crate) const NOTHING: Self = Self { forms: false, urls: false };
+    /// Whatever any client can do.
+    pub(crate) const ANYBODY: Self = Self { forms: true, urls: true };
     /// What a child is told, which is one for its connection, whoever calls.
     const CHILD: Self = Self { forms: true, urls: false };
 
@@ -215,6 +217,14 @@ impl Reach {
             remembered: connection.revision.as_deref().and_then(Revision::parse),
         };
         Ok(Reached { endpoint, secrets, token })
+    }
+
+    /// Every secret that is stored for `connection`.
+    pub(crate) async fn secrets(&self, connection: &Connection) -> Result<Secrets, Unreached> {
+        let Some(server) = self.server(connection).await.map_err(inside)? else {
+            return Ok(Secrets::default());
+        };
+        Ok(self.known(connection, &server).await?.1.secrets.clone())
     }
 
     /// The server refused an access token. `Ok`: the request may be tried once more with another.

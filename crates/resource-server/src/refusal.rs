@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::challenge::Unauthorized;
 use crate::envelope::{self, Id};
 use crate::protocol::{Era, code, result};
+use crate::reply::Reply;
 use crate::tool::ToolResult;
 
 /// Why a request goes no further.
@@ -32,8 +33,8 @@ enum Answer {
     Later(StatusCode, Seconds),
     /// A JSON-RPC error.
     Rpc { status: StatusCode, code: i64, message: String, data: Option<Box<Value>> },
-    /// A tool result that says `isError`, so that the model reads it.
-    Tool(String),
+    /// A tool result that says `isError`, so that the model reads it, and a note for programs.
+    Tool(String, Option<(&'static str, Box<Value>)>),
 }
 
 impl Refusal {
@@ -75,9 +76,17 @@ impl Refusal {
         self
     }
 
+    /// The same with a note in `_meta`, where the answer is a tool's.
+    pub(crate) fn noting(mut self, key: &'static str, value: Value) -> Self {
+        if let Answer::Tool(_, note) = &mut self.answer {
+            *note = Some((key, Box::new(value)));
+        }
+        self
+    }
+
     /// A tool result that says `isError` (TOOL-4).
     pub(crate) fn tool(reason: &'static str, text: impl Into<String>) -> Self {
-        Self { reason, answer: Answer::Tool(text.into()) }
+        Self { reason, answer: Answer::Tool(text.into(), None) }
     }
 
     /// Fails closed: a store that is needed does not answer (ASVS-16.5.1). The cause goes to the log alone.
@@ -100,6 +109,16 @@ impl Refusal {
     /// The reason code, stable across releases.
     pub(crate) fn reason(&self) -> &'static str {
         self.reason
+    }
+
+    /// What sort of answer it is, for the paper trail.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self.answer {
+            Answer::Bearer(..) => "challenge",
+            Answer::Transport(..) | Answer::Later(..) => "http_error",
+            Answer::Rpc { .. } => "error",
+            Answer::Tool(..) => "tool_error",
+        }
     }
 
     /// The answer at `resource`, which uses `DPoP` like this, to the request `id`.
@@ -126,10 +145,13 @@ impl Refusal {
                 response
             }
             Answer::Rpc { status, code, message, data } => body(*status, *code, message, data.as_deref()),
-            Answer::Tool(text) => match id {
+            Answer::Tool(text, note) => match id {
                 Some(id) => {
-                    let refused = result::complete(era, ToolResult::error(text.clone()).into());
-                    Json(envelope::result(id, &refused)).into_response()
+                    let mut refused = Reply::from(ToolResult::error(text.clone()));
+                    if let Some((key, value)) = note {
+                        refused.note(key, Value::clone(value));
+                    }
+                    Json(envelope::result(id, &result::complete(era, refused))).into_response()
                 }
                 None => StatusCode::ACCEPTED.into_response(),
             },

@@ -1,6 +1,7 @@
 //! What an upstream says, made fit to be passed on: bounded, without the connection's own secrets, without links that lead
 //! the client where it must not go, and with the addresses that the client knows (T34). Everything else stays as it was.
 
+mod content;
 pub(crate) mod elicitation;
 mod links;
 mod secrets;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use crate::names;
 use crate::reply::Reply;
 
+pub(crate) use content::without_stray_icons;
 pub(crate) use secrets::Secrets;
 
 /// Larger results are not passed on, in bytes of JSON.
@@ -38,7 +40,7 @@ pub(crate) fn result(reply: Reply, origin: &Origin, secrets: &Secrets) -> Result
     for (member, each) in
         [("content", block as fn(Value, &Origin) -> Value), ("messages", message), ("contents", contents)]
     {
-        let touched = reply.raw(member).is_some_and(|raw| speaks_of_addresses(raw.get()));
+        let touched = reply.raw(member).is_some_and(|raw| has_to_be_read(raw.get()));
         if touched && let Some(Value::Array(items)) = reply.get(member) {
             let items: Vec<Value> = items.into_iter().map(|item| each(item, origin)).collect();
             reply.set(member, &Value::Array(items));
@@ -47,18 +49,20 @@ pub(crate) fn result(reply: Reply, origin: &Origin, secrets: &Secrets) -> Result
     Ok(reply)
 }
 
-/// Most results hold no address, and need not be read.
-fn speaks_of_addresses(raw: &str) -> bool {
-    raw.contains("uri") || raw.contains("\\u")
+/// Most results are plain text, and need not be read.
+fn has_to_be_read(raw: &str) -> bool {
+    ["uri", "image", "audio", "icons", "\\u"].iter().any(|sign| raw.contains(sign))
 }
 
 /// A block of content.
-fn block(mut block: Value, origin: &Origin) -> Value {
+fn block(block: Value, origin: &Origin) -> Value {
+    let mut block = content::checked(block);
+    without_stray_icons(&mut block);
     let is = |block: &Value, kind: &str| block.get("type").and_then(Value::as_str) == Some(kind);
     if is(&block, "resource_link") {
         let uri = block.get("uri").and_then(Value::as_str).unwrap_or_default();
         if links::leads_astray(uri) {
-            return serde_json::json!({"type": "text", "text": "[a link that leads to a private place was removed]"});
+            return content::removed("a link that leads to a private place");
         }
         if !links::is_web(uri) {
             rename(&mut block, origin);

@@ -65,6 +65,21 @@ impl Reply {
         self.0.remove(member);
     }
 
+    /// What sort of result it is, for the paper trail.
+    pub(crate) fn kind(&self) -> &'static str {
+        let kinds = [
+            ("inputRequests", "input_required"),
+            ("requestState", "input_required"),
+            ("structuredContent", "structured"),
+            ("content", "content"),
+            ("messages", "messages"),
+            ("contents", "contents"),
+            ("completion", "completion"),
+        ];
+        let kind = kinds.into_iter().find(|(member, _)| self.0.contains_key(*member));
+        if self.is_error() { "tool_error" } else { kind.map_or("other", |(_, kind)| kind) }
+    }
+
     /// Its length, in bytes of JSON.
     pub(crate) fn size(&self) -> usize {
         self.0.iter().map(|(member, value)| member.len() + value.get().len() + 4).sum()

@@ -2,8 +2,8 @@
 //! brings the answer with the request once more. What the upstream wants to see again travels sealed, bound to the caller
 //! and to the very request, so that it is good for nothing else (MRTR-4, MRTR-5, MRTR-8, T18, T19).
 
-use portcullis_oauth::{PublicUrl, Seconds, Timestamp, VerifiedBearer};
-use portcullis_vault::SealingKey;
+use portcullis_oauth::{ApprovalId, PublicUrl, Seconds, Timestamp, VerifiedBearer};
+use portcullis_vault::{SealingKey, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -18,20 +18,69 @@ use crate::reply::Reply;
 const LIFE: Seconds = Seconds::minutes(10);
 /// Longer states of upstreams are not carried, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// A key seals for a day, and opens for as long after as anything that it sealed may live. Nodes' clocks differ a little.
+const DAY: Seconds = Seconds::days(1);
+const SKEW: Seconds = Seconds::minutes(1);
 
-/// Seals and opens what clients carry.
-pub(crate) struct Rounds(SealingKey);
+/// Seals and opens what clients carry, with keys that every node shares.
+pub(crate) struct Rounds(Vault);
 
 /// What is inside.
 #[derive(Deserialize, Serialize)]
 struct Carried {
     until: i64,
     state: Option<String>,
+    ticket: Option<Ticket>,
 }
 
-/// What a client brought is not for this request, or not any more.
+/// Which approval goes with a state. A name and no capability: whatever it opens stands in the approval's row.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Ticket {
+    /// The approval.
+    pub(crate) approval: ApprovalId,
+    /// What the client waits for.
+    pub(crate) stage: Stage,
+    /// The leg of the wait, or the round in which the upstream asked.
+    pub(crate) step: i64,
+}
+
+/// What a client waits for that carries a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stage {
+    /// Somebody's decision.
+    Waiting,
+    /// The upstream's answer, after the approval was used.
+    Asking,
+}
+
+/// What a client brought, opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// The upstream's own state, if it gave one.
+    pub(crate) state: Option<String>,
+    /// The approval that goes with it.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// Why what a client brought opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotForThis;
+pub(crate) enum NotForThis {
+    /// It is of another request, another caller, or nobody's.
+    Foreign,
+    /// Its time is over.
+    Late,
+}
+
+/// Waits are told from rounds before anything is opened, since they are counted apart. What is sealed as one does not open
+/// as the other.
+const WAITS: &str = "w1";
+const ROUND: &str = "r1";
+
+/// Whether a state says of itself that it only waits.
+pub(crate) fn only_waits(state: &str) -> bool {
+    state.strip_prefix(WAITS).is_some_and(|rest| rest.starts_with('.'))
+}
 
 /// To whom and what a state belongs, as text that is the same for the same request alone.
 #[derive(Clone)]
@@ -57,37 +106,75 @@ impl Binding {
         ]);
         Self(parts.to_string())
     }
+
+    fn place(&self, kind: &str, day: i64) -> Vec<u8> {
+        format!("{kind} {day} {}", self.0).into_bytes()
+    }
 }
 
 impl Rounds {
-    /// Rounds under `key`, which every node shares.
-    pub(crate) fn new(key: SealingKey) -> Self {
-        Self(key)
+    /// Rounds under keys of `vault`.
+    pub(crate) fn new(vault: Vault) -> Self {
+        Self(vault)
     }
 
-    /// What the client has to bring.
-    fn seal(&self, binding: &Binding, state: Option<String>, now: Timestamp) -> String {
-        let carried = Carried { until: now.plus(LIFE).micros(), state };
-        self.0.seal(json!(carried).to_string().as_bytes(), binding.0.as_bytes())
+    /// The key of a day: known to every node, and new every day.
+    fn key(&self, day: i64) -> SealingKey {
+        self.0.server_key(format!("portcullis mcp rounds v1 day {day}").as_bytes())
     }
 
-    /// The upstream's own state, if it gave one, out of what a client brought.
+    fn seal(&self, binding: &Binding, carried: &Carried, now: Timestamp) -> String {
+        let waits = carried.ticket.as_ref().is_some_and(|ticket| ticket.stage == Stage::Waiting);
+        let kind = if waits { WAITS } else { ROUND };
+        let day = now.seconds().div_euclid(DAY.0);
+        let sealed = self.key(day).seal(json!(carried).to_string().as_bytes(), &binding.place(kind, day));
+        format!("{kind}.{day}.{sealed}")
+    }
+
+    /// What the client of a call that waits has to bring, until `until`.
+    pub(crate) fn waiting(
+        &self,
+        binding: &Binding,
+        ticket: Ticket,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> String {
+        self.seal(binding, &Carried { until: until.micros(), state: None, ticket: Some(ticket) }, now)
+    }
+
+    /// Opens what a client brought with a request (MRTR-4, MRTR-5).
     pub(crate) fn open(
         &self,
         binding: &Binding,
         brought: &str,
         now: Timestamp,
-    ) -> Result<Option<String>, NotForThis> {
-        let opened = self.0.open(brought, binding.0.as_bytes()).map_err(|_| NotForThis)?;
-        let carried: Carried = serde_json::from_slice(&opened).map_err(|_| NotForThis)?;
-        if now < Timestamp::from_micros(carried.until) { Ok(carried.state) } else { Err(NotForThis) }
+    ) -> Result<Opened, NotForThis> {
+        let mut parts = brought.splitn(3, '.');
+        let (Some(kind @ (WAITS | ROUND)), Some(day), Some(sealed)) =
+            (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(NotForThis::Foreign);
+        };
+        let day: i64 = day.parse().map_err(|_| NotForThis::Foreign)?;
+        let begins = Timestamp::from_micros(0).plus(Seconds(day.saturating_mul(DAY.0)));
+        if now < begins.minus(SKEW) {
+            return Err(NotForThis::Foreign);
+        }
+        if now > begins.plus(DAY).plus(LIFE).plus(SKEW) {
+            return Err(NotForThis::Late);
+        }
+        let opened =
+            self.key(day).open(sealed, &binding.place(kind, day)).map_err(|_| NotForThis::Foreign)?;
+        let Carried { until, state, ticket } =
+            serde_json::from_slice(&opened).map_err(|_| NotForThis::Foreign)?;
+        if now < Timestamp::from_micros(until) { Ok(Opened { state, ticket }) } else { Err(NotForThis::Late) }
     }
 
     /// Makes the result of a round fit for a client of the stateless era.
     pub(crate) fn relay(
         &self,
         mut reply: Reply,
-        (binding, now): (&Binding, Timestamp),
+        (binding, ticket, now): (&Binding, Option<Ticket>, Timestamp),
         (asking, origin, gateway): (Asking, &Origin, &PublicUrl),
     ) -> Result<Reply, Unfit> {
         if let Some(Value::Object(requests)) = reply.get("inputRequests") {
@@ -108,7 +195,8 @@ impl Rounds {
             None => None,
             Some(_) => return Err(Unfit::Shape),
         };
-        reply.set("requestState", &Value::from(self.seal(binding, state, now)));
+        let carried = Carried { until: now.plus(LIFE).micros(), state, ticket };
+        reply.set("requestState", &Value::from(self.seal(binding, &carried, now)));
         Ok(reply)
     }
 }
@@ -151,7 +239,8 @@ mod tests {
     #[test]
     fn no_question_passes_for_an_answer() {
         assert!(asks_back(&reply(r#"{"resultType":"input_requ\u0069red"}"#)));
-        let hidden = reply(r#"{"resultType":"other","inputRequests":{"a":{}},"requestState":"s","content":[]}"#);
+        let hidden =
+            reply(r#"{"resultType":"other","inputRequests":{"a":{}},"requestState":"s","content":[]}"#);
         assert!(!asks_back(&hidden));
         assert_eq!(answers(hidden).text(), r#"{"content":[]}"#);
         let plain = r#"{"content":[],"resultType":"complete"}"#;

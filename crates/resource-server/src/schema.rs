@@ -22,6 +22,9 @@ pub(crate) enum SchemaError {
     /// Too large, or it would be applied too often.
     #[error("its schema is too large or too deep to be checked in good time")]
     Cost,
+    /// Of a dialect that is not known here (TOOL-3).
+    #[error("its schema names a dialect that is not known here")]
+    Dialect,
     /// Wrong in itself, or it refers to something that is not in it.
     #[error("its schema cannot be understood, or refers to something outside of it")]
     Meaning,
@@ -40,10 +43,11 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
     if schema.to_string().len() > LARGEST || !cost::is_bounded(schema) {
         return Err(SchemaError::Cost);
     }
+    let draft = draft(schema).ok_or(SchemaError::Dialect)?;
     if has_parts_of_their_own(schema, true) {
         return Err(SchemaError::Meaning);
     }
-    let options = || jsonschema::options().with_draft(draft(schema));
+    let options = || jsonschema::options().with_draft(draft);
     // In linear time where the expression allows it, else with an end to going back.
     let linear = options().with_pattern_options(PatternOptions::regex().size_limit(EXPRESSION)).build(schema);
     linear
@@ -54,12 +58,19 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, SchemaError> {
         .map_err(|_| SchemaError::Meaning)
 }
 
-/// A declared draft-07 is honoured; whatever else stands there is read as 2020-12, or refused by the compiler.
-fn draft(schema: &Value) -> jsonschema::Draft {
-    match schema.get("$schema").and_then(Value::as_str) {
-        Some(name) if name.contains("draft-07") => jsonschema::Draft::Draft7,
-        Some(name) if name.contains("2019-09") => jsonschema::Draft::Draft201909,
-        _ => jsonschema::Draft::Draft202012,
+/// The dialect that is declared; without a declaration it is 2020-12. One that nobody knows is not guessed at.
+fn draft(schema: &Value) -> Option<jsonschema::Draft> {
+    let Some(declared) = schema.get("$schema") else { return Some(jsonschema::Draft::Draft202012) };
+    let named = declared.as_str()?.trim_end_matches('#');
+    let (_, name) =
+        named.split_once("://json-schema.org/").filter(|(scheme, _)| scheme.starts_with("http"))?;
+    match name {
+        "draft-04/schema" => Some(jsonschema::Draft::Draft4),
+        "draft-06/schema" => Some(jsonschema::Draft::Draft6),
+        "draft-07/schema" => Some(jsonschema::Draft::Draft7),
+        "draft/2019-09/schema" => Some(jsonschema::Draft::Draft201909),
+        "draft/2020-12/schema" | "schema" => Some(jsonschema::Draft::Draft202012),
+        _ => None,
     }
 }
 
@@ -115,6 +126,42 @@ mod tests {
             json!({"type": "object", "properties": {"child": {"$ref": "#"}, "n": {"type": "integer"}}});
         let deep = compile(&tree).unwrap();
         assert!(!deep.is_valid(&json!({"child": {"child": {"n": "x"}}})), "going down is no circle");
+    }
+
+    /// TOOL-3: 2020-12 unless another is declared, and none that is not known
+    #[test]
+    fn a_declared_dialect_is_honoured_and_an_unknown_one_is_not_guessed() {
+        let tuple = |named: &str| {
+            let items = json!([{"type": "string"}, {"type": "integer"}]);
+            json!({"$schema": named, "type": "array", "items": items, "additionalItems": false})
+        };
+        let seven = compile(&tuple("http://json-schema.org/draft-07/schema#")).unwrap();
+        assert!(seven.is_valid(&json!(["a", 1])) && !seven.is_valid(&json!([1, "a"])));
+        assert!(!seven.is_valid(&json!(["a", 1, 2])));
+        let today = json!({"type": "array", "prefixItems": [{"type": "string"}], "items": false});
+        let today = compile(&today).unwrap();
+        assert!(today.is_valid(&json!(["a"])) && !today.is_valid(&json!(["a", 1])));
+        for unknown in
+            ["https://json-schema.org/draft/2030-01/schema", "https://evil.example/schema", "draft-07", ""]
+        {
+            assert_eq!(
+                refused(&json!({"$schema": unknown, "type": "object"})),
+                Some(SchemaError::Dialect),
+                "{unknown}"
+            );
+        }
+        assert_eq!(refused(&json!({"$schema": 7, "type": "object"})), Some(SchemaError::Dialect));
+    }
+
+    /// T35: what would take much memory or time to compile is refused
+    #[test]
+    fn expressions_are_bounded_in_size_and_number() {
+        let huge = json!({"type": "string", "pattern": "((a{1,200}){1,200}){1,200}"});
+        assert_eq!(refused(&huge), Some(SchemaError::Meaning));
+        let many: Vec<Value> =
+            (0..=cost::EXPRESSIONS).map(|at| json!({"pattern": format!("^{at}$")})).collect();
+        let many = json!({"type": "object", "properties": {"a": {"prefixItems": many}}});
+        assert_eq!(refused(&many), Some(SchemaError::Cost));
     }
 
     /// T35: a catastrophic expression ends

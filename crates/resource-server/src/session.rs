@@ -11,7 +11,7 @@ use portcullis_oauth::{
 };
 use serde_json::Value;
 
-use crate::protocol::Level;
+use crate::protocol::{Level, Revision};
 use crate::reach::Asking;
 
 /// How long a session lives at most.
@@ -34,6 +34,7 @@ pub(crate) struct Session {
     resource: ResourceUri,
     created_at: Timestamp,
     used_at: Timestamp,
+    protocol_version: String,
     capabilities: String,
     log_level: Option<String>,
 }
@@ -51,6 +52,11 @@ impl Session {
     /// The hash of its id, by which it is known here.
     pub(crate) fn id(&self) -> &SecretHash {
         &self.id_hash
+    }
+
+    /// The revision that was agreed on.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        Revision::parse(&self.protocol_version)
     }
 
     /// What its client can be asked.
@@ -204,7 +210,7 @@ impl Sessions {
         let stamp = self.changes.stamp();
         let found: Option<Session> = on!(self.database.read(), |pool| {
             sqlx::query_as(
-            "SELECT id_hash, principal_id, client_id, resource, created_at, used_at, capabilities, log_level \
+            "SELECT id_hash, principal_id, client_id, resource, created_at, used_at, protocol_version, capabilities, log_level \
              FROM mcp_session WHERE id_hash = $1"
         )
         .bind(hash)

@@ -1,7 +1,11 @@
 //! The id under which log, audit and the caller's error text tell of the same request.
 
+mod parent;
+
 use axum::http::HeaderMap;
 use portcullis_oauth::random_handle;
+
+pub(crate) use self::parent::TraceParent;
 
 /// What the server's outermost layer names each request with.
 const HEADER: &str = "x-request-id";

@@ -23,6 +23,7 @@ use crate::catalogue::NewTools;
 use crate::connections::{Connection, Connections};
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::{End, Line};
+use crate::pins::Pins;
 use crate::policy::{Permitted, Trust};
 use crate::reach::{Asking, Reach, Reached, Unreached};
 use crate::relay::{Origin, Secrets};
@@ -52,12 +53,25 @@ pub(crate) struct Parts {
     pub(crate) pool: Pool,
     /// Where it is kept how connections stand.
     pub(crate) connections: Connections,
+    /// Where it is kept what was accepted of their tools.
+    pub(crate) pins: Pins,
     /// Who tells what changed.
     pub(crate) changes: ChangeFeed,
     /// Among which work runs that nobody waits for.
     pub(crate) tasks: TaskTracker,
     /// Where people find us.
     pub(crate) public_url: PublicUrl,
+}
+
+/// Whether the server of a connection is known to ask at the end of a round, and never in the middle of a request.
+fn has_rounds(connection: &Connection) -> bool {
+    connection.revision.as_deref() == Some(Revision::V2026_07_28.as_str())
+}
+
+/// What is declared where lists are asked for, which are the same for every client. Servers with sessions show some of their
+/// tools only to those who say that they can be asked; nobody is asked while a list is read.
+fn who_lists(connection: &Connection) -> Asking {
+    if has_rounds(connection) { Asking::NOTHING } else { Asking::ANYBODY }
 }
 
 /// Every upstream that connections lead to. Cheap to clone.
@@ -67,6 +81,7 @@ pub(crate) struct Upstreams {
     reach: Reach,
     pool: Pool,
     health: Health,
+    pins: Pins,
     lists: Lists,
     opened: Opened,
     watches: Watches,
@@ -94,6 +109,7 @@ impl Upstreams {
             reach: parts.reach,
             pool: parts.pool,
             health: Health::new(parts.connections),
+            pins: parts.pins,
             lists: Lists::new(parts.changes),
             opened: Opened::default(),
             watches: Watches::default(),
@@ -108,11 +124,21 @@ impl Upstreams {
             return Ok(Trust::Sandbox);
         }
         let server = self.reach.server(connection).await?.filter(|server| server.disabled_at.is_none());
-        Ok(server.map_or(Trust::None, |server| match server.new_tools {
-            NewTools::Quarantine => Trust::Quarantine,
-            NewTools::AllowRead => Trust::Reading,
-            NewTools::Allow => Trust::All,
+        Ok(server.map_or(Trust::None, |server| {
+            match connection.rules.new_tools.unwrap_or(server.new_tools) {
+                NewTools::Quarantine => Trust::Quarantine,
+                NewTools::AllowRead => Trust::Reading,
+                NewTools::Allow => Trust::All,
+            }
         }))
+    }
+
+    /// What must not be written down of a call through `connection`; nothing where that cannot be said.
+    pub(crate) async fn secrets(&self, connection: &Connection) -> Option<Secrets> {
+        if connection.server == SERVER {
+            return Some(Secrets::default());
+        }
+        self.reach.secrets(connection).await.ok()
     }
 
     /// Runs what the policy allowed; what is said and asked meanwhile goes over `line`.
@@ -155,8 +181,8 @@ impl Upstreams {
             async move { self.pool.request(&reached.endpoint, request).await }
         };
         // A server of the era of sessions would ask in between, which a client of the stateless one cannot be.
-        let rounds = connection.revision.as_deref() == Some(Revision::V2026_07_28.as_str());
-        let asking = if line.asks_in_between() || rounds { line.able() } else { Asking::NOTHING };
+        let asking =
+            if line.asks_in_between() || has_rounds(connection) { line.able() } else { Asking::NOTHING };
         let (raw, secrets) = self.reaching(connection, asking, ask).await?;
         let reply = Reply::read(&raw).ok_or_else(|| Failure::not_a_result(connection))?;
         Ok(Answered { reply, secrets })

@@ -111,7 +111,7 @@ async fn a_token_of_the_issuer_for_this_resource_is_let_in() {
     }
 }
 
-/// R9068-4-1: what the issuer signs for other purposes is no access token, and nobody is asked about it
+/// R9068-4-1, T06: what the issuer signs for other purposes is no access token, and nobody is asked about it
 #[tokio::test]
 async fn another_kind_of_token_is_refused_whoever_signed_it() {
     let key = key();
@@ -148,7 +148,7 @@ async fn a_bound_token_comes_with_its_key() {
     assert_eq!(check(&verifier, &server.token(&key), 0).await.unwrap().confirmation(), None);
 }
 
-/// R9068-4-2, R9068-4-3, R9449-7.2-1, A26, A62, KEYS-8725-1: each mutation alone is answered 401 `invalid_token`
+/// R9068-4-2, R9068-4-3, R9449-7.2-1, A26, A62, T06, KEYS-8725-1: each mutation alone is answered 401 `invalid_token`
 #[tokio::test]
 async fn every_mutation_of_a_good_token_is_challenged_as_invalid() {
     let (ours, rsa) = (key(), SigningKey::generate(Algorithm::Rs256).unwrap());

@@ -183,7 +183,12 @@ mod tests {
         headers.add("authorization", Zeroizing::new("Bearer canary".to_owned())).unwrap();
         assert_eq!(format!("{headers:?}"), r#"["authorization"]"#);
         let environment = vec![("KEY".to_owned(), Zeroizing::new("canary".to_owned()))];
-        let program = Program { command: "p".to_owned(), arguments: vec!["canary".to_owned()], environment, secrets: vec![] };
+        let program = Program {
+            command: "p".to_owned(),
+            arguments: vec!["canary".to_owned()],
+            environment,
+            secrets: vec![],
+        };
         assert_eq!(format!("{program:?}"), r#"Program("p", ..)"#);
     }
 }

@@ -54,3 +54,30 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+// What waits for somebody is shown as it is now: the stream says that something changed, and the page looks again.
+const live = document.getElementById("live");
+if (live && window.EventSource) {
+  const look = async () => {
+    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
+    // Nobody loses a form that they are filling in, or their place.
+    if (!fresh || live.querySelector("input:focus, select:focus")) return;
+    const place = document.activeElement?.id;
+    live.replaceChildren(...fresh.childNodes);
+    if (place) document.getElementById(place)?.focus();
+    document.getElementById("live-status").textContent =
+      live.querySelector("[name=decision]") ? "A call waits for you" : "Nothing waits for you";
+  };
+  const events = new EventSource(live.dataset.events);
+  events.addEventListener("changed", look);
+  // The time that is left, and what became of it.
+  setInterval(() => {
+    for (const time of live.querySelectorAll("[data-until]")) {
+      const left = Math.round((Date.parse(time.dataset.until) - Date.now()) / 1000);
+      if (left < 0) { delete time.dataset.until; look(); continue; }
+      time.textContent = `${Math.floor(left / 60)} min ${String(left % 60).padStart(2, "0")} s`;
+    }
+  }, 1000);
+}

@@ -9,9 +9,10 @@ export class Application {
   /** Every refusal that the MCP endpoint gave: status and challenge. */
   refusals = [];
 
-  static async install(kind, server, person, name = 'Story Teller') {
+  /** `asked`: who answers the forms that servers ask for; nobody, if it is left out. */
+  static async install(kind, server, person, { name = 'Story Teller', asked } = {}) {
     const application = new Application();
-    Object.assign(application, { kind, server, person });
+    Object.assign(application, { kind, server, person, asked });
     application.callback = await Callback.listen();
     application.provider = new MemoryProvider(name, application.callback.url);
     application.#open();
@@ -19,7 +20,8 @@ export class Application {
   }
 
   #open() {
-    this.endpoint = this.kind.make(this.server.demo.mcp_url, this.provider, (url, init) => this.#fetch(url, init));
+    const travel = (url, init) => this.#fetch(url, init);
+    this.endpoint = this.kind.make(this.server.demo.mcp_url, this.provider, travel, this.asked);
   }
 
   async #fetch(url, init) {
@@ -31,6 +33,11 @@ export class Application {
 
   get client() {
     return this.endpoint.client;
+  }
+
+  /** Calls a tool. `options`: those of the SDK, such as `onprogress` and `signal`. */
+  call(name, args = {}, options = {}) {
+    return this.kind.call(this.client, { name, arguments: args }, options);
   }
 
   /** Connects without a token, and finds itself sent to the browser. */

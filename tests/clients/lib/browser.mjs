@@ -46,17 +46,39 @@ export class Person {
    * Gives the text of the consent page. `untick`: scopes not to grant; `decision`: `approve` or `deny`.
    */
   async decide(url, { untick = [], decision = 'approve' } = {}) {
-    try {
-      await this.page.goto(`${url}`);
+    return this.#unstuck(async () => {
       const decide = this.page.locator(`button[name="decision"][value="${decision}"]`);
-      const password = this.page.locator('input[name="password"]');
-      await decide.or(password).first().waitFor();
-      if (await password.isVisible()) await this.#signIn();
-      await decide.waitFor();
+      await this.#reach(url, decide);
       const text = await this.page.locator('body').innerText();
       await this.#tick(untick);
       await decide.click();
       return text;
+    });
+  }
+
+  /** Opens the page of a connection, signs in if asked, goes to the upstream server by its button, and comes back: the page. */
+  async authorise(url) {
+    return this.#unstuck(async () => {
+      const button = this.page.locator('form[action$="/authorize"] button');
+      await this.#reach(url, button);
+      await button.click();
+      await this.page.locator('dt', { hasText: 'Tried out' }).waitFor();
+      return this.page.locator('body').innerText();
+    });
+  }
+
+  /** Opens a URL, and signs in on the way to `what`. */
+  async #reach(url, what) {
+    await this.page.goto(`${url}`);
+    const password = this.page.locator('input[name="password"]');
+    await what.or(password).first().waitFor();
+    if (await password.isVisible()) await this.#signIn();
+    await what.waitFor();
+  }
+
+  async #unstuck(steps) {
+    try {
+      return await steps();
     } catch (error) {
       throw new Error(`${error.message}\nThe person was stuck at ${this.page.url()}; screenshot: ${await this.#screenshot()}`, {
         cause: error,

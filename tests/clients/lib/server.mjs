@@ -82,7 +82,7 @@ export class Server {
     }
   }
 
-  /** Runs a command of the program on the same data, as an admin does. `input`: what it reads. */
+  /** Runs a command of the program on the same data, as an admin does: what it printed. `input`: what it reads. */
   async run(command, input = '') {
     const child = this.#spawn(command, 'pipe');
     let printed = '';
@@ -90,6 +90,7 @@ export class Server {
     child.stdin.end(input);
     const [code] = await once(child, 'close');
     if (code !== 0) throw new Error(`portcullis ${command.join(' ')} ended with ${code}: ${printed}`);
+    return printed;
   }
 
   #spawn(command, stdin) {

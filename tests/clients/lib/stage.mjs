@@ -37,20 +37,20 @@ class Stage {
     this.#cleanups.push(() => this.person.standUp());
   }
 
-  async install(kind, name) {
-    const application = await Application.install(kind, this.server, this.person, name);
+  async install(kind, options) {
+    const application = await Application.install(kind, this.server, this.person, options);
     this.#cleanups.push(() => application.uninstall());
     return application;
   }
 }
 
-/** Sets the stage, tells a story on it, and clears it away. */
-export async function play({ engine, settings, publicUrl, person, kind }, body) {
+/** Sets the stage, tells a story on it, and clears it away. `asked`: who answers the forms of servers. */
+export async function play({ engine, settings, publicUrl, person, kind, asked }, body) {
   const stage = new Stage();
   try {
     await stage.serve(engine, settings, publicUrl);
     if (person) await stage.sitDown(person);
-    const application = kind ? await stage.install(kind) : undefined;
+    const application = kind ? await stage.install(kind, { asked }) : undefined;
     await body({ stage, application, server: stage.server, person: stage.person });
   } catch (error) {
     if (stage.server) error.message += `\n--- the server's log ---\n${stage.server.log}`;

@@ -8,13 +8,28 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx2
 from mcp.client import Client
 from mcp.client.auth import OAuthClientProvider
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
 from desk.callback import Callback
 from desk.server import REPOSITORY, Server
 
-VISIT = REPOSITORY / "tests/clients/lib/visit.mjs"
+PERSON = REPOSITORY / "tests/clients/lib"
+
+
+def _person(script: str, server: Server, url: str) -> str:
+    """Lets the demo's person do something in a browser: what they read."""
+    command = ["node", PERSON / script, url, server.demo["email"], server.demo["password"]]
+    visit = subprocess.run(command, capture_output=True, text=True)
+    if visit.returncode != 0:
+        raise RuntimeError(f"the person did not get through\n{visit.stderr}")
+    return visit.stdout
+
+
+async def authorise(server: Server, alias: str) -> str:
+    """Lets the person connect the gateway to an upstream server at its own authorization server: the connection's page."""
+    return await asyncio.to_thread(_person, "authorise.mjs", server, f"{server.origin}/connections/{alias}")
 
 
 class Memory:
@@ -55,6 +70,9 @@ def unpacked() -> Iterator[None]:
 class Application:
     """One installed application. `mode` is the SDK's: `legacy` (with sessions) or `auto` (2026-07-28 where offered)."""
 
+    # Who answers the forms of servers; nobody, unless a story says so.
+    asked: ElicitationFnT | None = None
+
     def __init__(self, mode: str, server: Server, callback: Callback) -> None:
         self.mode = mode
         self.memory = Memory()
@@ -78,7 +96,11 @@ class Application:
         hooks = {"response": [self._note]}
         async with (
             httpx2.AsyncClient(auth=provider, event_hooks=hooks, timeout=30) as http,
-            Client(streamable_http_client(self._server.demo["mcp_url"], http_client=http), mode=self.mode) as client,
+            Client(
+                streamable_http_client(self._server.demo["mcp_url"], http_client=http),
+                mode=self.mode,
+                elicitation_callback=self.asked,
+            ) as client,
         ):
             yield client
 
@@ -90,12 +112,7 @@ class Application:
         self.redirects += 1
         if not self.person_is_there:
             raise NobodyThere
-        demo = self._server.demo
-        command = ["node", VISIT, url, demo["email"], demo["password"]]
-        visit = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
-        if visit.returncode != 0:
-            raise RuntimeError(f"the person did not get through\n{visit.stderr}")
-        self.consents.append(visit.stdout)
+        self.consents.append(await asyncio.to_thread(_person, "visit.mjs", self._server, url))
 
     async def _bring_back(self) -> AuthorizationCodeResult:
         return AuthorizationCodeResult(**await asyncio.to_thread(self._callback.answer))

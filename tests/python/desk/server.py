@@ -24,7 +24,8 @@ STOP_SECONDS = 5
 SECRET = re.compile(r"pcl_(?:at|rt|ac|cs|ar|dc|dr|xs|su|ms|dv)_[\w-]{40,}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that was free on 127.0.0.1 a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
@@ -35,12 +36,38 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-class Server:
-    """A running server. `demo` is what it wrote for scripts: the account and the MCP endpoint."""
+class Program:
+    """The binary on one directory of data and one database. `settings`: configuration keys, as `{"access_token_seconds": 2}`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, database: list[str], settings: dict[str, int]) -> None:
+        self.directory = directory
+        self._base = [BINARY, "--data-dir", directory, *database]
+        variables = {f"PORTCULLIS_{key.upper()}": str(value) for key, value in ({"log": "trace"} | settings).items()}
+        self._environment = _clean_environment() | variables
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Starts a command whose output goes to the files `printed` and `log`."""
+        with open(self.directory / "log", "wb") as log, open(self.directory / "printed", "wb") as printed:
+            whole, cwd = [*self._base, *command], self.directory
+            return subprocess.Popen(whole, cwd=cwd, env=self._environment, stdout=printed, stderr=log)
+
+    def run(self, *command: str) -> str:
+        """Runs a command to its end, as an admin does: what it printed."""
+        whole = [*self._base, *command]
+        done = subprocess.run(whole, cwd=self.directory, env=self._environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"portcullis {' '.join(command)} ended with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+
+class Server:
+    """A running server. `demo` is what it wrote for scripts: the account and the MCP endpoint; `run` runs a command of an
+    admin's on the same data."""
+
+    def __init__(self, process: subprocess.Popen[bytes], program: Program, port: int) -> None:
         self._process = process
-        self._directory = directory
+        self._directory = program.directory
+        self.run = program.run
         self.origin = f"http://localhost:{port}"
         self.demo = self._until_ready()
 
@@ -88,19 +115,11 @@ class Server:
 def running(database: list[str], settings: dict[str, int]) -> Iterator[Server]:
     """`database`: arguments that name it. `settings`: configuration keys, as `{"access_token_seconds": 2}`."""
     with tempfile.TemporaryDirectory(prefix="portcullis-python-") as name:
-        directory, port = Path(name), _free_port()
-        serve = ["serve", "--demo", "--listen", f"127.0.0.1:{port}", "--public-url", f"http://localhost:{port}"]
-        variables = {f"PORTCULLIS_{key.upper()}": str(value) for key, value in ({"log": "trace"} | settings).items()}
-        with open(directory / "log", "wb") as log, open(directory / "printed", "wb") as printed:
-            process = subprocess.Popen(
-                [BINARY, "--data-dir", directory, *database, *serve],
-                cwd=directory,
-                env=_clean_environment() | variables,
-                stdout=printed,
-                stderr=log,
-            )
+        program, port = Program(Path(name), database, settings), free_port()
+        where = ("--listen", f"127.0.0.1:{port}", "--public-url", f"http://localhost:{port}")
+        process = program.start("serve", "--demo", *where)
         try:
-            server = Server(process, directory, port)
+            server = Server(process, program, port)
             yield server
         finally:
             _stop(process)

@@ -80,7 +80,7 @@ pub(crate) async fn answer(
         "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" if !is_stateless => {
             Ok(json!({}))
         }
-        "tools/list" => Ok(listed(is_stateless, "tools", &tools::list())),
+        "tools/list" => Ok(listed(is_stateless, "tools", &state.tools(tools::list()))),
         "tools/call" => complete(is_stateless, tools::call(state, talk, params).await),
         "prompts/list" => Ok(listed(is_stateless, "prompts", &prompts::list())),
         "prompts/get" => complete(is_stateless, prompts::get(talk, params)),

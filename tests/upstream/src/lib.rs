@@ -94,6 +94,17 @@ impl Upstream {
         self.state.forget_sessions();
     }
 
+    /// Lists a tool with another definition, or one that was not there. It is called as before.
+    pub fn define(&self, tool: Value) {
+        let name = tool["name"].as_str().expect("a name").to_owned();
+        self.state.define(&name, Some(tool));
+    }
+
+    /// Lists a tool no longer.
+    pub fn withdraw(&self, name: &str) {
+        self.state.define(name, None);
+    }
+
     /// Says something to everybody who listens to changes.
     pub fn announce(&self, method: &str) {
         self.state.announce(&json!({"jsonrpc": "2.0", "method": method}));

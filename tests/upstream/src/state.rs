@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::http::session::Session;
@@ -30,6 +30,8 @@ pub(crate) struct State {
     /// Streams of 2024-11-05, and what was asked on them.
     pub(crate) legacy: Mutex<Vec<(Arc<Log>, Arc<Asks>)>>,
     pub(crate) changes: broadcast::Sender<Value>,
+    /// Tools that a story defined, in place of those of the same name or beside them.
+    defined: Mutex<Vec<Value>>,
 }
 
 impl State {
@@ -41,7 +43,27 @@ impl State {
             sessions: Mutex::default(),
             legacy: Mutex::default(),
             changes,
+            defined: Mutex::default(),
         })
+    }
+
+    /// Defines a tool anew; without a definition it is not listed.
+    pub(crate) fn define(&self, name: &str, definition: Option<Value>) {
+        let mut defined = self.defined.lock().expect("no panic");
+        defined.retain(|tool| tool["name"] != name);
+        defined.push(definition.unwrap_or_else(|| json!({"name": name, "gone": true})));
+    }
+
+    /// The tools as they are listed now.
+    pub(crate) fn tools(&self, mut all: Vec<Value>) -> Value {
+        for tool in self.defined.lock().expect("no panic").iter() {
+            match all.iter().position(|known| known["name"] == tool["name"]) {
+                Some(at) => all[at] = tool.clone(),
+                None => all.push(tool.clone()),
+            }
+        }
+        all.retain(|tool| tool["gone"] != true);
+        Value::Array(all)
     }
 
     pub(crate) fn note(&self, seen: Seen) {

@@ -14,12 +14,12 @@ use crate::talk::Talk;
 pub(crate) use content::IMAGE;
 
 /// Every tool, in a stable order.
-pub(crate) fn list() -> Value {
+pub(crate) fn list() -> Vec<Value> {
     let mut all = content::list();
     all.extend(asking::list());
     all.extend(rounds::list());
     all.extend(bad::list());
-    Value::Array(all)
+    all
 }
 
 /// A tool without arguments.

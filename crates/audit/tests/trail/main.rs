@@ -5,5 +5,6 @@
 mod chain;
 mod kept;
 mod looking;
+mod sinks;
 mod stage;
 mod tamper;

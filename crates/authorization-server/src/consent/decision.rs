@@ -169,8 +169,10 @@ async fn grant(
     let grant = store::create_grant_in(&mut transaction, &new, now).await?;
     openid::record_in(core, &mut transaction, &grant, (&ticked.targets, &pending.sign_in)).await?;
     let given = pending.give_in(&mut transaction, (&grant, &ticked.targets.first.resource), now).await?;
-    let event =
-        Event::new(now, Action::Consent, Outcome::Done).by(&pending.user.id).through(&pending.client.id);
+    let event = Event::new(now, Action::Consent, Outcome::Done)
+        .by(&pending.user.id)
+        .known_as(&pending.user.email)
+        .through(&pending.client.id);
     let detail = serde_json::json!({
         "requested": pending.scope(), "granted": ticked.targets.iter().collect::<Vec<_>>(),
         "given_to": pending.given_to(),
@@ -198,6 +200,6 @@ async fn deny(
     };
     attempt::refused((Step::Consent, why), format_args!("yes to {}", pending.scope()), got);
     let event = Event::new(now, Action::Consent, Outcome::Refused).because(reason.as_str());
-    core.note(event.by(&pending.user.id).through(&pending.client.id)).await;
+    core.note(event.by(&pending.user.id).known_as(&pending.user.email).through(&pending.client.id)).await;
     pending.denied(core, browser).await
 }

@@ -2,7 +2,7 @@
 
 use portcullis_oauth::{
     ClientId, CodeChallenge, Destination, Form, JwkThumbprint, Resource, ScopeSet, Secret, SecretKind,
-    Timestamp, UserCode,
+    Timestamp, UserCode, scopes,
 };
 use portcullis_web::{Browser, Peer, SignedIn};
 
@@ -41,6 +41,16 @@ pub(super) struct Asked {
 impl Asked {
     /// Whether connections play a part: they are our own gateway's.
     pub(super) fn is_for_gateway(&self) -> bool {
+        self.is_ours() && !self.is_for_api()
+    }
+
+    /// Whether it is the API, where administrators have scopes that nobody else has.
+    pub(super) fn is_for_api(&self) -> bool {
+        self.is_ours() && self.resource.scopes.contains(scopes::ADMIN_READ)
+    }
+
+    /// Whether what its scopes open is bounded by the user's own permissions: those of our own resources.
+    pub(super) fn is_ours(&self) -> bool {
         self.registered.is_none() && !openid::is_userinfo(&self.resource)
     }
 }

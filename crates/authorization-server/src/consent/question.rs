@@ -23,11 +23,16 @@ pub(super) async fn connections(core: &Core, pending: &Pending) -> Result<Vec<Co
 }
 
 /// What can be ticked at one resource: what was asked for, as far as it has a meaning there and the user may give it. The
-/// user's permissions are those of our own gateway; another server's scopes are its own business, and who they are is always
-/// theirs to tell.
+/// user's permissions are those of our own resources; another server's scopes are its own business, and who they are is always
+/// theirs to tell. Administration is given to no client that nobody here vouches for, whoever is asked.
 pub(super) fn offered(pending: &Pending, asked: &Asked) -> ScopeSet {
-    let may = if asked.is_for_gateway() { &pending.user.permissions } else { &asked.resource.scopes };
-    openid::own(&asked.scope, &asked.resource).intersection(may)
+    let own = openid::own(&asked.scope, &asked.resource);
+    if !asked.is_ours() {
+        return own.intersection(&asked.resource.scopes);
+    }
+    let may = own.intersection(&pending.user.may());
+    let admin = ScopeSet::from_iter(scopes::ADMIN);
+    if pending.client.may_administer() { may } else { may.without(&admin) }
 }
 
 /// What can be ticked of the sign-in where `UserInfo` is not among the resources; wherever they are, it is one question.
@@ -42,6 +47,10 @@ pub(super) fn identity(core: &Core, pending: &Pending) -> ScopeSet {
 pub(super) fn asks_to_stay(pending: &Pending) -> bool {
     pending.targets.iter().any(|asked| asked.scope.contains(scopes::OFFLINE_ACCESS))
 }
+
+/// Why nothing of the API can be allowed.
+const ADMINS_ONLY: &str = "Administration can be allowed by administrators alone, and only to applications that an \
+                           administrator registered. Nothing else was asked for, so nothing can be allowed here.";
 
 /// The name of the tick boxes of the resource that was named as the `index`th.
 pub(super) fn field(index: usize) -> String {
@@ -58,7 +67,7 @@ fn choices(
     let offered = offered(pending, asked);
     let own = |scope: &'static str| offered.contains(scope).then(|| choice(core, scope, reached));
     let Some(registered) = &asked.registered else {
-        return scopes::MCP.into_iter().chain(scopes::OPENID).filter_map(own).collect();
+        return scopes::MCP.into_iter().chain(scopes::ADMIN).chain(scopes::OPENID).filter_map(own).collect();
     };
     let theirs = registered.what.scopes.iter().filter(|scope| offered.contains(&scope.name));
     theirs.map(|scope| ScopeChoice::described(&scope.name, &scope.about)).collect()
@@ -86,6 +95,8 @@ fn target(
     if missing.is_some() && pending.targets.len() > 1 {
         scopes.clear();
     }
+    let missing =
+        missing.or_else(|| (asked.is_for_api() && scopes.is_empty()).then(|| ADMINS_ONLY.to_owned()));
     TargetScopes { resource: target_resource(asked), field, scopes, missing }
 }
 

@@ -198,6 +198,14 @@ impl ScopeChoice {
                 "Manage your connections",
                 "Add, change and remove connections, with the accounts behind them.",
             ),
+            "admin.read" => (
+                "See everything that administrators see",
+                "Read the servers, everybody's connections, policies, and the record of what everybody did.",
+            ),
+            "admin.write" => (
+                "Administer this server",
+                "Change the servers that people can connect to, and the policies that say who may do what.",
+            ),
             // DC-6: the scope gives no permission of its own.
             "offline_access" => (
                 "Stay connected",

@@ -9,6 +9,7 @@ use portcullis_oauth::{
 use super::clients::ClientOrigin;
 use super::grant_ends::sweep_with_grants;
 use super::minted::MintedAccess;
+use super::users::permitted;
 
 /// A token with all that decides whether it is live.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -27,7 +28,8 @@ pub(crate) struct TokenRow {
     pub(crate) client_removed_at: Option<Timestamp>,
     pub(crate) client_disabled_at: Option<Timestamp>,
     pub(crate) user_disabled_at: Option<Timestamp>,
-    pub(crate) permissions: Option<ScopeSet>,
+    permissions: Option<ScopeSet>,
+    admin: Option<bool>,
     pub(crate) dpop_jkt: Option<JwkThumbprint>,
     act: Option<String>,
     connections: Option<String>,
@@ -50,6 +52,12 @@ impl TokenRow {
             (self.user_disabled_at.is_some(), "user_disabled"),
         ];
         refusals.into_iter().find(|(refused, _)| *refused).map(|(_, reason)| reason)
+    }
+
+    /// What its principal may do at our own resources: a person's administration with it, a machine's as registered.
+    pub(crate) fn permissions(&self) -> ScopeSet {
+        let permissions = self.permissions.clone().unwrap_or_default();
+        permitted(&permissions, self.admin.unwrap_or_default())
     }
 
     /// The connections that its grant reaches.
@@ -115,7 +123,7 @@ impl AccessTokens {
             "SELECT t.grant_id, c.id AS client_id, g.principal_id, t.resource, t.scope, t.issued_at, t.expires_at, \
              t.used_at, t.revoked_at, t.dpop_jkt, t.act, g.revoked_at AS grant_revoked_at, g.all_connections, \
              c.removed_at AS client_removed_at, c.disabled_at AS client_disabled_at, u.disabled_at AS user_disabled_at, \
-             COALESCE(u.permissions, m.permissions) AS permissions, \
+             COALESCE(u.permissions, m.permissions) AS permissions, u.admin, \
              (SELECT string_agg(n.connection_id, ' ') FROM grant_connection n WHERE n.grant_id = g.id) AS connections, \
              (SELECT string_agg(b.group_name, ' ') FROM principal_group_member b WHERE b.principal_id = g.principal_id) \
              AS member_of, u.email, c.origin AS client_origin, c.document_read_at IS NOT NULL AS client_has_document \

@@ -116,6 +116,11 @@ struct Row {
 }
 
 impl Client {
+    /// Whether administrators may let it administer: one of them registered it, or allowed its very document.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.origin == ClientOrigin::Admin || self.trust == Some(ClientTrust::Trusted)
+    }
+
     /// What policies may know of it.
     #[must_use]
     pub fn standing(&self) -> ClientStanding {

@@ -13,7 +13,8 @@ const AT_ONCE: usize = 50;
 /// Grants of a list from which nothing stems any more.
 static ENDED: LazyLock<String> = LazyLock::new(|| {
     let places: Vec<String> = (1..=AT_ONCE).map(|place| format!("${place}")).collect();
-    let stems = ["authorization_code", "access_token", "refresh_token", "device_authorization", "machine_grant"];
+    let stems =
+        ["authorization_code", "access_token", "refresh_token", "device_authorization", "machine_grant"];
     let nothing_in = |table: &&str| {
         format!("AND NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.grant_id = oauth_grant.id)")
     };
@@ -24,9 +25,8 @@ static ENDED: LazyLock<String> = LazyLock::new(|| {
 /// The statements that end them: first what refers to a grant, then the grant.
 static STATEMENTS: LazyLock<[String; 3]> = LazyLock::new(|| {
     let ended = &*ENDED;
-    let of_it = |table| {
-        format!("DELETE FROM {table} WHERE grant_id IN (SELECT id FROM oauth_grant WHERE {ended})")
-    };
+    let of_it =
+        |table| format!("DELETE FROM {table} WHERE grant_id IN (SELECT id FROM oauth_grant WHERE {ended})");
     [of_it("grant_resource"), of_it("grant_connection"), format!("DELETE FROM oauth_grant WHERE {ended}")]
 });
 
@@ -47,7 +47,8 @@ pub(super) async fn sweep_with_grants(
         if deleted.is_empty() {
             return Ok(());
         }
-        let grants: BTreeSet<String> = deleted.into_iter().filter_map(|(id,)| Some(id?.to_string())).collect();
+        let grants: BTreeSet<String> =
+            deleted.into_iter().filter_map(|(id,)| Some(id?.to_string())).collect();
         end_in(&mut transaction, &grants.into_iter().collect::<Vec<_>>()).await?;
         transaction.commit().await?;
         tokio::task::yield_now().await;
@@ -62,7 +63,7 @@ async fn end_in(transaction: &mut Transaction, grants: &[String]) -> Result<(), 
             let named = some.iter().chain(std::iter::repeat(last)).take(AT_ONCE);
             on!(transaction.on(), |connection| {
                 let query = sqlx::query(sql.as_str());
-                named.fold(query, |query, id| query.bind(id)).execute(connection).await.map(drop)
+                named.fold(query, sqlx::query::Query::bind).execute(connection).await.map(drop)
             })?;
         }
     }

@@ -31,6 +31,20 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+impl User {
+    /// The scopes that they may use and give, with those of administrators if they are one.
+    #[must_use]
+    pub fn may(&self) -> ScopeSet {
+        permitted(&self.permissions, self.admin)
+    }
+}
+
+/// What somebody with these permissions may do, who administers this server or does not.
+pub(super) fn permitted(permissions: &ScopeSet, admin: bool) -> ScopeSet {
+    let more: ScopeSet = scopes::ADMIN.into_iter().filter(|_| admin).collect();
+    permissions.union(&more)
+}
+
 /// A person to be added.
 #[derive(Debug)]
 pub struct NewUser {

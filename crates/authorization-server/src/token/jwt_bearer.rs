@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_oauth::jose::{ClientKeys, IdJag, IdJagClaims, IdJagError, JwkSet};
-use portcullis_oauth::{Error, ErrorCode, PrincipalId, Resource, ResourceUri, ScopeSet};
+use portcullis_oauth::{Error, ErrorCode, PrincipalId, Resource, ResourceUri, ScopeSet, scopes};
 
 use super::press::Press;
 use super::{Issued, TokenRequest};
@@ -146,7 +146,9 @@ fn scope(asked: &str, vouched: Option<&ScopeSet>, resource: &Resource) -> Result
         attempt::refused((Step::Scope, Reason::ScopeBeyond), text, shown);
         Error::new(ErrorCode::InvalidScope, text)
     };
-    let ceiling = vouched.unwrap_or(&resource.default_scopes).intersection(&resource.scopes);
+    // Administration is given by an administrator's own consent, whatever an identity provider says of them.
+    let admin = ScopeSet::from_iter(scopes::ADMIN);
+    let ceiling = vouched.unwrap_or(&resource.default_scopes).intersection(&resource.scopes).without(&admin);
     if ceiling.is_empty() {
         return Err(invalid("the assertion vouches for no scope of this resource"));
     }

@@ -2,6 +2,7 @@
 //! engine and does nothing else: no client, no policy, no check but the look-up of what is presented.
 
 mod group;
+mod proxy;
 mod rows;
 
 use std::collections::HashSet;
@@ -26,6 +27,7 @@ struct Floor {
     group: Group,
     /// Tokens that were looked up before, for the work that may remember them.
     known: Mutex<HashSet<SecretHash>>,
+    upstream: proxy::Upstream,
 }
 
 type Shared = State<Arc<Floor>>;
@@ -36,7 +38,7 @@ pub(crate) fn serve() -> Outcome<()> {
     runtime.block_on(async {
         let database = Database::open(&std::env::var("DATABASE_URL")?).await?;
         let group = Group::over(database.clone());
-        let floor = Arc::new(Floor { database, group, known: Mutex::default() });
+        let floor = Floor { database, group, known: Mutex::default(), upstream: proxy::upstream() };
         let router = Router::new()
             .route("/bare", get(|| async { "ok" }))
             .route("/client.json", get(document))
@@ -47,7 +49,8 @@ pub(crate) fn serve() -> Outcome<()> {
             .route("/refresh", post(refresh))
             .route("/call", post(call))
             .route("/call-uncached", post(call_uncached))
-            .with_state(floor);
+            .route("/pass/{port}/{*path}", post(proxy::pass))
+            .with_state(Arc::new(floor));
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("{}", listener.local_addr()?);
         axum::serve(
@@ -115,18 +118,28 @@ fn tokens((access, refresh): &(Secret, Secret)) -> Value {
 }
 
 async fn call(State(floor): Shared, headers: HeaderMap, body: String) -> Response {
-    let Some(hash) = presented(&headers).map(|token| token.hash()) else {
-        return StatusCode::UNAUTHORIZED.into_response();
-    };
-    let known = || floor.known.lock().unwrap_or_else(PoisonError::into_inner);
-    if !known().contains(&hash) {
-        match is_live(&floor, &headers).await {
-            Ok(true) => drop(known().insert(hash)),
-            Ok(false) => return StatusCode::UNAUTHORIZED.into_response(),
-            Err(error) => return failed(&*error),
-        }
+    match admitted(&floor, &headers).await {
+        Ok(()) => echo(&floor, &body).await,
+        Err(refused) => refused,
     }
-    echo(&floor, &body).await
+}
+
+/// Whether the bearer is live; one that was seen before is believed.
+async fn admitted(floor: &Floor, headers: &HeaderMap) -> Result<(), Response> {
+    let unauthorized = || StatusCode::UNAUTHORIZED.into_response();
+    let hash = presented(headers).map(|token| token.hash()).ok_or_else(unauthorized)?;
+    let known = || floor.known.lock().unwrap_or_else(PoisonError::into_inner);
+    if known().contains(&hash) {
+        return Ok(());
+    }
+    match is_live(floor, headers).await {
+        Ok(true) => {
+            known().insert(hash);
+            Ok(())
+        }
+        Ok(false) => Err(unauthorized()),
+        Err(error) => Err(failed(&*error)),
+    }
 }
 
 async fn call_uncached(State(floor): Shared, headers: HeaderMap, body: String) -> Response {

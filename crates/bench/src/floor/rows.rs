@@ -1,11 +1,9 @@
 //! The rows of the floor: one statement an operation on PostgreSQL, one transaction on `SQLite`, nothing checked.
 
 use portcullis_database::{Backend, Database, on};
-use portcullis_oauth::{Clock, GrantId, Seconds, Secret, SecretHash, SystemClock, Timestamp, random_handle};
+use portcullis_oauth::{Clock, GrantId, Secret, SecretHash, SystemClock, Timestamp, random_handle};
 
 use crate::{Outcome, seed};
-
-const DAY: Seconds = Seconds::days(1);
 
 /// The same rows on either engine: PostgreSQL takes them in one statement, `SQLite` as one text in a transaction.
 struct Together {
@@ -73,7 +71,7 @@ pub(super) async fn mint(database: &Database, token: &Secret) -> Outcome<()> {
             .bind(seed::RESOURCE)
             .bind(seed::SCOPE)
             .bind(now)
-            .bind(now.plus(DAY))
+            .bind(now.plus(seed::DAY))
             .bind(random_handle("evt_"))
             .bind(seed::PRINCIPAL)
             .bind(seed::CLIENT)
@@ -105,7 +103,7 @@ pub(super) async fn authorize(database: &Database, code: &Secret, challenge: &st
             .bind(seed::CONNECTION)
             .bind(code.hash())
             .bind(challenge)
-            .bind(now.plus(DAY))
+            .bind(now.plus(seed::DAY))
             .bind(random_handle("evt_"))
     })?;
     Ok(())
@@ -133,7 +131,7 @@ pub(super) async fn exchange(
             .bind(now)
             .bind(access.hash())
             .bind(seed::SCOPE)
-            .bind(now.plus(DAY))
+            .bind(now.plus(seed::DAY))
             .bind(refresh.hash())
             .bind(random_handle("evt_"))
             .bind(seed::PRINCIPAL)
@@ -165,7 +163,7 @@ pub(super) async fn refresh(
             .bind(now)
             .bind(access.hash())
             .bind(seed::SCOPE)
-            .bind(now.plus(DAY))
+            .bind(now.plus(seed::DAY))
             .bind(successor.hash())
             .bind(random_handle("evt_"))
             .bind(seed::PRINCIPAL)

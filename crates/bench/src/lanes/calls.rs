@@ -1,131 +1,144 @@
-//! Requests at the gateway: a bearer that is only checked, and `tools/call` of the sandbox's echo.
+//! `tools/call` of an echo in either era of the protocol: at the gateway, at the floor, or at the upstream server itself.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use serde_json::{Value, json};
 
-use portcullis_oauth::Secret;
-use serde_json::json;
-
-use crate::http::{Connection, request};
+use super::SharedBearers;
+use crate::Outcome;
+use crate::http::{Answer, Connection, request};
 use crate::load::{Caller, Done, Step};
-use crate::seed;
 
-/// Which of the seeded tokens the next request presents.
-#[derive(Debug)]
-pub(crate) struct Bearers {
-    next: Cell<u32>,
-    count: u32,
-    same: bool,
+/// An era of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// Each request says everything.
+    Stateless,
+    /// What is the same for all requests is said once.
+    Sessions,
 }
 
-/// One sequence of tokens for all callers of a measurement.
-pub(crate) type SharedBearers = Rc<Bearers>;
-
-impl Bearers {
-    /// Each request another token, in turn: with many more tokens than a cache holds, it never helps.
-    pub(crate) fn changing(count: u32) -> SharedBearers {
-        Rc::new(Self { next: Cell::new(0), count, same: false })
+impl Era {
+    /// The revision that is spoken.
+    pub(super) const fn revision(self) -> &'static str {
+        match self {
+            Self::Stateless => "2026-07-28",
+            Self::Sessions => "2025-11-25",
+        }
     }
 
-    /// Always the same one.
-    pub(crate) fn same() -> SharedBearers {
-        Rc::new(Self { next: Cell::new(0), count: 1, same: true })
+    /// Its name: of the upstream server in the catalogue, and of the connection to it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Stateless => "stateless",
+            Self::Sessions => "sessions",
+        }
     }
 
-    fn header(&self) -> String {
-        format!("Bearer {}", self.turn().expose())
-    }
-
-    /// The token whose turn it is.
-    pub(super) fn turn(&self) -> Secret {
-        let number = self.next.get();
-        self.next.set((number + 1) % self.count);
-        seed::token(number)
-    }
-}
-
-/// `GET` at a path that answers a live bearer with `status`.
-pub(crate) struct Check {
-    host: String,
-    path: &'static str,
-    status: u16,
-    bearers: SharedBearers,
-    ready: Option<Vec<u8>>,
-}
-
-impl Check {
-    pub(crate) fn new(host: &str, path: &'static str, status: u16, bearers: SharedBearers) -> Self {
-        Self { host: host.to_owned(), path, status, bearers, ready: None }
-    }
-
-    fn request(&self) -> Vec<u8> {
-        let bearer = self.bearers.header();
-        request(&format!("GET {}", self.path), &[("host", &self.host), ("authorization", &bearer)], "")
+    /// The path of the upstream server that speaks it.
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Stateless => "/stateless",
+            Self::Sessions => "/sessions",
+        }
     }
 }
 
-impl Caller for Check {
-    fn operate<'a>(&'a mut self, connection: &'a mut Connection) -> Step<'a> {
-        Box::pin(async move {
-            if !self.bearers.same || self.ready.is_none() {
-                self.ready = Some(self.request());
-            }
-            let sent = self.ready.as_deref().unwrap_or_default();
-            connection.exchange(sent).await?.expect_status(self.status)?;
-            Ok(Done::Well)
-        })
-    }
+/// Where calls go, and as what.
+#[derive(Clone, Debug)]
+pub(crate) struct Called {
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) tool: String,
+    pub(crate) era: Era,
 }
 
-/// `tools/call` of `echo` in the stateless revision.
+/// `tools/call` of an echo, again and again.
 pub(crate) struct Call {
-    host: String,
-    path: &'static str,
+    called: Called,
     bearers: SharedBearers,
+    /// In the era of sessions, once it has begun.
+    session: Option<String>,
     ready: Option<Vec<u8>>,
 }
 
 impl Call {
-    pub(crate) fn new(host: &str, path: &'static str, bearers: SharedBearers) -> Self {
-        Self { host: host.to_owned(), path, bearers, ready: None }
+    pub(crate) fn new(called: Called, bearers: SharedBearers) -> Self {
+        Self { called, bearers, session: None, ready: None }
     }
 
-    fn request(&self) -> Vec<u8> {
-        const VERSION: &str = "2026-07-28";
-        const TOOL: &str = "sandbox__echo";
-        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-            "name": TOOL, "arguments": {"message": "the quick brown fox jumps over the lazy dog"},
-            "_meta": {
-                "io.modelcontextprotocol/protocolVersion": VERSION,
+    fn call(&self) -> Vec<u8> {
+        let arguments = json!({"message": "the quick brown fox jumps over the lazy dog"});
+        let mut params = json!({"name": self.called.tool, "arguments": arguments});
+        if self.called.era == Era::Stateless {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": self.called.era.revision(),
                 "io.modelcontextprotocol/clientCapabilities": {},
-            },
-        }});
+            });
+        }
+        self.message(
+            "tools/call",
+            &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}),
+        )
+    }
+
+    fn message(&self, method: &str, body: &Value) -> Vec<u8> {
+        let Called { host, path, tool, era } = &self.called;
         let bearer = self.bearers.header();
-        let headers = [
-            ("host", self.host.as_str()),
+        let mut headers = vec![
+            ("host", host.as_str()),
             ("authorization", &bearer),
             ("content-type", "application/json"),
             ("accept", "application/json, text/event-stream"),
-            ("mcp-protocol-version", VERSION),
-            ("mcp-method", "tools/call"),
-            ("mcp-name", TOOL),
         ];
-        request(&format!("POST {}", self.path), &headers, &body.to_string())
+        match &self.session {
+            Some(session) => {
+                headers
+                    .extend([("mcp-session-id", session.as_str()), ("mcp-protocol-version", era.revision())]);
+            }
+            None if *era == Era::Stateless => headers.extend([
+                ("mcp-protocol-version", era.revision()),
+                ("mcp-method", method),
+                ("mcp-name", tool),
+            ]),
+            None => {}
+        }
+        request(&format!("POST {path}"), &headers, &body.to_string())
+    }
+
+    /// Opens the session, where there are sessions.
+    async fn begin(&mut self, connection: &mut Connection) -> Outcome<()> {
+        if self.called.era == Era::Stateless || self.session.is_some() {
+            return Ok(());
+        }
+        let client = json!({"name": "bench", "version": "1"});
+        let params =
+            json!({"protocolVersion": self.called.era.revision(), "capabilities": {}, "clientInfo": client});
+        let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
+        let answer = connection.exchange(&self.message("initialize", &body)).await?;
+        answer.expect_status(200)?;
+        self.session = Some(answer.header("mcp-session-id").ok_or("there is no session")?.to_owned());
+        let body = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        connection.exchange(&self.message("notifications/initialized", &body)).await?.expect_status(202)
     }
 }
 
 impl Caller for Call {
     fn operate<'a>(&'a mut self, connection: &'a mut Connection) -> Step<'a> {
         Box::pin(async move {
+            self.begin(connection).await?;
             if !self.bearers.same || self.ready.is_none() {
-                self.ready = Some(self.request());
+                self.ready = Some(self.call());
             }
             let answer = connection.exchange(self.ready.as_deref().unwrap_or_default()).await?;
-            answer.expect_status(200)?;
-            if !answer.text().contains("lazy dog") || answer.text().contains("\"isError\":true") {
-                return Err(format!("the tool did not echo: {}", answer.text()).into());
-            }
+            echoed(&answer)?;
             Ok(Done::Well)
         })
     }
+}
+
+fn echoed(answer: &Answer<'_>) -> Outcome<()> {
+    answer.expect_status(200)?;
+    if !answer.text().contains("lazy dog") || answer.text().contains("\"isError\":true") {
+        return Err(format!("the tool did not echo: {}", answer.text()).into());
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use crate::Outcome;
 use crate::http::{Connection, request};
 use crate::load::{Caller, Done, Step};
 
-pub(crate) use super::calls::{Call, Check as Get};
+pub(crate) use super::bearers::Check as Get;
 
 const HOST: (&str, &str) = ("host", "localhost");
 

@@ -1,10 +1,12 @@
 //! What callers do: against the floor, and against the server as its users and clients do it.
 
 mod asking;
+mod bearers;
 mod browser;
 mod calls;
 mod floor;
 mod flow;
+mod listing;
 mod machine;
 mod proving;
 mod signed;
@@ -15,13 +17,15 @@ use std::rc::Rc;
 use serde::Deserialize;
 
 pub(crate) use self::asking::Asking;
+pub(crate) use self::bearers::{Bearers, Check, SharedBearers};
 pub(crate) use self::browser::{Browser, Site};
-pub(crate) use self::calls::{Bearers, Call, Check, SharedBearers};
+pub(crate) use self::calls::{Call, Called, Era};
 pub(crate) use self::floor::{
-    Call as FloorCall, Code as FloorCode, Exchange as FloorExchange, Flow as FloorFlow, Get as FloorGet,
-    Mint as FloorMint, Refresh as FloorRefresh,
+    Code as FloorCode, Exchange as FloorExchange, Flow as FloorFlow, Get as FloorGet, Mint as FloorMint,
+    Refresh as FloorRefresh,
 };
 pub(crate) use self::flow::{Code, Exchange, Flow, Refresh};
+pub(crate) use self::listing::{Listing, Turns};
 pub(crate) use self::machine::{Credentials, Introspect, Machine};
 pub(crate) use self::proving::Proving;
 pub(crate) use self::signed::{Presenting, Signed};

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::start::Start;
 use crate::children::{Child, Demo};
 use crate::http::{Connection, request};
-use crate::lanes::{Browser, Credentials, Flow, Refresh, Site};
+use crate::lanes::{Browser, Credentials, Era, Flow, Refresh, Site};
 use crate::storage::Storage;
 use crate::{Extent, Options, Outcome, apart, cpu, seed};
 
@@ -25,6 +25,9 @@ const ADD_ASKING: &str =
     "resource add --json --name Asking --uri https://asking.example/mcp --default-scope read=Read.";
 const ADD_SIGNED: &str =
     "resource add --json --name Signed --token-format jwt --default-scope read=Read. --uri";
+/// How an admin offers the upstream server and connects the demo user to it, in either era.
+const OFFER: &str = "server add --json --auth none --new-tools allow --slug";
+const CONNECT: &str = "connection add --json --user";
 /// What the tokens are for that the asking server is asked about.
 const ASKING: &str = "https://asking.example/mcp";
 
@@ -42,6 +45,8 @@ pub(crate) struct Stage {
     pub(crate) resource: Credentials,
     /// A server that reads signed tokens by itself.
     pub(crate) apart: Child,
+    /// The upstream server.
+    pub(crate) echo: Child,
     /// The database engine's processes.
     pub(crate) engine: Vec<u32>,
 }
@@ -53,6 +58,10 @@ impl Stage {
         seed::floor(&storage.floor, extent.tokens).await?;
         let server = options.server.as_deref();
         let folder = Rc::new(TempDir::new()?);
+        if let Some(durability) = &options.durability {
+            let setting = format!("audit_durability = \"{durability}\"\n");
+            std::fs::write(folder.path().join("portcullis.toml"), setting)?;
+        }
         let first = time_start(&folder, &storage.product, server).await?.2;
         let (product, demo, again) = time_start(&folder, &storage.product, server).await?;
         if !options.quick {
@@ -62,16 +71,22 @@ impl Stage {
         let mut connection = Connection::open(product.address).await?;
         let site = Site::join(&mut connection, &demo).await?;
         let browser = Browser::signed_in(&mut connection, &site, &demo).await?;
-        let add = |words: &str| -> Outcome<Credentials> {
-            let words: Vec<&str> = words.split(' ').collect();
-            Ok(serde_json::from_slice(&product.command(&storage.product, server, &words)?)?)
+        let run = |words: &str| -> Outcome<Vec<u8>> {
+            product.command(&storage.product, server, &words.split(' ').collect::<Vec<_>>())
         };
+        let add = |words: &str| -> Outcome<Credentials> { Ok(serde_json::from_slice(&run(words)?)?) };
+        let echo = Child::echo()?;
+        for era in [Era::Stateless, Era::Sessions] {
+            let (name, path) = (era.name(), era.path());
+            run(&format!("{OFFER} {name} --url http://{}{path}", echo.address))?;
+            run(&format!("{CONNECT} {} --server {name} --alias {name}", demo.email))?;
+        }
         add(&format!("{ADD_SIGNED} {}", apart::RESOURCE))?;
         let resource = add(ADD_ASKING)?;
         let (machine, proving) = (add(ADD_MACHINE)?, add(ADD_PROVING)?);
         let apart = Child::apart(demo.mcp_url.trim_end_matches("/mcp"))?;
         let engine = storage.processes();
-        let stage = Self { floor, product, site, browser, machine, proving, resource, apart, engine };
+        let stage = Self { floor, product, site, browser, machine, proving, resource, apart, echo, engine };
         Refresh::begin(&mut connection, stage.flow()).await?;
         // Where introspection is measured, the tokens are those of the server that asks.
         let asked = (!options.sizes.is_empty()).then_some(ASKING);
@@ -91,6 +106,11 @@ impl Stage {
     /// Whose processor time the work of somebody else's server takes.
     pub(crate) fn apart_processes(&self) -> Vec<u32> {
         vec![self.apart.id()]
+    }
+
+    /// Whose processor time the upstream server's own work takes.
+    pub(crate) fn echo_processes(&self) -> Vec<u32> {
+        vec![self.echo.id()]
     }
 
     /// Whose processor time the floor's work takes.

@@ -7,23 +7,23 @@ use super::stage::Stage;
 use super::{Lane, Work, stock};
 use crate::http::Connection;
 use crate::lanes::{
-    Asking, Bearers, Call, Check, Code, Exchange, FloorCall, FloorCode, FloorExchange, FloorFlow, FloorGet,
+    Asking, Bearers, Call, Called, Check, Code, Era, Exchange, FloorCode, FloorExchange, FloorFlow, FloorGet,
     FloorMint, FloorRefresh, Machine, Presenting, Proving, Refresh, SharedBearers, Signed,
 };
 use crate::load::{Caller, Seat};
 use crate::{Extent, Outcome};
 
 /// The gateway's endpoint. Its `GET` opens no stream, but only a live bearer learns so: the check alone.
-const GATEWAY: &str = "/mcp";
+pub(super) const GATEWAY: &str = "/mcp";
 const ONLY_CHECKED: u16 = 405;
 
 /// The shares that DESIGN's table of speed asks for.
-const MOST: Option<f64> = Some(0.7);
+pub(super) const MOST: Option<f64> = Some(0.7);
 pub(super) const LOOK_UP: Option<f64> = Some(0.8);
 const CROWDED: Option<f64> = Some(0.85);
 
-const FLOOR: &str = "floor";
-const OURS: &str = "ours";
+pub(super) const FLOOR: &str = "floor";
+pub(super) const OURS: &str = "ours";
 
 /// Makes the lanes of one engine.
 struct Lanes<'a> {
@@ -53,6 +53,7 @@ const REFRESH: &str = "refresh with rotation";
 const CALL_CACHED: &str = "tools/call echo, bearer cached";
 const CALL: &str = "tools/call echo, bearer not cached";
 const CALL_ALONE: &str = "tools/call echo, one caller";
+const STEPS: &str = "gateway steps 1-13 and 17, one caller";
 const MINT_SIGNED: &str = "mint and store one signed token";
 const CHECK_SIGNED: &str = "signed token checked apart, each once";
 const MINT_BOUND: &str = "mint with a proof of possession";
@@ -61,7 +62,7 @@ const CROWD_BEARER: &str = "bearer check, cached, 64 callers";
 const CROWD_REFRESH: &str = "refresh with rotation, 64 callers";
 const CROWD_CALL: &str = "tools/call echo, 64 callers";
 
-const TITLES: [&str; 16] = [
+const TITLES: [&str; 17] = [
     BEARER_CACHED,
     BEARER,
     MINT,
@@ -71,6 +72,7 @@ const TITLES: [&str; 16] = [
     CALL_CACHED,
     CALL,
     CALL_ALONE,
+    STEPS,
     MINT_SIGNED,
     CHECK_SIGNED,
     MINT_BOUND,
@@ -103,6 +105,8 @@ impl Lanes<'_> {
             CALL_ALONE => {
                 (self.floor_call(1, "/call", &same()).await?, Some(self.call(1, &same()).await?), None)
             }
+            // The sandbox's echo is a function: what is beyond bare axum is the steps around it.
+            STEPS => (self.bare_for(1).await?, Some(self.call(1, &same()).await?), None),
             MINT_SIGNED | CHECK_SIGNED | MINT_BOUND | DOCUMENT => self.signed_or_named(title).await?,
             _ => {
                 let Some(crowd) = crowd else { return Ok(None) };
@@ -171,9 +175,13 @@ impl Lanes<'_> {
     }
 
     async fn bare(&self) -> Outcome<Lane> {
+        self.bare_for(self.extent.connections).await
+    }
+
+    async fn bare_for(&self, callers: usize) -> Outcome<Lane> {
         let caller =
             || -> Box<dyn Caller> { Box::new(FloorGet::new("localhost", "/bare", 200, Bearers::same())) };
-        self.floor("bare axum", self.extent.connections, caller).await
+        self.floor("bare axum", callers, caller).await
     }
 
     async fn floor_check(&self) -> Outcome<Lane> {
@@ -185,8 +193,8 @@ impl Lanes<'_> {
     }
 
     async fn floor_call(&self, callers: usize, path: &'static str, bearers: &SharedBearers) -> Outcome<Lane> {
-        let caller =
-            || -> Box<dyn Caller> { Box::new(FloorCall::new("localhost", path, Rc::clone(bearers))) };
+        let called = sandbox("localhost", path);
+        let caller = || -> Box<dyn Caller> { Box::new(Call::new(called.clone(), Rc::clone(bearers))) };
         self.floor(FLOOR, callers, caller).await
     }
 
@@ -225,8 +233,8 @@ impl Lanes<'_> {
     }
 
     async fn call(&self, callers: usize, bearers: &SharedBearers) -> Outcome<Lane> {
-        let host = &self.stage.site.host;
-        self.ours(callers, || Box::new(Call::new(host, GATEWAY, Rc::clone(bearers)))).await
+        let called = sandbox(&self.stage.site.host, GATEWAY);
+        self.ours(callers, || Box::new(Call::new(called.clone(), Rc::clone(bearers)))).await
     }
 
     async fn mint(&self) -> Outcome<Lane> {
@@ -265,6 +273,12 @@ impl Lanes<'_> {
         let seats = seats(self.stage.product.address, callers, caller).await?;
         Ok(Lane::new(OURS, seats, self.stage.product_processes()))
     }
+}
+
+/// The sandbox's own echo.
+pub(super) fn sandbox(host: &str, path: &str) -> Called {
+    let tool = "sandbox__echo".to_owned();
+    Called { host: host.to_owned(), path: path.to_owned(), tool, era: Era::Stateless }
 }
 
 pub(super) async fn seats(

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use portcullis_authorization_server::User;
 use portcullis_oauth::{Alias, Form};
-use portcullis_resource_server::catalogue::{AuthKind, Server};
+use portcullis_resource_server::catalogue::{AuthKind, Server, Slug};
 use portcullis_resource_server::{Application, Connection};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, page};
@@ -24,12 +24,10 @@ pub(super) async fn choose(
 ) -> Response {
     let chosen = async {
         let query = query.unwrap_or_default();
-        let Some(user) = console.signed_in(&browser).await? else {
-            let here = Alias::parse(query.strip_prefix("alias=").unwrap_or_default());
-            let here = here.map_or_else(|_| String::new(), |alias| format!("%3Falias={alias}"));
-            return Ok(Redirect::to(&format!("/login?return_to=/connect{here}")).into_response());
-        };
         let asked = Form::parse(query.as_bytes()).or_else(|_| Form::parse(b""))?;
+        let Some(user) = console.signed_in(&browser).await? else {
+            return Ok(Redirect::to(&format!("/login?return_to=/connect{}", here(&asked))).into_response());
+        };
         console.new_connection(&browser, &user, (&asked, None)).await
     };
     chosen.await.unwrap_or_else(|cause| fault(&headers, &cause))
@@ -60,6 +58,15 @@ pub(super) async fn create(
         }
     };
     created.await.unwrap_or_else(|cause| fault(&headers, &cause))
+}
+
+/// What a link here names, as far as it can be a server and an alias, encoded to come back to after a sign-in.
+fn here(asked: &Form) -> String {
+    let text = |name: &str| asked.one(name).ok().flatten().unwrap_or_default();
+    let server = Slug::parse(text("server")).ok().map(|slug| format!("server%3D{slug}"));
+    let alias = Alias::parse(text("alias")).ok().map(|alias| format!("alias%3D{alias}"));
+    let named: Vec<String> = server.into_iter().chain(alias).collect();
+    if named.is_empty() { String::new() } else { format!("%3F{}", named.join("%26")) }
 }
 
 /// Where consent goes on that was interrupted for this; nowhere else.

@@ -3,15 +3,17 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_authorization_server::{ConnectionClient, User};
-use portcullis_oauth::Timestamp;
+use portcullis_oauth::{ScopeSet, Timestamp};
 use portcullis_resource_server::catalogue::AuthKind;
-use portcullis_resource_server::{Connection, ConnectionStatus as Status};
+use portcullis_resource_server::{Authorized, Connection, ConnectionStatus as Status, made_visible};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, Moment, page};
 use serde_json::Value;
 
 use crate::home::{Console, Fault, status};
-use crate::pages::connections::{ClientReach, ConnectionPage, DeleteConnectionPage, Switch, ToolRow};
+use crate::pages::connections::{
+    AuthorizationFacts, ClientReach, ConnectionPage, DeleteConnectionPage, Switch, ToolRow,
+};
 
 impl Console {
     pub(super) async fn connection_page(
@@ -27,6 +29,8 @@ impl Console {
         let aggregate = &self.registry().aggregate().uri;
         let clients = self.grants().clients(&user.id, aggregate, &connection.id).await?;
         let asks = self.server_of(connection).await?.is_some_and(|server| !server.parameters.is_empty());
+        // First, since a list that is read anew may bring something to review.
+        let tools = self.tools(connection).await;
         let signs_in = matches!(connection.auth, AuthKind::Header | AuthKind::Basic);
         let shown = ConnectionPage {
             chrome: Chrome::signed_in(connection.alias.to_string(), &user.email, &csrf),
@@ -43,6 +47,7 @@ impl Console {
             tested: connection.tested_at.map(moment),
             used: connection.last_used_at.map(moment),
             settings: connection.settings.clone().into_iter().collect(),
+            authorization: self.upstream().of(connection).await?.map(|facts| facts_of(&facts, moment)),
             authorises: connection.auth == AuthKind::OAuth && connection.status != Status::Disabled,
             renews: asks || signs_in,
             switch: match (connection.status, connection.status_code.as_deref()) {
@@ -50,7 +55,8 @@ impl Console {
                 (Status::Disabled, _) => Switch::OffByOthers,
                 _ => Switch::On,
             },
-            tools: self.tools(connection).await,
+            waiting: self.waiting(connection).await?,
+            tools,
             clients: clients.into_iter().map(client).collect(),
             notice,
         };
@@ -79,8 +85,22 @@ impl Console {
             return Ok(Vec::new());
         }
         let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
-        let row = |tool: &Value| ToolRow { name: text(tool, "name"), about: text(tool, "description") };
+        let row = |tool: &Value| ToolRow {
+            name: made_visible(&text(tool, "name")),
+            about: made_visible(&text(tool, "description")),
+        };
         Ok(self.gateway().tools(connection).await?.iter().map(row).collect())
+    }
+}
+
+fn facts_of(facts: &Authorized, moment: impl Fn(Timestamp) -> Moment) -> AuthorizationFacts {
+    let listed = |scope: &ScopeSet| scope.iter().map(str::to_owned).collect();
+    AuthorizationFacts {
+        issuer: facts.issuer.clone(),
+        requested: listed(&facts.requested),
+        granted: listed(&facts.granted),
+        wanted: listed(&facts.wanted),
+        obtained: moment(facts.obtained_at),
     }
 }
 

@@ -158,18 +158,37 @@ pub struct ConnectionPage {
     pub used: Option<Moment>,
     /// What was filled in that is no secret.
     pub settings: Vec<(String, String)>,
+    /// Who issued its token, if it has one.
+    pub authorization: Option<AuthorizationFacts>,
     /// Whether it can be authorised in the browser.
     pub authorises: bool,
     /// Whether it has credentials or values that can be changed.
     pub renews: bool,
     /// Whether it is switched on or off, and by whom.
     pub switch: Switch,
+    /// The tools that wait for a review.
+    pub waiting: Vec<ReviewRow>,
     /// Its tools, or a word for why they are not known.
     pub tools: Result<Vec<ToolRow>, &'static str>,
     /// The clients that may use the person's connections.
     pub clients: Vec<ClientReach>,
     /// What has just been done.
     pub notice: Option<String>,
+}
+
+/// What is known of a connection's authorization at its server.
+#[derive(Clone, Debug)]
+pub struct AuthorizationFacts {
+    /// Who issued its token.
+    pub issuer: String,
+    /// What was asked for.
+    pub requested: Vec<String>,
+    /// What was granted.
+    pub granted: Vec<String>,
+    /// What the server asked for since, and was not granted.
+    pub wanted: Vec<String>,
+    /// When that was.
+    pub obtained: Moment,
 }
 
 /// Whether a connection is switched on.
@@ -190,6 +209,25 @@ pub struct ToolRow {
     pub name: String,
     /// What it says of itself.
     pub about: String,
+}
+
+/// A tool that waits for a review. What is hidden in its texts was made visible before.
+#[derive(Clone, Debug)]
+pub struct ReviewRow {
+    /// Its own name, posted back as `tool`.
+    pub tool: String,
+    /// The same for people.
+    pub shown: String,
+    /// The hash of what is shown, posted back as `hash`.
+    pub hash: String,
+    /// Whether it was accepted once, as something else.
+    pub changed: bool,
+    /// The tool that it was under another name.
+    pub renamed_from: Option<String>,
+    /// What hides in it.
+    pub warnings: Vec<String>,
+    /// What is new about it, in words.
+    pub differences: Vec<String>,
 }
 
 /// A client, and whether it may use the connection.
@@ -247,9 +285,25 @@ mod tests {
             tested: None,
             used: None,
             settings: vec![(HOSTILE.into(), HOSTILE.into())],
+            authorization: Some(AuthorizationFacts {
+                issuer: HOSTILE.into(),
+                requested: vec![HOSTILE.into()],
+                granted: vec![],
+                wanted: vec![HOSTILE.into()],
+                obtained: moment(),
+            }),
             authorises: true,
             renews: true,
             switch: Switch::On,
+            waiting: vec![ReviewRow {
+                tool: HOSTILE.into(),
+                shown: HOSTILE.into(),
+                hash: HOSTILE.into(),
+                changed: true,
+                renamed_from: Some(HOSTILE.into()),
+                warnings: vec![HOSTILE.into()],
+                differences: vec![HOSTILE.into()],
+            }],
             tools: Ok(vec![ToolRow { name: HOSTILE.into(), about: HOSTILE.into() }]),
             clients: vec![ClientReach {
                 grant_id: HOSTILE.into(),

@@ -16,7 +16,7 @@ pub struct ClientProof {
     pub method: ClientAuthMethod,
 }
 
-/// What is asked of a token endpoint. Both always name the resource (MCP-AUTH-17).
+/// What is asked of a token endpoint, or told beside it. Who asks for a token always names the resource (MCP-AUTH-17).
 #[derive(Clone, Copy, Debug)]
 pub enum TokenRequest<'a> {
     /// OAuth 2.1 §4.1.3.
@@ -39,6 +39,31 @@ pub enum TokenRequest<'a> {
         /// What it shall be good for; what was granted before when empty.
         scope: &'a ScopeSet,
     },
+    /// RFC 7009 §2.1, which is asked of a revocation endpoint.
+    Revocation {
+        /// The token.
+        token: &'a Secret,
+        /// Which of the two it is.
+        hint: TokenHint,
+    },
+}
+
+/// Which token is meant (RFC 7009 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenHint {
+    /// `access_token`
+    Access,
+    /// `refresh_token`
+    Refresh,
+}
+
+impl TokenHint {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access_token",
+            Self::Refresh => "refresh_token",
+        }
+    }
 }
 
 /// A body, and the value of `Authorization` if the client authenticates there.
@@ -61,6 +86,9 @@ impl TokenRequest<'_> {
                     .append_pair("refresh_token", token.expose())
                     .append_pair("resource", resource);
                 if scope.is_empty() { &mut form } else { form.append_pair("scope", &scope.to_string()) }
+            }
+            Self::Revocation { token, hint } => {
+                form.append_pair("token", token.expose()).append_pair("token_type_hint", hint.as_str())
             }
         };
         let header = match (client.method, &client.secret) {

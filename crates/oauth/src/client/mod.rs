@@ -15,7 +15,7 @@ mod server;
 mod token;
 pub mod well_known;
 
-pub use authentication::{ClientProof, TokenRequest};
+pub use authentication::{ClientProof, TokenHint, TokenRequest};
 pub use authorization::{AuthorizationAnswer, AuthorizationQuestion};
 pub use challenge::ReceivedChallenge;
 pub use fault::MetadataFault;

@@ -67,10 +67,11 @@ pub struct Registered {
 
 impl Registered {
     /// How to register at `server`: with a secret where it gives one, since a refresh token that only the holder of a
-    /// secret can use is worth less to a thief.
+    /// secret can use is worth less to a thief. In the body before the header: that is what each server has to take
+    /// (OA21-2.4.1-1), and widely used ones do not know a client whose identifier is in the header alone.
     #[must_use]
     pub fn method_for(server: &RemoteServer) -> ClientAuthMethod {
-        let wanted = [ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost];
+        let wanted = [ClientAuthMethod::ClientSecretPost, ClientAuthMethod::ClientSecretBasic];
         wanted
             .into_iter()
             .find(|method| server.auth_methods.contains(method))
@@ -114,6 +115,7 @@ impl Registered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::RemoteUrl;
 
     /// MCP-AUTH-31, CIMD-4.1-1
     #[test]
@@ -144,6 +146,29 @@ mod tests {
         let here = RedirectUri::parse("http://localhost:8420/oauth/callback/abc").unwrap();
         let metadata = gateway_metadata("Portcullis", "http://localhost:8420", here, ClientAuthMethod::None);
         assert_eq!((metadata.application_type, metadata.client_uri), (ApplicationType::Native, None));
+    }
+
+    /// Servers of the Python SDK list both ways, and refuse a client whose identifier is not in the body
+    #[test]
+    fn a_secret_goes_into_the_body_where_that_is_taken() {
+        use ClientAuthMethod::{ClientSecretBasic, ClientSecretPost, None, PrivateKeyJwt};
+        let at = |path: &str| RemoteUrl::parse(&format!("https://as.example{path}"), false).unwrap();
+        let chosen = |auth_methods: &[ClientAuthMethod]| {
+            Registered::method_for(&RemoteServer {
+                issuer: at(""),
+                authorization_endpoint: at("/authorize"),
+                token_endpoint: at("/token"),
+                registration_endpoint: Option::None,
+                revocation_endpoint: Option::None,
+                scopes_supported: ScopeSet::default(),
+                auth_methods: auth_methods.to_vec(),
+                promises_iss: false,
+                takes_documents: false,
+            })
+        };
+        assert_eq!(chosen(&[ClientSecretBasic, ClientSecretPost]), ClientSecretPost);
+        assert_eq!(chosen(&[None, ClientSecretBasic]), ClientSecretBasic);
+        assert_eq!(chosen(&[None, PrivateKeyJwt]), None);
     }
 
     #[test]

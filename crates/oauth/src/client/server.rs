@@ -17,6 +17,8 @@ pub struct RemoteServer {
     pub token_endpoint: RemoteUrl,
     /// Where clients register (RFC 7591), if they can.
     pub registration_endpoint: Option<RemoteUrl>,
+    /// Where tokens are given back (RFC 7009), if that is anywhere; what cannot be called is nowhere.
+    pub revocation_endpoint: Option<RemoteUrl>,
     /// Every scope that it tells of.
     pub scopes_supported: ScopeSet,
     /// How clients may authenticate, of the ways that we know; `client_secret_basic` when it does not say (RFC 8414 §2).
@@ -61,6 +63,7 @@ impl RemoteServer {
             authorization_endpoint: needed("authorization_endpoint")?,
             token_endpoint: needed("token_endpoint")?,
             registration_endpoint: url("registration_endpoint")?,
+            revocation_endpoint: url("revocation_endpoint").unwrap_or_default(),
             scopes_supported: members.get("scopes_supported").and_then(scope_list).unwrap_or_default(),
             auth_methods: methods.into_iter().filter_map(ClientAuthMethod::parse).collect(),
             promises_iss: says("authorization_response_iss_parameter_supported"),

@@ -3,11 +3,10 @@
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 use toml::value::{Datetime, Offset};
 
-use super::Expected;
 use super::file::{ClientEntry, ConnectionEntry, Entry, ToolEntry, Who};
 use crate::{
     Arguments, Assurance, Case, Circumstances, Client, Connection, Hints, Moment, Pin, Principal,
-    PrincipalKind, Registration, Risk, ServerKind, Subject, Target, Tool,
+    PrincipalKind, Registration, Risk, Ruling, ServerKind, Subject, Target, Tool,
 };
 
 /// Every permission there is.
@@ -21,7 +20,7 @@ pub(super) struct Prepared {
     pub(super) subject: Subject,
     pub(super) target: Target,
     circumstances: Circumstances,
-    pub(super) expected: Expected,
+    pub(super) expected: Ruling,
     pub(super) rule: Option<String>,
     pub(super) listed: Option<bool>,
 }
@@ -145,15 +144,9 @@ fn connection(entry: ConnectionEntry, principal: &str) -> Result<(Connection, bo
     Ok((connection, entry.granted.unwrap_or(true)))
 }
 
-fn expected(text: &str) -> Result<Expected, String> {
-    match text {
-        "allow" => Ok(Expected::Allow),
-        "deny" => Ok(Expected::Deny),
-        "needs 1" => Ok(Expected::Needs(Assurance::Client)),
-        "needs 2" => Ok(Expected::Needs(Assurance::Session)),
-        "needs 3" => Ok(Expected::Needs(Assurance::SecondPerson)),
-        other => Err(format!("expect = \"{other}\" is none of allow, deny, needs 1, needs 2, needs 3")),
-    }
+fn expected(text: &str) -> Result<Ruling, String> {
+    Ruling::parse(text)
+        .ok_or_else(|| format!("expect = \"{text}\" is none of allow, deny, needs 1, needs 2, needs 3"))
 }
 
 fn assurance(level: u8) -> Result<Assurance, String> {

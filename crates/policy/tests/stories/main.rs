@@ -5,4 +5,5 @@ mod examples;
 mod lists;
 mod monotone;
 mod parsing;
+mod replay;
 mod world;

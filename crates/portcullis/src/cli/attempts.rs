@@ -5,8 +5,9 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use portcullis_authorization_server::{
     Attempt, AttemptCursor, AttemptFilter, AttemptLeg, AttemptOutcome, AttemptStep, AttemptSummary, Attempts,
-    Reason, Users,
+    Users,
 };
+use portcullis_console::shown;
 use portcullis_oauth::{ClientId, Clock, Seconds, SystemClock};
 use serde_json::{Value, json};
 
@@ -101,7 +102,7 @@ async fn list(arguments: ListArguments, config: &Config) -> Result<(), Problem> 
     let found = Attempts::new(database).list(&filter, arguments.after.as_ref(), arguments.limit).await;
     let (attempts, next) = found.map_err(|error| Problem::caused(&error))?;
     if arguments.format.json {
-        let attempts: Vec<Value> = attempts.iter().map(describe).collect();
+        let attempts: Vec<Value> = attempts.iter().map(shown::attempt).collect();
         print_json(&json!({ "attempts": attempts, "next": next.map(|cursor| cursor.encode()) }));
     } else if attempts.is_empty() {
         say(&"No such attempt within the last week.");
@@ -143,7 +144,7 @@ async fn show(arguments: &ShowArguments, config: &Config) -> Result<(), Problem>
         ))
     })?;
     if arguments.format.json {
-        print_json(&describe_whole(&attempt));
+        print_json(&shown::whole_attempt(&attempt));
         return Ok(());
     }
     let summary = &attempt.summary;
@@ -198,47 +199,6 @@ fn conclusion(attempt: &Attempt) -> String {
                 .to_owned()
         }
     }
-}
-
-fn describe(attempt: &AttemptSummary) -> Value {
-    json!({
-        "id": attempt.id,
-        "began_at": time(attempt.began_at),
-        "last_at": time(attempt.last_at),
-        "client_id": attempt.client_id,
-        "client_name": attempt.client_name,
-        "user": attempt.user,
-        "outcome": attempt.outcome.as_str(),
-        "reason": attempt.reason.map(Reason::as_str),
-        "requests": attempt.legs,
-    })
-}
-
-fn describe_whole(attempt: &Attempt) -> Value {
-    let step = |step: &AttemptStep| {
-        json!({
-            "step": step.step.as_str(),
-            "expected": step.expected,
-            "got": step.got,
-            "verdict": if step.reason.is_some() { "refused" } else { "ok" },
-            "reason": step.reason.map(Reason::as_str),
-        })
-    };
-    let leg = |leg: &AttemptLeg| {
-        json!({
-            "at": time(leg.at),
-            "request": leg.stage.as_str(),
-            "outcome": leg.outcome.as_str(),
-            "request_id": leg.trace_id,
-            "steps": leg.steps.iter().map(step).collect::<Vec<_>>(),
-        })
-    };
-    let mut value = describe(&attempt.summary);
-    if let Some(members) = value.as_object_mut() {
-        members.insert("requests".to_owned(), attempt.legs.iter().map(leg).collect());
-        members.insert("advice".to_owned(), attempt.advice().into());
-    }
-    value
 }
 
 fn cursor(text: &str) -> Result<AttemptCursor, String> {

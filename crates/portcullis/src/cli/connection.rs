@@ -1,6 +1,7 @@
 //! `portcullis connection …`: what users are connected to, for an admin at the shell.
 
 mod new;
+mod review;
 mod shown;
 
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use portcullis_vault::Vault;
 use serde_json::json;
 
 use self::new::{AddArguments, Answers};
-use self::shown::{describe, list, show, show_tools};
+use self::review::{ReviewArguments, SetArguments};
+use self::shown::{list, show, show_tools, show_whole};
 use super::confirm::Confirmation;
 use super::output::{Format, print_json};
 use super::store;
@@ -41,6 +43,17 @@ USER:PASSWORD, --secret-stdin NAME a line each.")]
     Test(OneConnection),
     /// List the tools of one
     Tools(OneConnection),
+    /// Show which tools of one wait for a review and what is new about them, or accept them
+    #[command(after_help = "\
+Examples:
+  portcullis connection review github --user ada@example.com
+  portcullis connection review github --user ada@example.com --accept search_issues
+
+A tool waits when it is not as it was accepted, or when nobody accepted it and the rule for new tools (of the server, or
+of `connection set`) does not. What is accepted is what was shown; what changes again meanwhile is not.")]
+    Review(ReviewArguments),
+    /// Say how one is handled: what becomes of new tools and of arguments that are not as they should be
+    Set(SetArguments),
     /// Give one other credentials or settings
     Renew(RenewArguments),
     /// Switch one on again, and try it out
@@ -104,6 +117,15 @@ impl Desk {
     pub(super) fn connections(&self) -> &Connections {
         self.app.gateway.connections()
     }
+
+    /// What was opened to a server, and what servers are told, ends with the command.
+    pub(super) async fn close(&self) {
+        self.app.gateway.drain().await;
+    }
+
+    pub(super) fn enrolment(&self) -> &Enrolment {
+        &self.enrolment
+    }
 }
 
 pub(super) async fn desk(config: &Config) -> Result<Desk, Problem> {
@@ -125,8 +147,7 @@ pub(super) async fn desk(config: &Config) -> Result<Desk, Problem> {
 pub(super) async fn run(command: ConnectionCommand, config: &Config) -> Result<(), Problem> {
     let desk = desk(config).await?;
     let done = act(command, &desk).await;
-    // What was opened to a server ends with the command.
-    desk.app.gateway.drain().await;
+    desk.close().await;
     done
 }
 
@@ -135,7 +156,9 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
         ConnectionCommand::Add(arguments) => add(arguments, desk).await,
         ConnectionCommand::List(arguments) => list(&arguments, desk).await,
         ConnectionCommand::Show(one) => {
-            show(&desk.find(&one).await?, one.format);
+            let connection = desk.find(&one).await?;
+            let facts = desk.app.gateway.authorization().of(&connection).await;
+            show_whole(&connection, facts.map_err(|error| Problem::caused(&error))?.as_ref(), one.format);
             Ok(())
         }
         ConnectionCommand::Test(one) => {
@@ -152,12 +175,11 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
             show_tools(&tools.map_err(failed)?, one.format);
             Ok(())
         }
+        ConnectionCommand::Review(arguments) => review::review(arguments, desk).await,
+        ConnectionCommand::Set(arguments) => review::set(arguments, desk).await,
         ConnectionCommand::Renew(arguments) => {
             let connection = desk.find(&arguments.one).await?;
-            let mut answers = arguments.answers.read()?;
-            let settings = connection.settings.clone().into_iter();
-            let kept = settings.filter(|(name, _)| !answers.settings.contains_key(name)).collect::<Vec<_>>();
-            answers.settings.extend(kept);
+            let answers = arguments.answers.read()?.beside(&connection.settings);
             let renewed = desk.enrolment.renew(&connection, &answers).await;
             told(renewed.map_err(|error| problem(&error))?, arguments.one.format)
         }
@@ -174,7 +196,11 @@ async fn act(command: ConnectionCommand, desk: &Desk) -> Result<(), Problem> {
 }
 
 impl Desk {
-    async fn user(&self, email: &str) -> Result<User, Problem> {
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub(super) async fn user(&self, email: &str) -> Result<User, Problem> {
         let found = self.app.authorization.users().find_by_email(email).await;
         let found = found.map_err(|error| Problem::caused(&error))?;
         found.ok_or_else(|| {
@@ -231,7 +257,9 @@ async fn remove(arguments: &DestructiveArguments, desk: &Desk) -> Result<(), Pro
     arguments.confirmation.obtain(&question, "delete it")?;
     let removed = desk.connections().remove(&connection).await.map_err(|error| Problem::caused(&error))?;
     if arguments.one.format.json {
-        print_json(&json!({ "connection": describe(&connection), "removed": removed }));
+        print_json(
+            &json!({ "connection": portcullis_console::shown::connection(&connection), "removed": removed }),
+        );
     } else {
         eprintln!("{} is deleted, with everything of it.", connection.alias);
     }

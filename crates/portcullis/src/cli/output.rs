@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::io::{Write, stdout};
 
 use comfy_table::{Table, presets};
-use portcullis_oauth::Timestamp;
-use portcullis_web::layout::Moment;
 use serde_json::Value;
+
+pub(super) use portcullis_console::shown::time;
 
 use crate::Problem;
 
@@ -69,11 +69,6 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
-/// A point in time as RFC 3339.
-pub(super) fn time(at: Timestamp) -> String {
-    Moment::new(at.seconds(), at.seconds()).exact
-}
-
 /// `yes` or nothing.
 pub(super) fn tick(yes: bool) -> String {
     if yes { "yes".to_owned() } else { String::new() }
@@ -81,6 +76,8 @@ pub(super) fn tick(yes: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_oauth::Timestamp;
+
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! A password that somebody chooses: from a pipe, or asked twice at a terminal. Never from an argument, which everybody
+//! A password that somebody chooses or proves to have: from a pipe, or asked at a terminal, twice where it is new. Never from an argument, which everybody
 //! on the machine could read.
 
 use std::io::{BufRead, IsTerminal, stdin};
@@ -19,8 +19,22 @@ pub(super) struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// The password.
+    /// A password that somebody chooses.
     pub(super) fn read(self, email: &str) -> Result<Secret, Problem> {
+        let once = self.prove(email)?;
+        if self.password_stdin {
+            return Ok(once);
+        }
+        let again = ask("The same again: ".to_owned())?;
+        if once.hash().matches(&again) {
+            Ok(once)
+        } else {
+            Err(Problem::failed("the two passwords are not the same; run the command again"))
+        }
+    }
+
+    /// A password that somebody has, asked for once.
+    pub(super) fn prove(self, email: &str) -> Result<Secret, Problem> {
         if self.password_stdin {
             return first_line(stdin().lock());
         }
@@ -29,19 +43,14 @@ impl PasswordSource {
                 "there is no terminal to ask for a password; pipe it in with --password-stdin",
             ));
         }
-        let ask = |prompt: String| {
-            rpassword::prompt_password(prompt).map_err(|error| {
-                Problem::failed(format!("the password could not be read from the terminal: {error}"))
-            })
-        };
-        let once = Secret::presented(ask(format!("Password for {email}: "))?);
-        let again = Secret::presented(ask("The same again: ".to_owned())?);
-        if once.hash().matches(&again) {
-            Ok(once)
-        } else {
-            Err(Problem::failed("the two passwords are not the same; run the command again"))
-        }
+        ask(format!("Password for {email}: "))
     }
+}
+
+fn ask(prompt: String) -> Result<Secret, Problem> {
+    rpassword::prompt_password(prompt).map(Secret::presented).map_err(|error| {
+        Problem::failed(format!("the password could not be read from the terminal: {error}"))
+    })
 }
 
 fn first_line(input: impl BufRead) -> Result<Secret, Problem> {

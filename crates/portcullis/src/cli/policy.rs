@@ -3,19 +3,20 @@
 
 mod explain;
 mod file;
+mod replay;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use portcullis_console::shown;
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::SystemClock;
 use portcullis_resource_server::{Policies, PolicyError, PolicyVersion};
-use serde_json::{Value, json};
-use similar::TextDiff;
 
 use self::explain::ExplainArguments;
 use self::file::{CheckArguments, TestArguments};
+use self::replay::ReplayArguments;
 use super::confirm::Confirmation;
 use super::output::{Format, print_json, print_table, say, time};
 use super::{author, store};
@@ -35,6 +36,18 @@ Examples:
 
 `policies/examples` holds policies to start from, each with its cases.")]
     Test(TestArguments),
+    /// Say what a policy file would have decided otherwise of the calls of the past
+    #[command(after_help = "\
+Examples:
+  portcullis policy replay team.cedar                    the calls of the last 7 days
+  portcullis policy replay team.cedar --since 30d --json
+
+Each decision is recorded with all that it stood on, for as long as audit events are kept; arguments under telling names,
+such as password or token, are not. A call that cannot be decided without them is counted as such.
+
+The exit code is 0 when every call would be decided as it was, 3 when one would be decided otherwise, 4 when none would
+as far as can be said, 1 when there was no answer.")]
+    Replay(ReplayArguments),
     /// Make a file the policy; every node decides by it within a second
     Activate(ActivateArguments),
     /// List every version, the newest first
@@ -101,6 +114,7 @@ pub(super) async fn run(command: PolicyCommand, config: &Config) -> Result<(), P
     match command {
         PolicyCommand::Check(arguments) => file::check(&arguments),
         PolicyCommand::Test(arguments) => file::test(&arguments),
+        PolicyCommand::Replay(arguments) => replay::run(&arguments, config).await,
         PolicyCommand::Activate(arguments) => activate(&arguments, config).await,
         PolicyCommand::Versions(format) => versions(format, config).await,
         PolicyCommand::Show { version } => {
@@ -144,7 +158,7 @@ async fn roll_back(arguments: &RollbackArguments, config: &Config) -> Result<(),
 async fn versions(format: Format, config: &Config) -> Result<(), Problem> {
     let all = existing(config).await?.list().await.map_err(|error| Problem::caused(&error))?;
     if format.json {
-        print_json(&all.iter().map(describe).collect());
+        print_json(&all.iter().map(shown::version).collect());
         return Ok(());
     }
     let row = |(place, version): (usize, &PolicyVersion)| {
@@ -176,8 +190,7 @@ async fn diff(arguments: &DiffArguments, config: &Config) -> Result<(), Problem>
         eprintln!("version {} and {name} are the same.", from.version);
         return Ok(());
     }
-    let lines = TextDiff::from_lines(&from.text, &to);
-    let headed = lines.unified_diff().header(&format!("version {}", from.version), &name).to_string();
+    let headed = shown::difference((&format!("version {}", from.version), &from.text), (&name, &to));
     say(&headed.trim_end());
     Ok(())
 }
@@ -204,15 +217,8 @@ fn problem(error: &PolicyError) -> Problem {
 
 fn told(version: &PolicyVersion, format: Format) {
     if format.json {
-        print_json(&describe(version));
+        print_json(&shown::version(version));
     } else {
         eprintln!("Version {} is the policy from now on.", version.version);
     }
-}
-
-fn describe(version: &PolicyVersion) -> Value {
-    json!({
-        "version": version.version, "author": version.author, "note": version.note,
-        "created_at": time(version.created_at),
-    })
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use self::import::ImportArguments;
 use self::new::AddArguments;
-use self::shown::{describe, list, show};
+use self::shown::{list, show};
 use super::confirm::Confirmation;
 use super::output::{Format, print_json};
 use super::{connection, store};
@@ -151,7 +151,7 @@ async fn set_disabled(one: &OneServer, disabled: bool, config: &Config) -> Resul
     servers.set_disabled(&server.slug, disabled).await.map_err(|error| Problem::caused(&error))?;
     let server = find(&servers, &one.slug).await?;
     if one.format.json {
-        print_json(&describe(&server));
+        print_json(&portcullis_console::shown::server(&server));
     } else {
         let now = if disabled { "off" } else { "on" };
         eprintln!("{} is {now}.", server.slug);
@@ -170,14 +170,13 @@ async fn remove(arguments: &DestructiveArguments, config: &Config) -> Result<(),
         count => format!("Remove {}, and {count} connections to it with their credentials?", server.slug),
     };
     arguments.confirmation.obtain(&question, "remove it")?;
-    for connection in &connected {
-        desk.connections().remove(connection).await.map_err(|error| Problem::caused(&error))?;
-    }
-    let removed = servers.remove(&server.slug).await.map_err(|error| Problem::caused(&error))?;
+    let removed = desk.enrolment().remove_server(&server.slug).await;
+    desk.close().await;
+    let (removed, connected) = removed.map_err(|error| Problem::caused(&error))?;
     if arguments.one.format.json {
-        print_json(&json!({ "slug": server.slug, "removed": removed, "connections": connected.len() }));
+        print_json(&json!({ "slug": server.slug, "removed": removed, "connections": connected }));
     } else {
-        eprintln!("{} is removed, with {} connections.", server.slug, connected.len());
+        eprintln!("{} is removed, with {connected} connections.", server.slug);
     }
     Ok(())
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use portcullis_console::shown;
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{ConnectionId, SystemClock};
 use portcullis_resource_server::{BlockedAt, ToolBlock, ToolBlocks};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::{Format, print_json, print_table, say, time};
 use super::{author, store};
@@ -106,7 +107,7 @@ fn told(arguments: &BlockArguments, at: &BlockedAt, what: &str, changed: bool) {
 
 fn print(blocks: &[ToolBlock], format: Format) {
     if format.json {
-        print_json(&blocks.iter().map(describe).collect());
+        print_json(&blocks.iter().map(shown::block).collect());
     } else if blocks.is_empty() {
         say(&"No tool is blocked.");
     } else {
@@ -121,11 +122,4 @@ fn print(blocks: &[ToolBlock], format: Format) {
         };
         print_table(&["tool", "where", "by", "note", "since"], blocks.iter().map(row).collect());
     }
-}
-
-fn describe(block: &ToolBlock) -> Value {
-    json!({
-        "tool": block.tool, "at": block.at.in_words(), "author": block.author, "note": block.note,
-        "created_at": time(block.created_at),
-    })
 }

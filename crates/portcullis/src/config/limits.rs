@@ -3,8 +3,22 @@
 use serde_json::{Value, json};
 
 use super::draft::Draft;
-use super::validate::number;
+use super::validate::{choice, number};
 use crate::Problem;
+
+/// Where the calls of users are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountedIn {
+    /// In the database where several nodes can share it, which is PostgreSQL; else in memory.
+    Engine,
+    /// In the memory of each node: several allow several times as much.
+    Memory,
+    /// In the database, by all nodes together.
+    Database,
+}
+
+const COUNTED_IN: [(&str, CountedIn); 3] =
+    [("engine", CountedIn::Engine), ("memory", CountedIn::Memory), ("database", CountedIn::Database)];
 
 /// So many a minute, or at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +35,8 @@ pub struct Limits {
     pub user_lists_per_minute: u32,
     /// Calls of one user to one tool, a minute.
     pub user_tool_calls_per_minute: u32,
+    /// Where calls are counted.
+    pub counted_in: CountedIn,
     /// Connections that are open at once.
     pub max_connections: u32,
 }
@@ -47,12 +63,17 @@ impl Limits {
                 draft.user_tool_calls_per_minute,
                 10,
             )?,
+            counted_in: choice("limits_in", draft.limits_in.clone(), COUNTED_IN)?,
             max_connections: limit("max_connections", draft.max_connections, 10_000, 1_000_000)?,
         })
     }
 
     /// The limit of this name, for people.
     pub(super) fn shown(&self, name: &str) -> Option<Value> {
+        if name == "limits_in" {
+            let word = COUNTED_IN.iter().find(|(_, place)| *place == self.counted_in).map(|(word, _)| *word);
+            return Some(json!(word));
+        }
         let value = match name {
             "registrations_per_minute" => self.registrations_per_minute,
             "authorizations_per_minute" => self.authorizations_per_minute,

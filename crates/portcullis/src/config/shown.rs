@@ -11,7 +11,7 @@ use super::validate::{DURABILITY, REGISTRATION};
 use super::{Config, LogFormat, Sources, master_key};
 use crate::Problem;
 
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// A setting as it counts.
 #[derive(Clone, Debug)]
@@ -79,11 +79,18 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
             LogFormat::Json => "json",
         }),
         // A test asks for every setting.
-        name => match config.limits.shown(name).or_else(|| master_key::shown(&config.master_key, name)) {
+        name => match other(config, name) {
             Some(shown) => shown,
             None => return Err(Problem::failed(format!("{name} cannot be shown"))),
         },
     })
+}
+
+/// A setting that a part of the configuration shows itself.
+fn other(config: &Config, name: &str) -> Option<Value> {
+    let limits = config.limits.shown(name).or_else(|| config.approvals.shown(name));
+    let limits = limits.or_else(|| config.sinks.shown(name));
+    limits.or_else(|| master_key::shown(&config.master_key, name))
 }
 
 /// A URL without the passwords in it.

@@ -168,20 +168,25 @@ fn a_file_that_was_named_must_be_there() {
     assert!(problem.starts_with("cannot read the configuration /nowhere/p.toml: "), "{problem}");
 }
 
-#[test]
-fn every_setting_is_shown_with_who_said_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("p.toml");
+/// A file in `folder`, the environment and flags, which all say something.
+fn three_sources(folder: &Path) -> Sources {
+    let path = folder.join("p.toml");
     std::fs::write(&path, "log = \"debug\"\nlisten = [\"127.0.0.1:1\"]\nrefresh_idle_days = 7").unwrap();
     let environment = [
         ("DATABASE_URL", "postgres://u:hunter2@h/d"),
         ("PORTCULLIS_LISTEN", "127.0.0.1:2"),
         ("PORTCULLIS_TLS_KEY", ""),
     ];
-    let sources = Sources {
+    Sources {
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         flags: Flags { config: Some(path), data_dir: Some("d".into()), ..Flags::default() },
-    };
+    }
+}
+
+#[test]
+fn every_setting_is_shown_with_who_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = three_sources(folder.path());
     let shown = show(&Config::load(&sources).unwrap(), &sources).unwrap();
     let lines = shown.iter().map(|shown| format!("{} = {} ({})", shown.name, shown.value, shown.origin));
     let text = lines.collect::<Vec<_>>().join("\n").replace(&format!("{}/", folder.path().display()), "");
@@ -212,16 +217,24 @@ fn every_setting_is_shown_with_who_said_so() {
     user_calls_per_minute = 60 (default)
     user_lists_per_minute = 120 (default)
     user_tool_calls_per_minute = 10 (default)
+    limits_in = "engine" (default)
     max_connections = 10000 (default)
     require_par = false (default)
     signing_algorithm = "ES256" (default)
     openid = "off" (default)
     dpop = "off" (default)
     dpop_nonces = true (default)
+    approvals_allow_command = false (default)
+    approvals_webhook = null (default)
     node = null (default)
     audit_days = 90 (default)
     audit_redact = [] (default)
     audit_durability = "engine" (default)
+    audit_files = null (default)
+    audit_webhook = null (default)
+    audit_webhook_authorization_file = null (default)
+    otlp_endpoint = null (default)
+    otlp_authorization_file = null (default)
     ops_listen = ["127.0.0.1:8421"] (default)
     log = "debug" (p.toml)
     log_format = "text" (default)

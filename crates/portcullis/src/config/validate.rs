@@ -14,7 +14,8 @@ use url::Host;
 use super::draft::Draft;
 use super::listen::{DEFAULT_OPS, DEFAULT_PORT};
 use super::{
-    AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, TlsFiles, master_key,
+    ApprovalSettings, AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, Sinks,
+    TlsFiles, master_key,
 };
 use crate::Problem;
 
@@ -31,7 +32,8 @@ pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
 
 /// The settings, checked and with their defaults.
 pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
-    let limits = Limits::check(&draft)?;
+    let (limits, approvals) = (Limits::check(&draft)?, ApprovalSettings::check(&draft)?);
+    let sinks = Sinks::check(&mut draft)?;
     let data_dir = draft.data_dir.take().filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
     let master_key = master_key::check(&mut draft, Path::new(&data_dir))?;
     let database_url = draft
@@ -44,11 +46,8 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         Some(text) => Some(public_url(&text, tls.is_some(), behind_tls_proxy)?),
         None => None,
     };
-    let refresh_idle = number("refresh_idle_days", draft.refresh_idle_days, 30, 1..=3_650)?;
-    let refresh_absolute = number("refresh_absolute_days", draft.refresh_absolute_days, 90, 1..=3_650)?;
-    if refresh_absolute < refresh_idle {
-        return refused("refresh_absolute_days must not be less than refresh_idle_days");
-    }
+    let (refresh_idle, refresh_absolute) =
+        refresh_lives(draft.refresh_idle_days, draft.refresh_absolute_days)?;
     let access_token = number("access_token_seconds", draft.access_token_seconds, 600, 1..=86_400)?;
     let refresh_grace = number("refresh_grace_seconds", draft.refresh_grace_seconds, 120, 0..=3_600)?;
     let registration = choice("registration", draft.registration, REGISTRATION)?;
@@ -59,7 +58,6 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let data_dir = PathBuf::from(data_dir);
     Ok(Config {
         master_key,
-        data_dir,
         database_url: DatabaseUrl(database_url),
         listen: listen(draft.listen)?,
         public_url,
@@ -68,8 +66,8 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         trusted_proxies: networks(draft.trusted_proxies.unwrap_or_default())?,
         allowed_origins: origins(draft.allowed_origins.unwrap_or_default())?,
         access_token: Seconds(access_token),
-        refresh_idle: Seconds::days(refresh_idle),
-        refresh_absolute: Seconds::days(refresh_absolute),
+        refresh_idle,
+        refresh_absolute,
         refresh_grace: Seconds(refresh_grace),
         registration,
         limits,
@@ -81,17 +79,30 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         openid: choice("openid", draft.openid, [("off", false), ("on", true)])?,
         dpop: choice("dpop", draft.dpop, DpopUse::ALL.map(|dpop| (dpop.as_str(), dpop)))?,
         dpop_nonces: draft.dpop_nonces.unwrap_or(true),
+        approvals,
         node: node(draft.node)?,
         audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
         audit_durability: choice("audit_durability", draft.audit_durability, DURABILITY)?,
         audit_redact: words(draft.audit_redact.unwrap_or_default())?,
+        sinks,
         ops_listen: ops_listen(draft.ops_listen)?,
         log: filter(draft.log)?,
         log_format: choice("log_format", draft.log_format, formats)?,
+        data_dir,
     })
 }
 
-fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
+/// How long refresh tokens live: unused, and in any case.
+fn refresh_lives(idle: Option<i64>, absolute: Option<i64>) -> Result<(Seconds, Seconds), Problem> {
+    let idle = number("refresh_idle_days", idle, 30, 1..=3_650)?;
+    let absolute = number("refresh_absolute_days", absolute, 90, 1..=3_650)?;
+    if absolute < idle {
+        return refused("refresh_absolute_days must not be less than refresh_idle_days");
+    }
+    Ok((Seconds::days(idle), Seconds::days(absolute)))
+}
+
+pub(super) fn refused<T>(sentence: impl Into<String>) -> Result<T, Problem> {
     Err(Problem::configuration(sentence))
 }
 
@@ -109,7 +120,7 @@ pub(super) fn number(
 }
 
 /// One of some words; the first is the default.
-fn choice<T: Copy, const N: usize>(
+pub(super) fn choice<T: Copy, const N: usize>(
     name: &str,
     given: Option<String>,
     words: [(&str, T); N],

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_audit::Trail;
+use portcullis_audit::{Shipping, Trail};
 use portcullis_authorization_server::AuthorizationServer;
-use portcullis_oauth::Clock;
+use portcullis_oauth::{Clock, Seconds};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::app::App;
 
@@ -16,6 +16,9 @@ use crate::app::App;
 const SWEEP: Duration = Duration::from_mins(1);
 /// How often records that were committed within a transaction get their places in the audit chain.
 const SEAL: Duration = Duration::from_secs(1);
+/// How often sinks are given what is new, and how long they are left alone at most when they fail.
+const SHIP: Duration = Duration::from_secs(1);
+const SHIP_LONGEST: Duration = Duration::from_mins(5);
 /// How often notices are looked for.
 const NOTICES: Duration = Duration::from_secs(2);
 
@@ -25,11 +28,15 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
     tasks.spawn(app.changes.clone().run());
     tasks.spawn(tell_of_sign_outs(app.authorization.clone(), app.clock.clone()));
     tasks.spawn(seal(app.trail.clone(), app.clock.clone()));
+    for shipping in &app.sinks {
+        tasks.spawn(ship(shipping.clone(), (app.clock.clone(), app.kept)));
+    }
     let heard = app.gateway.clone();
     tasks.spawn(async move { heard.hear().await });
     let (authorization, gateway, clock) = (app.authorization.clone(), app.gateway.clone(), app.clock.clone());
     let (trail, sessions) = (app.trail.clone(), app.sessions.clone());
     tasks.spawn(async move {
+        let since = clock.now();
         let mut ticks = interval(SWEEP);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -39,7 +46,7 @@ pub(super) fn spawn(app: &App) -> JoinSet<()> {
                 authorization.sweep(now).await,
                 gateway.sweep(now).await,
                 sessions.sweep(now).await,
-                trail.close_interrupted(now).await,
+                trail.close_interrupted(now, since).await,
                 trail.checkpoint(now).await,
                 trail.sweep(now).await,
             ];
@@ -64,6 +71,23 @@ async fn seal(trail: Trail, clock: Arc<dyn Clock>) {
         if let Err(error) = trail.seal(clock.now()).await {
             tracing::warn!(cause = ?error, "audit records could not be chained; it will be tried again");
         }
+    }
+}
+
+/// Gives a sink what is new. One that fails is tried again, at longer and longer intervals.
+async fn ship(shipping: Shipping, (clock, kept): (Arc<dyn Clock>, Seconds)) {
+    let mut wait = SHIP;
+    loop {
+        match shipping.ship(clock.now()).await {
+            Ok(_) => wait = SHIP,
+            Err(error) => {
+                wait = (wait * 2).min(SHIP_LONGEST);
+                let seconds = wait.as_secs();
+                tracing::warn!(cause = %error, seconds, "audit events were not taken; they will be given again");
+            }
+        }
+        shipping.sink().forget(clock.now().minus(kept));
+        sleep(wait).await;
     }
 }
 

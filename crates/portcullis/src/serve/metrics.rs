@@ -46,6 +46,10 @@ fn describe() {
     metrics::describe_counter!("portcullis_audit_events_total", "audit events, by action and outcome");
     metrics::describe_counter!("portcullis_refusals_total", "refusals, by action and reason");
     metrics::describe_counter!("portcullis_audit_failures_total", "audit events that could not be committed");
+    metrics::describe_counter!(
+        "portcullis_audit_sink_failures_total",
+        "times that a sink did not take events"
+    );
     metrics::describe_gauge!("portcullis_ready", "1 when /readyz says ready");
     metrics::describe_gauge!("portcullis_build_info", "1, for the version that runs");
 }

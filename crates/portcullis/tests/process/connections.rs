@@ -60,6 +60,33 @@ fn the_sandbox_is_tried_out_and_tells_its_tools() {
     assert!(sentence.contains("there is no server named none"), "{sentence}");
 }
 
+/// T37, T38: a program is a server for one connection, with what its owner filled in and nothing of ours
+#[test]
+fn a_program_is_started_for_a_connection_and_tells_its_tools() {
+    let folder = folder();
+    let path = folder.path();
+    let beside = std::path::Path::new(env!("CARGO_BIN_EXE_portcullis")).with_file_name("fixture-upstream");
+    assert!(beside.exists(), "build the whole workspace, or: cargo build -p portcullis-upstream-fixture");
+    run_with_password(
+        path,
+        &format!("user add --email {USER} --password-stdin"),
+        "seven green lorries parked\n",
+    );
+    let add = format!(
+        "server add --slug helper --command {} --argument stdio --argument sessions --ask-environment GREETING=Hello?",
+        beside.display()
+    );
+    assert_eq!(run(path, &add).0, 0);
+    let add = format!("connection add --user {USER} --server helper --alias helper --json");
+    assert_eq!(refusal(path, &add).0, 2, "it asks for a value");
+    let (code, made, told) =
+        run_with_password(path, &format!("{add} --secret-stdin greeting"), "good-morning-secret\n");
+    assert_eq!((code, json(&made)["status"].as_str()), (0, Some("active")), "{made} {told}");
+    assert!(!made.contains("good-morning"), "{made}");
+    let tools = run(path, &format!("connection tools helper --user {USER}")).1;
+    assert!(tools.contains("environment"), "{tools}");
+}
+
 /// T37
 #[test]
 fn what_a_desktop_client_was_told_becomes_a_server_without_its_secrets() {

@@ -41,6 +41,8 @@ fn encryption_keys_are_rotated_while_the_server_runs_and_everything_opens() {
     encryption keys: 1 0
     data keys: 1 0
     credentials: 0 0
+    upstream client secrets: 0 0
+    authorizations under way: 0 0
     signing keys: 1 0
     ");
     let keys = |answer: &str| answer.split("\r\n\r\n").nth(1).map(str::to_owned);

@@ -3,13 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot be told fails here")]
 
+mod approvals;
 mod audit;
 mod commands;
 mod connections;
+mod crash;
 mod encryption;
 mod keys;
 mod policy;
 mod resources;
+mod reviews;
 mod serving;
 mod shell;
+mod sinks;
 mod stdio;

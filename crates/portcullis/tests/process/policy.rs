@@ -111,11 +111,29 @@ fn groups_and_blocks_are_kept_by_command() {
     assert_eq!(json(folder.path(), "tool blocked --json")[0]["tool"], "get_x");
     let (_, sentence) =
         refusal(folder.path(), "policy explain --user ada@example.com --connection none --tool x");
-    assert!(sentence.contains("has no connection called none"), "{sentence}");
+    assert!(sentence.contains("is called none"), "{sentence}");
     json(folder.path(), "tool unblock get_x --json");
     let (_, sentence) = refusal(folder.path(), "tool unblock get_x");
     assert!(sentence.contains("is not blocked anywhere"), "{sentence}");
     assert_eq!(run(folder.path(), "group remove agents --yes").0, 0);
     let (_, sentence) = refusal(folder.path(), "group member agents");
     assert!(sentence.contains("there is no group agents"), "{sentence}");
+}
+
+/// A policy is held against the past before it holds; without a past there is nothing to change
+#[test]
+fn a_policy_is_replayed() {
+    let folder = folder();
+    run(folder.path(), "migrate");
+    let policy = write(folder.path(), "team.cedar", POLICY);
+    let (code, told, stderr) = run(folder.path(), &format!("policy replay {policy}"));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(
+        told,
+        "would have denied 0 of 0 calls\nwould have asked approval for 0\nwould newly allow 0\n"
+    );
+    let report = json(folder.path(), &format!("policy replay {policy} --since 30d --json"));
+    assert_eq!((&report["calls"], &report["undecidable"]["redacted"]), (&0.into(), &0.into()));
+    let wrong = write(folder.path(), "wrong.cedar", "permit (principal, action, resource);");
+    assert_eq!(run(folder.path(), &format!("policy replay {wrong}")).0, 1);
 }

@@ -63,7 +63,7 @@ fn a_client_may_be_given_the_scopes_of_a_registered_resource() {
     );
     let (code, _, refused) = client("notes.write");
     assert_eq!(code, 2);
-    assert!(refused.contains("it knows: mcp.") && refused.contains("notes.read"), "{refused}");
+    assert!(refused.contains("it knows: admin.read") && refused.contains("notes.read"), "{refused}");
 }
 
 /// R9728-2-1, R8707-2-1

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use super::exchange::{self, NoToken};
-use super::tokens::{ACCESS, EARLY, Held, REFRESH};
+use super::tokens::{ACCESS, Held, REFRESH};
 use super::{AuthorizationError, NoAccess, UpstreamAuthorization};
 use crate::connections::{Connection, ConnectionStatus, Standing};
 use crate::credentials::CredentialError;
@@ -27,6 +27,7 @@ const LONGEST_WAIT: i64 = 900;
 /// What kept a refresh from coming about.
 const REFRESH_FAILED: &str = "refresh_failed";
 const SLOW: &str = "Its token is being refreshed, which takes long.";
+const DEAD: &str = "The server's authorization server gives tokens that have ended already.";
 
 impl UpstreamAuthorization {
     /// The access token for a call through `connection`, refreshed if it ends soon.
@@ -44,6 +45,7 @@ impl UpstreamAuthorization {
     }
 
     async fn current(&self, connection: &Connection) -> Result<Secret, NoAccess> {
+        let mut renewed = false;
         loop {
             let now = self.0.clock.now();
             let Some(held) = self.0.tokens.find(&connection.id).await? else {
@@ -53,12 +55,12 @@ impl UpstreamAuthorization {
                     connection,
                 ));
             };
-            if held.lives(now, EARLY) {
+            if held.lasts(now) {
                 return self.stored(connection).await;
             }
             let is_postponed = held.retry_at.is_some_and(|at| now < at);
             if !held.refreshable || is_postponed {
-                return if held.lives(now, Seconds(0)) {
+                return if held.lives(now) {
                     self.stored(connection).await
                 } else if held.refreshable {
                     let wait = held.retry_at.map_or(0, |at| now.seconds_until(at));
@@ -70,7 +72,12 @@ impl UpstreamAuthorization {
                     Err(self.needs_user("token_expired", "The server's authorization has ended.", connection))
                 };
             }
-            if !self.refresh(connection, held.revision).await? {
+            if renewed {
+                // What it was given in this very moment is over: to ask again would go on without end.
+                return Err(later(DEAD, FIRST_WAIT));
+            }
+            renewed = self.refresh(connection, held.revision).await?;
+            if !renewed {
                 sleep(LOOK).await;
             }
         }
@@ -140,7 +147,8 @@ impl UpstreamAuthorization {
         // OAuth 2.1 §4.3.1: without a scope it is what was granted before.
         let scope = ScopeSet::default();
         let request = TokenRequest::Refresh { token, resource: &held.resource, scope: &scope };
-        match exchange::token(&inner.outbound, &endpoint, &client.proof, request).await {
+        let outbound = self.errand(connection).await.map_err(|error| Setback::Ours(error.into()))?;
+        match exchange::token(&outbound, &endpoint, &client.proof, request).await {
             Ok(answer) => Ok(answer),
             Err(NoToken::Unreachable(unreachable)) => Err(Setback::Passing(unreachable.cause.as_str())),
             Err(NoToken::Refused(TokenRefusal::Later)) => Err(Setback::Passing("unavailable")),

@@ -12,7 +12,7 @@ use portcullis_database::{Database, DatabaseError};
 use portcullis_oauth::client::{
     ClientDocument, ClientProof, Registered, RemoteServer, RemoteUrl, gateway_metadata,
 };
-use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, RedirectUri};
+use portcullis_oauth::{ClientAuthMethod, ClientId, ClientMetadata, Clock, PublicUrl, RedirectUri, ScopeSet};
 use portcullis_outbound::Outbound;
 use portcullis_vault::Vault;
 
@@ -21,7 +21,7 @@ use super::AuthorizationError;
 use super::exchange::{self, NotRegistered};
 
 pub use self::given::{GivenClient, GivenClientError, GivenClients};
-pub(super) use self::store::UpstreamClient;
+pub(super) use self::store::{UpstreamClient, verify};
 
 /// How people see us on somebody else's consent page.
 const NAME: &str = "Portcullis";
@@ -30,26 +30,21 @@ const NAME: &str = "Portcullis";
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
     store: ClientStore,
-    outbound: Outbound,
 }
 
 impl Clients {
-    pub(super) fn new(
-        kept: (Database, Arc<dyn Clock>),
-        vault: &Vault,
-        outbound: Outbound,
-        public_url: PublicUrl,
-    ) -> Self {
-        Self { store: ClientStore::new(kept, vault, public_url), outbound }
+    pub(super) fn new(kept: (Database, Arc<dyn Clock>), vault: &Vault, public_url: PublicUrl) -> Self {
+        Self { store: ClientStore::new(kept, vault, public_url) }
     }
 
-    /// Who we are at `issuer` for `server`: what an admin gave, else a document, else a registration (MCP-AUTH-31).
-    /// `unless`: a client that the issuer seems not to know any more.
+    /// Who we are at `issuer` for `server`: what an admin gave, else a document, else a registration for `scopes` at least
+    /// (MCP-AUTH-31). `unless`: a client that the issuer seems not to know any more.
     pub(super) async fn obtain(
         &self,
         server: &str,
         issuer: &RemoteServer,
-        unless: Option<&ClientId>,
+        (scopes, unless): (&ScopeSet, Option<&ClientId>),
+        outbound: &Outbound,
     ) -> Result<UpstreamClient, AuthorizationError> {
         let known = self.store.known(server).await?;
         if let Some(given) = known.iter().find(|row| row.kind == ClientKind::Given) {
@@ -72,10 +67,12 @@ impl Clients {
                 && row.redirect_uri == redirect_uri
                 && row.secret_expires_at.is_none_or(|at| now < at)
                 && unless != Some(&row.client_id)
+                // Some issuers refuse whatever a client did not register for.
+                && scopes.without(&row.scopes).is_empty()
         });
         match registered {
             Some(row) => self.store.open(row),
-            None => self.register(server, issuer, redirect_uri).await,
+            None => self.register((server, issuer), (redirect_uri, scopes), outbound).await,
         }
     }
 
@@ -88,7 +85,8 @@ impl Clients {
         let client_id = ClientId::from(self.document_url(&digest));
         let proof = ClientProof { client_id, secret: None, method: ClientAuthMethod::None };
         let redirect_uri = self.store.redirect_uri(&digest);
-        let named = UpstreamClient { kind: ClientKind::Document, proof, redirect_uri };
+        let scopes = ScopeSet::default();
+        let named = UpstreamClient { kind: ClientKind::Document, proof, redirect_uri, scopes };
         self.store.keep((server, issuer), &named, None).await?;
         Ok(named)
     }
@@ -110,23 +108,25 @@ impl Clients {
 
     async fn register(
         &self,
-        server: &str,
-        issuer: &RemoteServer,
-        redirect_uri: String,
+        (server, issuer): (&str, &RemoteServer),
+        (redirect_uri, scopes): (String, &ScopeSet),
+        outbound: &Outbound,
     ) -> Result<UpstreamClient, AuthorizationError> {
         let nowhere = || AuthorizationError::NoRegistration(issuer.issuer.to_string(), redirect_uri.clone());
         let endpoint = issuer.registration_endpoint.as_ref().ok_or_else(nowhere)?;
         let redirect = RedirectUri::parse(&redirect_uri).map_err(|_| nowhere())?;
         let home = self.store.public_url.as_str();
         let metadata = gateway_metadata(NAME, home, redirect, Registered::method_for(issuer));
-        let registered =
-            exchange::register(&self.outbound, endpoint, &metadata).await.map_err(not_registered)?;
+        // RFC 7591 §2: what the client can ask for.
+        let metadata = ClientMetadata { scope: scopes.clone(), ..metadata };
+        let registered = exchange::register(outbound, endpoint, &metadata).await.map_err(not_registered)?;
         let proof = ClientProof {
             client_id: registered.client_id,
             secret: registered.secret,
             method: registered.method,
         };
-        let client = UpstreamClient { kind: ClientKind::Registered, proof, redirect_uri };
+        let scopes = scopes.clone();
+        let client = UpstreamClient { kind: ClientKind::Registered, proof, redirect_uri, scopes };
         self.store.keep((server, &issuer.issuer), &client, registered.secret_expires_at).await?;
         Ok(client)
     }

@@ -2,9 +2,9 @@
 //! judged in `portcullis_oauth::client`.
 
 use portcullis_oauth::client::{
-    ClientProof, MetadataFault, Registered, RemoteUrl, TokenAnswer, TokenRefusal, TokenRequest,
+    ClientProof, MetadataFault, Registered, RemoteUrl, TokenAnswer, TokenHint, TokenRefusal, TokenRequest,
 };
-use portcullis_oauth::{ClientMetadata, ErrorBody};
+use portcullis_oauth::{ClientMetadata, ErrorBody, Secret};
 use portcullis_outbound::{Outbound, Outgoing, Unreachable};
 
 /// Larger answers are not read.
@@ -33,6 +33,20 @@ pub(crate) async fn token(
         .at_most(LARGEST);
     let answer = outbound.send(outgoing).await.map_err(NoToken::Unreachable)?;
     TokenAnswer::read(answer.status.as_u16(), &answer.body).map_err(NoToken::Refused)
+}
+
+/// Gives a token back (RFC 7009 §2.1). Whatever is answered, nothing more can be done.
+pub(crate) async fn revoke(
+    outbound: &Outbound,
+    endpoint: &RemoteUrl,
+    client: &ClientProof,
+    (token, hint): (&Secret, TokenHint),
+) -> Result<(), Unreachable> {
+    let (body, header) = TokenRequest::Revocation { token, hint }.sent_by(client);
+    let outgoing = Outgoing::post(endpoint.as_str(), FORM, body.as_bytes().to_vec())
+        .authorized(header.as_ref().map(|header| header.as_str()))
+        .at_most(LARGEST);
+    outbound.send(outgoing).await.map(drop)
 }
 
 /// Why there is no registration.

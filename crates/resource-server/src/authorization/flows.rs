@@ -9,7 +9,7 @@ use portcullis_oauth::{
     ClientId, Clock, CodeVerifier, ConnectionId, PrincipalId, ScopeSet, Seconds, Secret, SecretHash,
     SecretKind, Timestamp,
 };
-use portcullis_vault::{SealingKey, Vault};
+use portcullis_vault::{SealingKey, Vault, Verified};
 
 use super::AuthorizationError;
 use super::clients::UpstreamClient;
@@ -17,6 +17,8 @@ use crate::connections::Connection;
 
 /// How long somebody may take at the other side.
 const LIFE: Seconds = Seconds::minutes(10);
+/// What the key is for that seals verifiers.
+const KEY: &[u8] = b"portcullis upstream verifier v1";
 /// So long after its end a row still tells that its browser never came back.
 const REMEMBERED: Seconds = Seconds::days(1);
 
@@ -53,7 +55,7 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn new(database: Database, clock: Arc<dyn Clock>, vault: &Vault) -> Self {
-        Self { database, clock, key: Arc::new(vault.server_key(b"portcullis upstream verifier v1")) }
+        Self { database, clock, key: Arc::new(vault.server_key(KEY)) }
     }
 
     /// Remembers a flow, in place of any other of this connection: the state and the verifier to send the browser away
@@ -150,6 +152,20 @@ impl Flows {
         .map(drop))?;
         Ok(())
     }
+}
+
+/// Opens what every browser was sent away with that is not back yet.
+pub(super) async fn verify(database: &Database, vault: &Vault) -> Result<Verified, DatabaseError> {
+    let rows: Vec<(String, String, String)> = on!(database.read(), |pool| sqlx::query_as(
+        "SELECT state_hash, connection_id, verifier FROM upstream_authorization ORDER BY connection_id"
+    )
+    .fetch_all(pool)
+    .await)?;
+    let (key, mut verified) = (vault.server_key(KEY), Verified::new("authorizations under way"));
+    for (hash, connection, sealed) in rows {
+        verified.count(&key.open(&sealed, hash.as_bytes()), || connection);
+    }
+    Ok(verified)
 }
 
 /// The mark is the browser's secret; its hash is enough to know it again.

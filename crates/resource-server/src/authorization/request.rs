@@ -8,6 +8,7 @@ use portcullis_oauth::client::{
 use portcullis_oauth::{CodeVerifier, Form, PrincipalId, ScopeSet, Secret};
 use tracing::Instrument;
 
+use super::discovery::Discovery;
 use super::exchange::{self, NoToken};
 use super::flows::{Flow, NewFlow};
 use super::{AuthorizationError, UpstreamAuthorization};
@@ -34,10 +35,12 @@ impl UpstreamAuthorization {
     async fn ask(&self, connection: &Connection, browser: &str) -> Result<String, AuthorizationError> {
         let inner = &*self.0;
         let url = self.server_url(connection).await?;
-        let found = inner.discovery.of(&url).await?;
+        let outbound = self.errand(connection).await?;
+        let found = Discovery::new(outbound.clone(), &inner.public_url).of(&url).await?;
         let lost = inner.flows.lost(&connection.id).await?;
-        let client = inner.clients.obtain(&connection.server, &found.server, lost.as_ref()).await?;
         let scopes = self.union(connection, &found.server.issuer, found.scope).await?;
+        let wanted = (&scopes, lost.as_ref());
+        let client = inner.clients.obtain(&connection.server, &found.server, wanted, &outbound).await?;
         let new = NewFlow {
             browser,
             server: &found.server,
@@ -164,7 +167,8 @@ impl UpstreamAuthorization {
         let client = inner.clients.find(server, &flow.issuer, flow.client_id.as_str()).await?;
         let client = client.ok_or(AuthorizationError::Unknown)?;
         let endpoint = self.remote(&flow.token_endpoint)?;
-        match exchange::token(&inner.outbound, &endpoint, &client.proof, request).await {
+        let outbound = self.errand(connection).await?;
+        match exchange::token(&outbound, &endpoint, &client.proof, request).await {
             Ok(tokens) => Ok(tokens),
             Err(NoToken::Unreachable(unreachable)) => {
                 Err(AuthorizationError::Unreachable("the server's token endpoint", unreachable))

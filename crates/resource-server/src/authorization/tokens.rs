@@ -16,8 +16,8 @@ use crate::credentials::{CredentialError, Credentials};
 pub(super) const ACCESS: &str = "oauth_access";
 /// The credential that gets the next one.
 pub(super) const REFRESH: &str = "oauth_refresh";
-/// A token that ends so soon is refreshed already, so that it does not end on its way.
-pub(super) const EARLY: Seconds = Seconds(60);
+/// A token that ends so soon is refreshed already, so that it does not end on its way; of a short life the last quarter.
+const EARLY: Seconds = Seconds(60);
 /// How long one node may take for a refresh before another tries. Longer than any request of ours.
 const LEASE: Seconds = Seconds(90);
 
@@ -40,9 +40,17 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Whether the access token is good at `now` and for so long after.
-    pub(super) fn lives(&self, now: Timestamp, margin: Seconds) -> bool {
-        self.expires_at.is_none_or(|end| now.plus(margin) < end)
+    /// Whether the access token is good at `now`.
+    pub(super) fn lives(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether it is good at `now` and for a while after.
+    pub(super) fn lasts(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| {
+            let last = self.obtained_at.seconds_until(end) / 4;
+            now.plus(Seconds(last.min(EARLY.0))) < end
+        })
     }
 }
 

@@ -116,6 +116,7 @@ impl Connections {
         .execute(pool)
         .await
         .map(drop))?;
+        self.known.forget(&connection.id);
         Ok(())
     }
 
@@ -137,6 +138,7 @@ impl Connections {
         .execute(pool)
         .await
         .map(drop))?;
+        self.known.forget(&connection.id);
         Ok(())
     }
 
@@ -231,6 +233,10 @@ impl Connections {
     /// # Errors
     /// When the store fails.
     pub async fn remove(&self, connection: &Connection) -> Result<bool, DatabaseError> {
+        let farewell = match self.parting.get() {
+            Some(parting) => parting.before(connection).await,
+            None => None,
+        };
         let mut transaction = self.database.begin().await?;
         let Some(gone) = find_in(&mut transaction, &connection.id).await? else { return Ok(false) };
         if let Some(credentials) = &self.credentials {
@@ -247,6 +253,9 @@ impl Connections {
         }
         let tombstone = bury_in(&mut transaction, &gone, (true, self.clock.now())).await?;
         self.finish(transaction, &gone, (ConnectionEvent::Deleted, None)).await?;
+        if let Some(farewell) = farewell {
+            farewell();
+        }
         self.settle(&tombstone).await?;
         Ok(true)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{Alias, ConnectionId, PrincipalId, Timestamp};
 
-use super::{Connection, ConnectionStatus};
+use super::{Connection, ConnectionStatus, Rules};
 use crate::catalogue::AuthKind;
 
 /// Every query of connections, with what stands behind `FROM`.
@@ -44,6 +44,8 @@ pub(super) struct Row {
     revision: Option<String>,
     tested_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
+    new_tools: Option<String>,
+    arguments: String,
     created_at: Timestamp,
 }
 
@@ -75,6 +77,7 @@ impl Row {
             revision: self.revision,
             tested_at: self.tested_at,
             last_used_at: self.last_used_at,
+            rules: Rules::read(self.new_tools.as_deref(), &self.arguments)?,
             created_at: self.created_at,
         };
         if let Some((since, code, words)) = off.filter(|_| connection.status != ConnectionStatus::Disabled) {

@@ -7,22 +7,25 @@ use portcullis_upstream::mirror;
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::approval::{Obtained, Permission, Step};
 use super::case::Case;
 use super::target::Target;
-use super::{Caller, arguments, limit, target};
+use super::{Caller, arguments, limit, note, target, token};
+use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::Line;
 use crate::offer::Offer;
-use crate::policy::{self, Ground};
+use crate::policy::{self, Ground, Ruling};
 use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
 use crate::relay::Origin;
-use crate::round::{self, Binding};
+use crate::round::{Binding, NotForThis, Opened, Stage, Ticket};
+use crate::trace::TraceParent;
 use dispatch::Job;
 
 mod dispatch;
 
-/// Answers an errand.
+/// Answers an errand. One that was held until somebody decided is judged from the beginning before it goes on (T45).
 pub(super) async fn run(
     caller: &Caller,
     case: &mut Case,
@@ -30,43 +33,104 @@ pub(super) async fn run(
     line: &Line,
 ) -> Result<Answer, Refusal> {
     case.names(errand.name());
+    case.asks(errand.arguments());
+    let (mut caller, mut was_held) = (caller.clone(), false);
+    loop {
+        let Judged { ruling, call } = judge(&caller, case, (errand.clone(), extras.clone())).await?;
+        let permission = match ruling {
+            Ruling::Permitted(permitted, decided) => {
+                note::decided(&caller, case, decided).await;
+                if call.form == Form::Tool {
+                    limit::tool(&caller, &call.connection, &call.own, case.now).await?;
+                }
+                Permission::Given(Box::new(permitted))
+            }
+            Ruling::Needs(need, held) => {
+                note::decided(&caller, case, need.decided.clone()).await;
+                let step = Step { caller: &caller, case: &*case, line, call: &call, need: &need };
+                // Boxed: most calls need none of it.
+                match Box::pin(step.obtain(held, was_held)).await? {
+                    Obtained::Permission(permission) => permission,
+                    Obtained::Answer(answer) => return Ok(answer),
+                    Obtained::JudgeAgain => {
+                        case.now = caller.gateway.clock.now();
+                        caller = token::again(&caller, case.now).await?;
+                        was_held = true;
+                        continue;
+                    }
+                }
+            }
+        };
+        return job(&caller, case, line, call).run(&caller, permission).await;
+    }
+}
+
+/// An errand that was found, checked and decided about.
+struct Judged {
+    ruling: Ruling,
+    call: Call,
+}
+
+/// What is known of a call beside what it asks for.
+pub(super) struct Call {
+    pub(super) connection: Connection,
+    /// The upstream's own name for what is meant.
+    pub(super) own: String,
+    /// What a list says of the tool, where it is one.
+    pub(super) tool: Option<Arc<Offer>>,
+    pub(super) binding: Binding,
+    /// The approval that the client says it waits for, or used, and what it answered when it was asked.
+    pub(super) ticket: Option<Ticket>,
+    pub(super) responses: Option<Params>,
+    pub(super) form: Form,
+    origin: Origin,
+}
+
+/// Steps 9 to 12: connection, status, name, arguments and policy.
+async fn judge(
+    caller: &Caller,
+    case: &mut Case,
+    (errand, extras): (Errand, Extras),
+) -> Result<Judged, Refusal> {
     let target = target::locate(caller, case, &errand).await?;
     let (errand, extras) = match (errand.named(&target.own), &target.offer) {
         (Errand::Tool { name, arguments }, Some(tool)) => {
             mirrored(caller, tool, &arguments, &extras)?;
-            (Errand::Tool { name, arguments: arguments::obey(tool, arguments)? }, extras)
+            let ruled = (tool.as_ref(), target.connection.rules.arguments);
+            let arguments = arguments::obey(case, ruled, arguments)?;
+            // From here on what goes out is what is told: what was left out may be anything.
+            case.asks(Some(&arguments));
+            (Errand::Tool { name, arguments }, extras)
         }
         (other, _) => (other, extras),
     };
     let form = Form::of(&errand);
     let Target { connection, trust, offer, own } = target;
-    let tool = offer.as_deref().filter(|_| form == Form::Tool);
+    let tool = offer.filter(|_| form == Form::Tool);
     let origin = Origin { alias: connection.alias.clone(), own: caller.resource.alias.is_some() };
-    let extras = levelled(caller, extras);
+    let mut extras = levelled(caller, extras);
+    case.traced(TraceParent::take_over(&mut extras.meta));
     let mut wanted = Dispatch { connection: connection.clone(), errand, extras };
     let binding = Binding::of(&caller.bearer, &wanted);
-    wanted.extras = opened(caller, &binding, wanted.extras, case.now)?;
+    let (ticket, responses) = open(caller, (&binding, form), &mut wanted.extras, case.now)?;
     let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
     let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
-    let (permitted, decided) = policy::decide(ground, tool, wanted, case.now).map_err(|denial| {
-        denial.decided.into_iter().for_each(|decided| case.decided(decided));
-        form.refuse(denial.reason, denial.text)
-    })?;
-    case.decided(decided);
-    if form == Form::Tool {
-        limit::tool(caller, &connection, &own, case.now)?;
-    }
-    let tool = offer.filter(|_| form == Form::Tool);
-    let job = Job {
-        tool,
-        gateway: Arc::clone(&caller.gateway),
-        case: case.clone(),
-        line: line.clone(),
-        form,
-        origin,
-        binding,
+    let ruling = match policy::decide(ground, tool.as_deref(), wanted, case.now) {
+        Ok(ruling) => ruling,
+        Err(denial) => {
+            if let Some(decided) = denial.decided {
+                note::decided(caller, case, decided).await;
+            }
+            return Err(form.refuse(denial.reason, denial.text));
+        }
     };
-    job.run(caller, permitted).await
+    Ok(Judged { ruling, call: Call { connection, own, tool, binding, ticket, responses, form, origin } })
+}
+
+fn job(caller: &Caller, case: &Case, line: &Line, call: Call) -> Job {
+    let Call { tool, binding, form, origin, .. } = call;
+    let (gateway, case, line) = (Arc::clone(&caller.gateway), case.clone(), line.clone());
+    Job { gateway, case, line, tool, form, origin, binding }
 }
 
 /// Arguments that the schema wants in headers too are the same in both (HTTP26-10); upstream go the body's.
@@ -88,20 +152,38 @@ fn levelled(caller: &Caller, mut extras: Extras) -> Extras {
     extras
 }
 
-/// The upstream's own state in place of ours, which is good for this very request of this caller alone (T18, T19).
-fn opened(caller: &Caller, binding: &Binding, extras: Extras, now: Timestamp) -> Result<Extras, Refusal> {
-    let Some(brought) = &extras.state else { return Ok(extras) };
-    let state = caller.gateway.rounds.open(binding, brought, now).map_err(|round::NotForThis| {
-        let text = "requestState is not valid for this request";
-        Refusal::error("request_state", code::INVALID_PARAMS, text)
+/// The upstream's own state in place of ours, which is good for this very request of this caller alone (T18, T19), and the
+/// approval that goes with it. What answers our own question is not the upstream's to see.
+fn open(
+    caller: &Caller,
+    (binding, form): (&Binding, Form),
+    extras: &mut Extras,
+    now: Timestamp,
+) -> Result<(Option<Ticket>, Option<Params>), Refusal> {
+    let Some(brought) = extras.state.take() else { return Ok((None, None)) };
+    let opened = caller.gateway.rounds.open(binding, &brought, now).map_err(|why| match why {
+        NotForThis::Foreign => {
+            let text = "requestState is not valid for this request";
+            Refusal::error("request_state", code::INVALID_PARAMS, text)
+        }
+        NotForThis::Late => {
+            let text = "The answer came too late: nothing was executed. Call again to begin anew.";
+            form.refuse("request_state_late", text)
+        }
     })?;
-    Ok(Extras { state, ..extras })
+    let Opened { state, ticket } = opened;
+    extras.state = state;
+    let waits = ticket.as_ref().is_some_and(|ticket| ticket.stage == Stage::Waiting);
+    let responses = if waits { extras.responses.take() } else { None };
+    Ok((ticket, responses))
 }
 
 /// How failures of an operation are told: a model reads what tools say, a program reads errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
+    /// A tool.
     Tool,
+    /// Anything else.
     Other,
 }
 
@@ -110,7 +192,7 @@ impl Form {
         if matches!(errand, Errand::Tool { .. }) { Self::Tool } else { Self::Other }
     }
 
-    fn refuse(self, reason: &'static str, text: impl Into<String>) -> Refusal {
+    pub(super) fn refuse(self, reason: &'static str, text: impl Into<String>) -> Refusal {
         match self {
             Self::Tool => Refusal::tool(reason, text),
             Self::Other => Refusal::error(reason, code::INVALID_PARAMS, text),

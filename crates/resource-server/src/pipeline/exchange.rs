@@ -1,4 +1,5 @@
-//! One request and its answer: plain JSON when nothing is said meanwhile, else a stream of events that ends with the answer.
+//! One request and its answer: plain JSON when it comes soon and nothing is said before, else a stream of events that ends with
+//! the answer.
 //! In the stateless era a client that closes the stream cancels what it asked for (HTTP26-15); in the era of sessions the
 //! work goes on (HTTP25-13).
 
@@ -10,9 +11,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 
+/// An answer that takes longer begins as a stream: some clients can say nothing else, not even that they changed their mind,
+/// before it has begun.
+const SOON: Duration = Duration::from_secs(1);
 /// So often a silent stream says that it is alive; proxies close what rests for a minute.
 const BEAT: Duration = Duration::from_secs(15);
 /// So many events wait for a client that reads slowly.
@@ -28,13 +32,14 @@ pub(super) async fn answer(
     let mut work = Box::pin(work);
     let first = tokio::select! {
         biased;
-        Some(first) = said.recv() => first,
+        Some(first) = said.recv() => said_as(&first),
         response = &mut work => return response,
+        () = sleep(SOON) => alive(),
     };
     let (events, body) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let mut beat = interval_at(Instant::now() + BEAT, BEAT);
-        let mut next = Some(event(&first));
+        let mut next = Some(first);
         // Ends, and drops the work with it, when nobody reads any more.
         while let Some(bytes) = next.take() {
             if events.send(Ok(bytes)).await.is_err() {
@@ -43,7 +48,7 @@ pub(super) async fn answer(
             next = tokio::select! {
                 biased;
                 () = events.closed() => None,
-                Some(more) = said.recv() => Some(event(&more)),
+                Some(more) = said.recv() => Some(said_as(&more)),
                 response = &mut work => {
                     drop(events.send(Ok(last(response).await)).await);
                     None
@@ -69,6 +74,11 @@ pub(super) fn stream(events: mpsc::Receiver<Result<Bytes, std::convert::Infallib
 pub(super) fn event(message: &impl Serialize) -> Bytes {
     let text = serde_json::to_string(message).unwrap_or_default();
     Bytes::from(format!("event: message\ndata: {text}\n\n"))
+}
+
+/// What a line says: a message, or nothing but that the work goes on.
+fn said_as(said: &Value) -> Bytes {
+    if said.is_null() { alive() } else { event(said) }
 }
 
 /// A sign of life, which is no event.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::answer::Answer;
 use super::case::Case;
-use super::{Caller, target};
+use super::{Caller, manage, target};
 use crate::connections::Connection;
 use crate::offer::Kind;
 use crate::policy::{self, Ground};
@@ -48,9 +48,11 @@ pub(super) async fn of(
         }
     }
     all.sort_by_key(|(place, _)| *place);
-    let all: Vec<(String, Value)> = all.into_iter().flat_map(|(_, shown)| shown).collect();
+    let own = if kind == Kind::Tools { manage::listed(caller) } else { Vec::new() };
+    let all: Vec<(String, Value)> =
+        own.into_iter().chain(all.into_iter().flat_map(|(_, shown)| shown)).collect();
     let page = page(caller, kind, all, cursor)?;
-    caller.gateway.trail.note(case.event(case.now, Outcome::Done)).await;
+    caller.gateway.trail.note(case.end(&caller.gateway, Outcome::Done, "list")).await;
     Ok(Answer::Result(result::list(caller.era, kind, page, missing)))
 }
 

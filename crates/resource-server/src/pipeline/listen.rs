@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::response::Response;
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
-use portcullis_oauth::{Alias, ConnectionId, ScopeSet, Secret, Verifier};
+use portcullis_oauth::{Alias, ConnectionId, ScopeSet, Verifier};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -17,9 +17,12 @@ use tokio::time::interval;
 use super::exchange::{alive, event, stream};
 use super::list::reached;
 use super::{Caller, session};
+use crate::approvals::{ApprovalState, Inbox, Piece};
 use crate::bulletin::News;
 use crate::envelope::Id;
+use crate::protocol::Revision;
 use crate::refusal::Refusal;
+use crate::session::Session;
 
 /// So often a stream looks whether it may go on, and says that it is alive.
 const BEAT: Duration = Duration::from_secs(3);
@@ -79,23 +82,15 @@ impl Wanted {
 const LISTS: [(&str, &str); 3] =
     [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")];
 
-/// Whose authorization a stream lives by.
-pub(super) struct Licence {
-    /// The token, to be looked at again.
-    pub(super) token: Secret,
-    /// The id of the request, in the era that has one.
-    pub(super) id: Option<Id>,
-}
-
-/// Opens a stream.
-pub(super) async fn open(caller: Caller, wanted: Wanted, licence: Licence) -> Result<Response, Refusal> {
+/// Opens a stream, for the request `id` in the era that has one.
+pub(super) async fn open(caller: Caller, wanted: Wanted, id: Option<Id>) -> Result<Response, Refusal> {
     let news = caller.gateway.bulletin.read();
     let wanted = wanted.covered(&caller.bearer.effective_scope());
     let known = reached(&caller).await?;
     let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
     let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
     let (events, body) = mpsc::channel(WAITING);
-    let teller = Teller { caller: caller.clone(), wanted, licence, known, events };
+    let teller = Teller { caller: caller.clone(), wanted, id, known, events };
     caller.gateway.streams.spawn(teller.tell(news, watched));
     Ok(stream(body))
 }
@@ -104,7 +99,7 @@ pub(super) async fn open(caller: Caller, wanted: Wanted, licence: Licence) -> Re
 struct Teller {
     caller: Caller,
     wanted: Wanted,
-    licence: Licence,
+    id: Option<Id>,
     known: HashMap<ConnectionId, Alias>,
     events: mpsc::Sender<Result<Bytes, Infallible>>,
 }
@@ -118,7 +113,7 @@ impl Teller {
         mut news: tokio::sync::broadcast::Receiver<News>,
         watched: Vec<crate::upstream::Watch>,
     ) {
-        if let Some(id) = &self.licence.id {
+        if let Some(id) = &self.id {
             let acknowledged = message(
                 "notifications/subscriptions/acknowledged",
                 &json!({"notifications": self.wanted.honoured(), "_meta": {SUBSCRIPTION: id.as_value()}}),
@@ -128,6 +123,7 @@ impl Teller {
             }
         }
         let closing = self.caller.gateway.closing.clone();
+        let mut approvals = self.caller.gateway.approvals.hear();
         let mut beat = interval(BEAT);
         beat.tick().await;
         loop {
@@ -139,6 +135,7 @@ impl Teller {
                     Err(RecvError::Lagged(_)) => self.everything().await,
                     Err(RecvError::Closed) => return,
                 },
+                Some(piece) = approvals.next(), if self.hears_of_addresses() => self.decided(piece).await,
                 _ = beat.tick() => self.still_allowed().await,
             };
             if went_on.is_err() {
@@ -179,6 +176,27 @@ impl Teller {
         before || self.known.contains_key(connection)
     }
 
+    /// Whether its client was sent to addresses with an error, and waits to hear that it is done there (ELIC-8).
+    fn hears_of_addresses(&self) -> bool {
+        let session = self.caller.session.as_ref();
+        session
+            .is_some_and(|session| session.revision() == Some(Revision::V2025_11_25) && session.asking().urls)
+    }
+
+    /// Tells that an approval was decided which this very session asked for.
+    async fn decided(&self, piece: Piece) -> Result<(), Over> {
+        let who = &self.caller.bearer.principal().id;
+        let Piece::Of(id, _) = piece else { return Ok(()) };
+        let inbox = Inbox { who: Some(who), approver: false };
+        let Ok(Some(approval)) = self.caller.gateway.approvals.find(&id, inbox).await else { return Ok(()) };
+        let asked_here = approval.session.as_ref() == self.caller.session.as_ref().map(Session::id);
+        let is_decided = matches!(approval.state, ApprovalState::Approved | ApprovalState::Denied);
+        if !(asked_here && is_decided) {
+            return Ok(());
+        }
+        self.say("notifications/elicitation/complete", json!({ "elicitationId": id })).await
+    }
+
     async fn everything(&self) -> Result<(), Over> {
         for (capability, _) in LISTS {
             self.changed(capability).await?;
@@ -194,7 +212,7 @@ impl Teller {
     }
 
     async fn say(&self, method: &str, mut params: Value) -> Result<(), Over> {
-        if let Some(id) = &self.licence.id {
+        if let Some(id) = &self.id {
             params["_meta"][SUBSCRIPTION] = id.as_value().clone();
         }
         self.events.send(Ok(event(&message(method, &params)))).await.map_err(|_| Over)
@@ -205,7 +223,7 @@ impl Teller {
         let gateway = &self.caller.gateway;
         let now = gateway.clock.now();
         let resource = &self.caller.resource.uri;
-        gateway.bearers.verify(&self.licence.token, resource, now).await.map_err(|_| Over)?;
+        gateway.bearers.verify(&self.caller.token, resource, now).await.map_err(|_| Over)?;
         if let Some(session) = &self.caller.session {
             session::still(&self.caller, session, now).await.map_err(|_| Over)?;
         }

@@ -8,9 +8,8 @@ use portcullis_oauth::Secret;
 
 use super::answer::Answer;
 use super::case::Case;
-use super::listen::{self, Licence};
 use super::receive::Asked;
-use super::{Caller, call, exchange, limit, list, scope, session};
+use super::{Caller, call, exchange, limit, list, listen, manage, scope, session};
 use crate::envelope::{self, Id};
 use crate::errand::Errand;
 use crate::line::Line;
@@ -20,23 +19,25 @@ use crate::refusal::Refusal;
 
 /// Answers a request.
 pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
-    let Asked { caller, id, operation, ability, streams, token } = asked;
+    let Asked { caller, id, operation, ability, streams } = asked;
     case.action = action(&operation);
     if let Operation::Listen(wanted) = &operation {
-        let licence = Licence { token, id: Some(id) };
-        let opened = match admitted(&caller, &operation, &case) {
-            Ok(()) => listen::open(caller.clone(), wanted.clone(), licence).await,
+        let opened = match admitted(&caller, &operation, &case).await {
+            Ok(()) => listen::open(caller.clone(), wanted.clone(), Some(id)).await,
             Err(refused) => Err(refused),
         };
         return match opened {
             Ok(stream) => {
-                caller.gateway.trail.note(case.event(case.now, Outcome::Done)).await;
+                let event = case.end(&caller.gateway, Outcome::Done, "stream");
+                caller.gateway.trail.note(event).await;
                 stream
             }
             Err(refused) => case.refuse(&caller.gateway, &caller.resource, &refused).await,
         };
     }
     let (line, said) = Line::open(ability, caller.gateway.questions.clone());
+    // The session's id stands in a header, which a stream that has begun has behind it.
+    let streams = streams && !matches!(operation, Operation::Initialize(..));
     let work = async move {
         match operate(&caller, operation, &mut case, &line).await {
             Ok((answer, session)) => respond(&caller, &id, &answer, session),
@@ -46,8 +47,8 @@ pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
     if streams { exchange::answer(work, said).await } else { work.await }
 }
 
-fn admitted(caller: &Caller, operation: &Operation, case: &Case) -> Result<(), Refusal> {
-    limit::user(caller, operation, case.now)?;
+async fn admitted(caller: &Caller, operation: &Operation, case: &Case) -> Result<(), Refusal> {
+    limit::user(caller, operation, case.now).await?;
     scope::suffices(caller, operation)
 }
 
@@ -58,7 +59,7 @@ async fn operate(
     case: &mut Case,
     line: &Line,
 ) -> Result<(Answer, Option<Secret>), Refusal> {
-    admitted(caller, &operation, case)?;
+    admitted(caller, &operation, case).await?;
     let answer = match operation {
         Operation::Initialize(revision, asking) => {
             let id = session::begin(caller, revision, asking, case.now).await?;
@@ -72,6 +73,7 @@ async fn operate(
         Operation::Discover => Answer::Result(result::discover()),
         Operation::List(kind, cursor) => list::of(caller, case, kind, cursor.as_deref()).await?,
         Operation::Errand(errand, extras) => call::run(caller, case, (errand, *extras), line).await?,
+        Operation::Own(tool, arguments) => manage::run(caller, case, (tool, arguments)).await?,
     };
     Ok((answer, None))
 }
@@ -87,7 +89,7 @@ fn action(operation: &Operation) -> Action {
         Operation::List(Kind::Tools, _) => Action::ToolsList,
         Operation::List(Kind::Prompts, _) => Action::PromptsList,
         Operation::List(Kind::Resources | Kind::Templates, _) => Action::ResourcesList,
-        Operation::Errand(Errand::Tool { .. }, _) => Action::ToolCall,
+        Operation::Errand(Errand::Tool { .. }, _) | Operation::Own(..) => Action::ToolCall,
         Operation::Errand(Errand::Prompt { .. }, _) => Action::PromptGet,
         Operation::Errand(Errand::Resource { .. }, _) => Action::ResourceRead,
         Operation::Errand(..) => Action::Completion,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use portcullis_oauth::{Resource, Secret};
+use portcullis_oauth::Resource;
 use portcullis_upstream::RpcError;
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
@@ -35,8 +35,6 @@ pub(super) struct Asked {
     pub(super) ability: Ability,
     /// Whether it takes a stream.
     pub(super) streams: bool,
-    /// The token, for streams that live as long as it does.
-    pub(super) token: Secret,
 }
 
 /// Reads a message.
@@ -53,20 +51,22 @@ pub(super) async fn message(
     case.era = headers::agree(&parts.headers, &message)?;
     let bearer = token::verify(gateway, resource, &presented, case).await?;
     let (gateway, resource) = (Arc::clone(gateway), Arc::new(resource.clone()));
-    let mut caller = Caller { gateway, resource, bearer, era: case.era, session: None };
+    let token = presented.token().clone();
+    let mut caller = Caller { gateway, resource, bearer, era: case.era, session: None, token };
     if session::needed(caller.era, &message) {
-        caller.session = Some(session::find(&caller, &parts.headers, case.now).await?);
+        let session = session::find(&caller, &parts.headers, case.now).await?;
+        case.session(&session);
+        caller.session = Some(session);
     }
     match message {
         Message::Request(id, call) => {
             let streams = body::accepts_stream(&parts.headers);
             let ability = ability(&call, caller.session.as_ref(), streams);
-            let mut operation = Operation::read(caller.era, call)?;
+            let mut operation = Operation::read(caller.era, call)?.at(&caller.resource);
             if let (Operation::Errand(_, extras), Era::Stateless) = (&mut operation, caller.era) {
                 extras.mirrored = headers::parameters(&parts.headers)?;
             }
-            let token = presented.token().clone();
-            Ok(Received::Request(Box::new(Asked { caller, id, operation, ability, streams, token })))
+            Ok(Received::Request(Box::new(Asked { caller, id, operation, ability, streams })))
         }
         Message::Notification(call) => {
             heard(&caller, &call);
@@ -91,12 +91,14 @@ fn ability(call: &Call, session: Option<&Session>, streams: bool) -> Ability {
             level: streams.then(|| session.level().unwrap_or(Level::Debug)),
             asking: if streams { session.asking() } else { Asking::NOTHING },
             session: Some(session.id().clone()),
+            streams,
         },
         None => Ability {
             progress,
             level: said(meta::LOG_LEVEL).and_then(Value::as_str).and_then(Level::parse).filter(|_| streams),
             asking: said(meta::CLIENT_CAPABILITIES).map_or(Asking::NOTHING, Asking::declared),
             session: None,
+            streams,
         },
     }
 }

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use portcullis_oauth::Alias;
+use portcullis_policy::Pin;
 use serde_json::json;
 
 use super::Caller;
 use super::case::Case;
+use super::note;
 use crate::connections::Connection;
 use crate::errand::Errand;
 use crate::names;
@@ -38,13 +40,12 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
         Errand::Resource { .. } | Errand::ResourceCompletion { .. } => ("resource", None),
     };
     let unknown = |reason| {
-        let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-        let refused = Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {shown}"));
-        if kind.is_none() { refused.with_data(json!({"uri": shown})) } else { refused }
+        let refused = unknown(reason, (what, name));
+        if kind.is_none() { refused.with_data(json!({"uri": shown(name)})) } else { refused }
     };
     let (alias, rest) = split(caller, errand).ok_or_else(|| unknown("tool_unknown"))?;
     let connection = find(caller, &alias).await?.ok_or_else(|| unknown("connection_unknown"))?;
-    case.connection(&connection.id);
+    note::connection(caller, case, &connection).await;
     ready(caller, errand, &connection)?;
     let trust = caller.gateway.upstreams.trust(&connection).await;
     let trust = trust.map_err(|error| Refusal::unavailable(&error))?;
@@ -59,17 +60,33 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
     let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
     if !policy::could_pass(ground, &connection, (kind, &offer)) {
-        case.decided(policy::hidden_by(ground, &connection, (kind, &offer)));
-        return Err(unknown("tool_unknown"));
+        let hidden = policy::hidden_by(ground, &connection, (kind, &offer), (errand, case.now));
+        note::decided(caller, case, hidden).await;
+        return Err(match policy::held_by_pin(ground, &connection, (kind, &offer)) {
+            Some(Pin::Changed) => changed(caller, errand, &connection),
+            Some(_) => unknown("tool_quarantined"),
+            None => unknown("tool_unknown"),
+        });
     }
     Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })
 }
 
+/// There is no such thing, as far as this caller goes.
+pub(super) fn unknown(reason: &'static str, (what, name): (&str, &str)) -> Refusal {
+    Refusal::error(reason, code::INVALID_PARAMS, format!("Unknown {what}: {}", shown(name)))
+}
+
+/// A stranger's name, as far as an answer repeats it.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
 /// The connection of this alias, if it is the caller's and the grant reaches it.
 pub(super) async fn find(caller: &Caller, alias: &Alias) -> Result<Option<Connection>, Refusal> {
-    let found = caller.gateway.connections.find(&caller.bearer.principal().id, alias).await;
+    let found = caller.gateway.connections.find_known(&caller.bearer.principal().id, alias).await;
     let found = found.map_err(|error| Refusal::unavailable(&error))?;
-    Ok(found.filter(|connection| caller.bearer.connections().reach(&connection.id)))
+    let reached = found.filter(|connection| caller.bearer.connections().reach(&connection.id));
+    Ok(reached.map(Arc::unwrap_or_clone))
 }
 
 /// Alias and name at the aggregate, the upstream's own name at one connection.
@@ -90,6 +107,17 @@ fn ready(caller: &Caller, errand: &Errand, connection: &Connection) -> Result<()
     let page = caller.gateway.registry.public_url();
     let text = format!("The connection {} {what}. Its owner can see to it at {page}/.", connection.alias);
     Err(told(errand, "connection_not_active", text))
+}
+
+/// What the caller may have known is not what it was (T27).
+fn changed(caller: &Caller, errand: &Errand, connection: &Connection) -> Refusal {
+    let page = caller.gateway.registry.public_url();
+    let alias = &connection.alias;
+    let text = format!(
+        "This tool has changed since it was reviewed, so it waits. The owner of the connection {alias} can look at what \
+         changed and release it at {page}/connections/{alias}."
+    );
+    told(errand, "tool_changed", text)
 }
 
 /// The upstream did not say what it offers.

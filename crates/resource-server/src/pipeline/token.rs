@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use portcullis_oauth::{Resource, TokenScheme, VerifiedBearer, Verifier, VerifyError};
+use portcullis_oauth::{Resource, Timestamp, TokenScheme, VerifiedBearer, Verifier, VerifyError};
 
+use super::Caller;
 use super::case::Case;
 use crate::bearer::{self, Presented};
 use crate::challenge::Unauthorized;
 use crate::gateway::Inner;
 use crate::possession::Presentation;
+use crate::protocol::code;
 use crate::refusal::Refusal;
 
 /// The token that the request presents.
@@ -44,6 +46,23 @@ pub(super) async fn verify(
     case.next_nonce = checked.map_err(|why| Refusal::bearer(reason(&why), why, scheme))?;
     case.caller(&bearer);
     Ok(bearer)
+}
+
+/// The same caller, judged anew after their request waited: what was revoked meanwhile is dead (T45). Possession was proven
+/// when the request came, and its proof is good for once.
+pub(super) async fn again(caller: &Caller, now: Timestamp) -> Result<Caller, Refusal> {
+    let verified = caller.gateway.bearers.verify(&caller.token, &caller.resource.uri, now).await;
+    // The answer has begun, so its status cannot say so any more.
+    let bearer = verified.map_err(|error| match error {
+        VerifyError::Invalid(_) => {
+            Refusal::error("token_invalid", code::TRANSPORT, "the access token is no longer valid")
+        }
+        VerifyError::Unavailable(cause) => Refusal::unavailable(cause.as_ref()),
+    })?;
+    if let Some(session) = &caller.session {
+        super::session::still(caller, session, now).await?;
+    }
+    Ok(Caller { bearer, ..caller.clone() })
 }
 
 fn reason(why: &Unauthorized) -> &'static str {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::blocks::Blocked;
 use super::{ToolBlocks, Trust};
 use crate::connections::Connection;
+use crate::pins::Pinned;
 use crate::sandbox;
 
 /// The tools of the sandbox, each of which was reviewed. Another of its name may not be called.
@@ -29,6 +30,11 @@ const REVIEWED: [&str; 10] = [
 
 /// The bearer at a connection.
 pub(crate) fn subject(bearer: &VerifiedBearer, connection: &Connection) -> Subject {
+    subject_at(bearer, self::connection(connection), bearer.connections().reach(&connection.id))
+}
+
+/// The bearer at a connection that may not be there yet.
+pub(crate) fn subject_at(bearer: &VerifiedBearer, connection: SeenConnection, granted: bool) -> Subject {
     let principal = bearer.principal();
     let kind = match principal.id.kind() {
         PrincipalKind::Machine => SeenKind::Machine,
@@ -43,8 +49,8 @@ pub(crate) fn subject(bearer: &VerifiedBearer, connection: &Connection) -> Subje
             permissions: principal.permissions.iter().map(str::to_owned).collect(),
         },
         client: client(bearer.client_id(), bearer.standing()),
-        connection: self::connection(connection),
-        granted: bearer.connections().reach(&connection.id),
+        connection,
+        granted,
     }
 }
 
@@ -68,11 +74,16 @@ pub fn connection(connection: &Connection) -> SeenConnection {
         alias: connection.alias.to_string(),
         owner: connection.principal_id.to_string(),
         server: connection.server.clone(),
-        kind: match connection.server_kind.as_str() {
-            "sandbox" => ServerKind::Sandbox,
-            "stdio" => ServerKind::Stdio,
-            _ => ServerKind::Http,
-        },
+        kind: kind(&connection.server_kind),
+    }
+}
+
+/// How a server is reached, by the name of its kind.
+pub(crate) fn kind(name: &str) -> ServerKind {
+    match name {
+        "sandbox" => ServerKind::Sandbox,
+        "stdio" => ServerKind::Stdio,
+        _ => ServerKind::Http,
     }
 }
 
@@ -87,25 +98,27 @@ pub async fn tool_by_name(
 ) -> Result<Tool, DatabaseError> {
     let blocked = Blocked::of(blocks.list().await?);
     let trust = if connection.server == sandbox::SERVER { Trust::Sandbox } else { Trust::All };
-    Ok(tool((connection, trust), name, None, &blocked))
+    let accepted = Pinned { pin: Pin::Active, reviewed: true };
+    Ok(tool((connection, trust), name, (None, accepted), &blocked))
 }
 
-/// A tool as its server describes it, at a connection to a server that is trusted so far. Its description may raise what it
-/// needs and never lowers it (TOOL-8).
+/// A tool as its server describes it and as it stands to its pin, at a connection to a server that is trusted so far. Its
+/// description may raise what it needs and never lowers it (TOOL-8).
 pub(crate) fn tool(
     (connection, trust): (&Connection, Trust),
     name: &str,
-    description: Option<&Map<String, Value>>,
+    (description, pinned): (Option<&Map<String, Value>>, Pinned),
     blocked: &Blocked,
 ) -> Tool {
     let tool = Tool::new(name, description.and_then(hints));
     let approval = match (trust, tool.risk) {
-        (Trust::Reading, Risk::Unknown) => Assurance::Session,
+        (Trust::Reading, Risk::Unknown) if !pinned.reviewed => Assurance::Session,
         (_, risk) => risk.approval(),
     };
     let pin = match trust {
         Trust::Sandbox if !REVIEWED.contains(&name) => Pin::New,
-        _ => pin(trust),
+        Trust::Sandbox | Trust::None => pin(trust),
+        Trust::Quarantine | Trust::Reading | Trust::All => pinned.pin,
     };
     Tool { pin, approval, blocked: blocked.blocks(name, &connection.server, &connection.id), ..tool }
 }
@@ -120,7 +133,7 @@ pub(crate) fn resource(trust: Trust, uri: &str) -> Target {
     Target::Resource { uri: uri.to_owned(), pin: pin(trust), blocked: false }
 }
 
-/// What an admin's trust in a server says of whatever it offers.
+/// What an admin's trust in a server says of what it offers beside tools, and of all it offers where that is the same.
 fn pin(trust: Trust) -> Pin {
     match trust {
         Trust::Sandbox | Trust::Reading | Trust::All => Pin::Active,

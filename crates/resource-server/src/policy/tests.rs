@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::catalogue::AuthKind;
-use crate::connections::ConnectionStatus;
+use crate::connections::{ConnectionStatus, Rules};
 use crate::errand::{Errand, Extras, Params};
 use crate::offer::Listing;
 
@@ -39,6 +39,7 @@ fn connection(owner: &PrincipalId, server: &str) -> Connection {
         revision: None,
         tested_at: None,
         last_used_at: None,
+        rules: Rules::default(),
         created_at: NOW,
     }
 }
@@ -60,11 +61,15 @@ fn bearer(
     )
 }
 
-/// A tool as a list describes it.
+/// A tool as a list describes it, accepted as it is.
 fn tool(name: &str, annotations: &Value) -> std::sync::Arc<Offer> {
+    pinned(name, annotations, Pinned { pin: Pin::Active, reviewed: false })
+}
+
+fn pinned(name: &str, annotations: &Value, pinned: Pinned) -> std::sync::Arc<Offer> {
     let described = json!({"name": name, "inputSchema": {"type": "object"}, "annotations": annotations});
     let listing = Listing::read(Kind::Tools, &Alias::parse("x").unwrap(), vec![described]);
-    listing.find(true, name).unwrap()
+    listing.pinned(|_| pinned).find(true, name).unwrap()
 }
 
 /// The default policy in force.
@@ -81,7 +86,12 @@ fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: 
     let dispatch = Dispatch { connection, errand, extras: Extras::default() };
     let policy = default();
     let ground = Ground { policy: &policy, bearer, trust };
-    decide(ground, Some(tool), dispatch, NOW).map_or_else(|denial| denial.reason, |_| "permitted")
+    match decide(ground, Some(tool), dispatch, NOW) {
+        Ok(Ruling::Permitted(..)) => "permitted",
+        Ok(Ruling::Needs(need, _)) if need.level == Assurance::Session => "needs 2",
+        Ok(Ruling::Needs(..)) => "needs another level",
+        Err(denial) => denial.reason,
+    }
 }
 
 fn exists(bearer: &VerifiedBearer, connection: &Connection, trust: Trust, tool: &Offer) -> bool {
@@ -103,7 +113,7 @@ fn nothing_is_permitted_unless_every_rule_lets_it_and_one_says_so() {
     let full = bearer(&alice, &all, &all, GrantedConnections::All);
     let sandbox = connection(&alice, "sandbox");
     assert_eq!(reason(&full, sandbox.clone(), "echo"), "permitted");
-    assert_eq!(reason(&full, sandbox.clone(), "send_message"), "approval_unavailable");
+    assert_eq!(reason(&full, sandbox.clone(), "send_message"), "needs 2");
     assert_eq!(reason(&full, sandbox.clone(), "format_disk"), "quarantined");
     assert_eq!(reason(&full, connection(&alice, "elsewhere"), "echo"), "removed");
     assert_eq!(reason(&full, connection(&bob, "sandbox"), "echo"), "not_owner");
@@ -145,23 +155,41 @@ fn hints_of_an_upstream_allow_nothing() {
         ("get_user", json!({}), "permitted", "permitted"),
         ("get_user", json!({"title": "Get"}), "permitted", "permitted"),
         ("get_user", harmless.clone(), "permitted", "permitted"),
-        ("get_user", harmful.clone(), "approval_unavailable", "approval_unavailable"),
-        (
-            "get_user",
-            json!({"readOnlyHint": false, "destructiveHint": false}),
-            "approval_unavailable",
-            "permitted",
-        ),
-        ("frobnicate", harmless.clone(), "approval_unavailable", "permitted"),
-        ("frobnicate", json!({"readOnlyHint": false}), "approval_unavailable", "approval_unavailable"),
-        ("delete_repo", harmless, "approval_unavailable", "approval_unavailable"),
+        ("get_user", harmful.clone(), "needs 2", "needs 2"),
+        ("get_user", json!({"readOnlyHint": false, "destructiveHint": false}), "needs 2", "permitted"),
+        ("frobnicate", harmless.clone(), "needs 2", "permitted"),
+        ("frobnicate", json!({"readOnlyHint": false}), "needs 2", "needs 2"),
+        ("delete_repo", harmless, "needs 2", "needs 2"),
     ] {
         let (tool, there) = (tool(name, &hints), connection(&alice, "elsewhere"));
         assert_eq!(decided(&full, there.clone(), Trust::Reading, &tool), reading, "{name} {hints}");
         assert_eq!(decided(&full, there.clone(), Trust::All, &tool), everything, "{name} {hints}");
-        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &tool), "quarantined");
+        let waiting = pinned(name, &hints, Pinned::default());
+        assert_eq!(decided(&full, there.clone(), Trust::Quarantine, &waiting), "quarantined");
         assert_eq!(decided(&full, there.clone(), Trust::None, &tool), "removed");
-        assert!(!exists(&full, &there, Trust::Quarantine, &tool));
+        assert!(!exists(&full, &there, Trust::Quarantine, &waiting));
         assert!(exists(&full, &there, Trust::Reading, &tool));
     }
+}
+
+/// T27: what changed is forbidden by the policy itself, whatever the trust; what a person reviewed needs no approval for being
+/// unknown, and still one for what it does
+#[test]
+fn a_pin_decides_for_every_trust() {
+    let alice = PrincipalId::generate(PrincipalKind::User);
+    let all = [TOOLS_READ, TOOLS_EXECUTE];
+    let full = bearer(&alice, &all, &all, GrantedConnections::All);
+    let there = connection(&alice, "elsewhere");
+    let stands = |name, pin, reviewed, trust| {
+        let tool = pinned(name, &json!({}), Pinned { pin, reviewed });
+        decided(&full, there.clone(), trust, &tool)
+    };
+    for trust in [Trust::Quarantine, Trust::Reading, Trust::All] {
+        assert_eq!(stands("get_user", Pin::Changed, true, trust), "changed");
+        assert_eq!(stands("get_user", Pin::New, false, trust), "quarantined");
+        assert_eq!(stands("get_user", Pin::Active, true, trust), "permitted");
+        assert_eq!(stands("frobnicate", Pin::Active, true, trust), "permitted");
+        assert_eq!(stands("delete_repo", Pin::Active, true, trust), "needs 2");
+    }
+    assert_eq!(stands("frobnicate", Pin::Active, false, Trust::Reading), "needs 2");
 }

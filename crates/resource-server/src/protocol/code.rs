@@ -21,7 +21,7 @@ const MISSING_CAPABILITY: i64 = -32_021;
 /// What servers with sessions say of a resource that they do not have.
 const RESOURCE_NOT_FOUND: i64 = -32_002;
 /// What servers with sessions say when somebody has to open an address first (ELIC-8).
-const URL_ELICITATION: i64 = -32_042;
+pub(crate) const URL_ELICITATION: i64 = -32_042;
 
 /// An upstream's code, for a client of the stateless era or of the other: each era has codes that the other must not see
 /// (HTTP26-18).

@@ -1,13 +1,14 @@
 //! What a request asks for: the methods of each era, and the scopes that each needs.
 
 use axum::http::StatusCode;
-use portcullis_oauth::ScopeSet;
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
+use portcullis_oauth::{Resource, ScopeSet};
 use serde_json::Value;
 
 use super::{Era, Level, Revision, code, meta};
 use crate::envelope::Call;
 use crate::errand::{Errand, Extras, Params};
+use crate::management::OwnTool;
 use crate::offer::Kind;
 use crate::pipeline::listen::Wanted;
 use crate::reach::Asking;
@@ -30,6 +31,8 @@ pub(crate) enum Operation {
     Listen(Wanted),
     /// Something to be done at one upstream, under the names that lists show, and what goes with it.
     Errand(Errand, Box<Extras>),
+    /// A call of one of our own tools, with its arguments.
+    Own(OwnTool, Params),
 }
 
 impl Operation {
@@ -67,6 +70,17 @@ impl Operation {
         }
     }
 
+    /// The same as it is meant at `resource`: our own tools are at the aggregate, where no connection has their names.
+    pub(crate) fn at(self, resource: &Resource) -> Self {
+        match self {
+            Self::Errand(Errand::Tool { name, arguments }, extras) => match OwnTool::parse(&name) {
+                Some(tool) if resource.alias.is_none() => Self::Own(tool, arguments),
+                _ => Self::Errand(Errand::Tool { name, arguments }, extras),
+            },
+            other => other,
+        }
+    }
+
     /// Every scope that the operation needs (MCP-AUTH-10).
     pub(crate) fn scope(&self) -> ScopeSet {
         match self {
@@ -75,6 +89,7 @@ impl Operation {
             Self::List(Kind::Tools | Kind::Prompts, _) => ScopeSet::from_iter([TOOLS_READ]),
             Self::List(Kind::Resources | Kind::Templates, _) => ScopeSet::from_iter([RESOURCES_READ]),
             Self::Errand(errand, _) => errand.scope(),
+            Self::Own(..) => OwnTool::scope(),
         }
     }
 }

@@ -11,6 +11,8 @@ const INSTRUCTIONS: &str = "Tools and prompts are named connection__name, resour
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// Connections whose entries a list could not show, and why.
 const MISSING: &str = "portcullis/missingConnections";
+/// What of the arguments was changed.
+const SANITISED: &str = "portcullis/sanitisedArguments";
 
 fn server_info() -> Value {
     json!({"name": "portcullis", "title": "Portcullis", "version": env!("CARGO_PKG_VERSION")})
@@ -44,6 +46,14 @@ pub(crate) fn private(era: Era, mut result: Reply) -> Reply {
         result.set("cacheScope", &json!("private"));
     }
     complete(era, result)
+}
+
+/// Says beside a result what of the arguments was changed before the tool got them.
+pub(crate) fn sanitised(mut result: Reply, changes: &[String]) -> Reply {
+    if !changes.is_empty() {
+        result.note(SANITISED, json!(changes));
+    }
+    result
 }
 
 /// Answers `initialize`.

@@ -30,7 +30,11 @@ const SECRET: [&str; 11] = [
     "cardnumber",
 ];
 /// What is a secret as a word, or at the end of one.
-const SECRET_WORDS: [&str; 7] = ["token", "tokens", "pin", "otp", "cvv", "cvc", "pwd"];
+const SECRET_WORDS: [&str; 6] = ["token", "tokens", "otp", "cvv", "cvc", "pwd"];
+/// A secret by its name; in a sentence only where it is asked for: people pin things too, and are told to keep theirs.
+const PIN: &str = "pin";
+/// What stands before a pin that is asked for.
+const ASKED_FOR: [&str; 9] = ["your", "the", "a", "my", "enter", "type", "digit", "card", "security"];
 
 /// Why a question is not passed on; the texts are for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,11 +80,9 @@ fn form(params: &Map<String, Value>, message: &str) -> Result<(), Unfit> {
     if fields.len() > FIELDS || !fields.values().all(is_plain) {
         return Err(Unfit::Shape);
     }
-    let texts = fields.iter().flat_map(|(name, field)| {
-        let text = |key: &str| field.get(key).and_then(Value::as_str).unwrap_or_default();
-        [name.as_str(), text("title"), text("description")]
-    });
-    if texts.chain([message]).any(speaks_of_a_secret) { Err(Unfit::Secret) } else { Ok(()) }
+    let mut names = fields.iter().flat_map(|(name, field)| [name.as_str(), text(field, "title")]);
+    let mut sentences = fields.values().map(|field| text(field, "description")).chain([message]);
+    if names.any(names_a_secret) || sentences.any(speaks_of_a_secret) { Err(Unfit::Secret) } else { Ok(()) }
 }
 
 fn is_plain(field: &Value) -> bool {
@@ -99,8 +101,22 @@ fn is_plain(field: &Value) -> bool {
     }
 }
 
-fn speaks_of_a_secret(text: &str) -> bool {
-    let words = words(text);
+fn text<'f>(field: &'f Value, key: &str) -> &'f str {
+    field.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn names_a_secret(name: &str) -> bool {
+    let words = words(name);
+    hold_a_secret(&words) || words.iter().any(|word| word == PIN)
+}
+
+fn speaks_of_a_secret(sentence: &str) -> bool {
+    let words = words(sentence);
+    let asks = |pair: &[String]| pair[1] == PIN && ASKED_FOR.contains(&pair[0].as_str());
+    hold_a_secret(&words) || words.first().is_some_and(|word| word == PIN) || words.windows(2).any(asks)
+}
+
+fn hold_a_secret(words: &[String]) -> bool {
     let joined = words.concat();
     SECRET.iter().any(|secret| joined.contains(secret))
         || words.iter().any(|word| {
@@ -174,6 +190,26 @@ mod tests {
         }
         let hidden = json!({"message": "Your token?", "requestedSchema": {"properties": {"x": text}}});
         assert_eq!(asked(hidden, FORMS), Err(Unfit::Secret));
+    }
+
+    /// T33: a sentence may warn of pins, as the protocol's own reference server does, but not ask for one
+    #[test]
+    fn a_sentence_may_speak_of_a_pin_and_not_ask_for_it() {
+        let about =
+            |sentence: &str| form_of(&json!({"number": {"type": "integer", "description": sentence}}));
+        let fine = "Your favorite integer (do not give us your phone number, pin, or other sensitive info)";
+        for sentence in [fine, "Which message to pin?", "Where on the map the needle pins it"] {
+            assert!(asked(about(sentence), FORMS).is_ok(), "{sentence}");
+        }
+        for sentence in ["Your PIN", "Enter the pin.", "PIN, please", "The four-digit pin", "your card PIN?"]
+        {
+            assert_eq!(asked(about(sentence), FORMS), Err(Unfit::Secret), "{sentence}");
+        }
+        for name in
+            [json!({"pin": {"type": "string"}}), json!({"x": {"type": "string", "title": "Bank pin"}})]
+        {
+            assert_eq!(asked(form_of(&name), FORMS), Err(Unfit::Secret));
+        }
     }
 
     /// T33: it bears the connection's name, and nothing in it is hidden

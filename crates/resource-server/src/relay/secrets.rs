@@ -39,6 +39,16 @@ impl Secrets {
         self.0.clone()
     }
 
+    /// Whether one of them is in a text.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
+        self.0.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
+    /// Each of them, for the paper trail to leave out.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        self.0.iter().map(|secret| secret.as_str()).collect()
+    }
+
     /// A text without them.
     pub(crate) fn removed_from_text(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_database::DatabaseError;
 use portcullis_oauth::{Seconds, Timestamp};
 use portcullis_upstream::{Endpoint, Failure as Wire, Pool, Request};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
-use super::{Missing, Upstreams};
+use super::{Missing, Upstreams, who_lists};
 use crate::connections::Connection;
 use crate::offer::{Kind, Listing, Offer};
-use crate::reach::{Asking, Reached};
+use crate::reach::Reached;
+use crate::relay::without_stray_icons;
 use crate::sandbox::{SERVER, Sandbox};
 
-/// A list waits no longer for one connection; what it asked for goes on and serves the next.
+/// Lists wait no longer for one connection, all of them together: what was asked for goes on and serves the next, and a
+/// server that is silent for longer makes nobody wait any more.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So long nobody asks for a list again because of a name that is not on it.
 const SETTLED: Seconds = Seconds(10);
@@ -40,11 +43,12 @@ impl Discovery<'_> {
         if let Some(known) = self.0.lists.known(connection, kind, now) {
             return Ok(known);
         }
+        let patience = PATIENCE.saturating_sub(self.0.lists.asked_for(connection, kind));
         let (upstreams, connection) = (self.0.clone(), connection.clone());
         let flight = self.0.tasks.spawn(async move {
             upstreams.lists.get(&connection, kind, now, upstreams.ask(&connection, kind)).await
         });
-        match tokio::time::timeout(PATIENCE, flight).await {
+        match tokio::time::timeout(patience, flight).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("unavailable"),
             Err(_) => Err("slow"),
@@ -77,10 +81,27 @@ impl Upstreams {
             return Ok(Listing::read(kind, &connection.alias, entries));
         }
         let ask = |reached: Arc<Reached>| async move { entries(&self.pool, &reached.endpoint, kind).await };
-        let asked = self.reaching(connection, Asking::NOTHING, ask).await;
+        let asked = self.reaching(connection, who_lists(connection), ask).await;
         let (entries, secrets) = asked.map_err(|failure| failure.as_missing())?;
-        let entries = entries.into_iter().map(|entry| secrets.removed_from_value(entry)).collect();
-        Ok(Listing::read(kind, &connection.alias, entries))
+        let fit = |entry| {
+            let mut entry = secrets.removed_from_value(entry);
+            without_stray_icons(&mut entry);
+            entry
+        };
+        let entries = entries.into_iter().map(fit).collect();
+        let listing = Listing::read(kind, &connection.alias, entries);
+        if kind == Kind::Tools { self.pinned(connection, listing).await } else { Ok(listing) }
+    }
+
+    /// Holds each tool against what was accepted. Where that cannot be read or written, no tool is offered.
+    async fn pinned(&self, connection: &Connection, listing: Listing) -> Result<Listing, Missing> {
+        let unknown = |error: DatabaseError| {
+            tracing::error!(cause = ?error, "the pins of a connection are out of reach, so its tools are not offered");
+            "unavailable"
+        };
+        let trust = self.trust(connection).await.map_err(unknown)?;
+        let stands = self.pins.hold(connection, trust, listing.offers()).await.map_err(unknown)?;
+        Ok(listing.pinned(|offer| stands.get(&offer.key).copied().unwrap_or_default()))
     }
 }
 

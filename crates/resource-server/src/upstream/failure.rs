@@ -7,6 +7,11 @@ use serde_json::Value;
 use crate::connections::Connection;
 use crate::relay::Secrets;
 
+/// Longer sentences of a server's errors are cut, in characters.
+const LONGEST: usize = 2_000;
+/// What else a server says of its error is not passed on if it is longer, in bytes of JSON.
+const LARGEST: usize = 16 * 1024;
+
 /// Why something that was allowed gave no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -39,8 +44,9 @@ impl Failure {
         match failure {
             Wire::Rpc(RpcError { code, message, data }) => Self::Rpc {
                 code,
-                message: secrets.removed_from_text(message),
+                message: secrets.removed_from_text(message).chars().take(LONGEST).collect(),
                 data: data
+                    .filter(|data| data.get().len() <= LARGEST)
                     .and_then(|data| serde_json::from_str(data.get()).ok())
                     .map(|data| secrets.removed_from_value(data)),
             },

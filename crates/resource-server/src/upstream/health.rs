@@ -82,7 +82,6 @@ impl Health {
         self.connections.get(id).await
     }
 
-
     /// It was tried out just now, and its server spoke this revision.
     pub(super) async fn tested(&self, connection: &Connection, revision: Option<&str>) {
         if let Err(error) = self.connections.note_test(connection, revision).await {

@@ -2,12 +2,13 @@
 //! forgotten when the connection changes, when the upstream says that its list did, and after a while. Of callers who ask
 //! at once for the same one asks the upstream.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener};
 use portcullis_oauth::{Alias, ConnectionId, Seconds, Timestamp};
+use tokio::time::Instant;
 
 use super::Missing;
 use crate::connections::Connection;
@@ -35,27 +36,38 @@ struct Shelf {
 /// One listing: what is known, and the one flight that asks for it.
 #[derive(Default)]
 struct Slot {
-    last: Mutex<Option<(Timestamp, Outcome)>>,
+    last: Mutex<Option<Last>>,
     flight: tokio::sync::Mutex<()>,
-    landed: AtomicU64,
+    /// Since when the flight is under way.
+    since: Mutex<Option<Instant>>,
+}
+
+/// How the last flight ended.
+#[derive(Clone)]
+struct Last {
+    at: Timestamp,
+    ended: Instant,
+    outcome: Outcome,
 }
 
 type Outcome = Result<Arc<Listing>, Missing>;
 
 impl Slot {
-    fn last(&self) -> Option<(Timestamp, Outcome)> {
+    fn last(&self) -> Option<Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<Listing>> {
-        match self.last()? {
-            (at, Ok(listing)) if now < at.plus(FRESH) => Some(listing),
-            _ => None,
-        }
+        let last = self.last()?;
+        last.outcome.ok().filter(|_| now < last.at.plus(FRESH))
     }
 
     fn weight(&self) -> usize {
-        self.last().map_or(100, |(_, outcome)| outcome.map_or(100, |listing| listing.weight()))
+        self.last().map_or(100, |last| last.outcome.map_or(100, |listing| listing.weight()))
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,17 +97,17 @@ impl Lists {
     ) -> Outcome {
         let shelf = self.shelf(connection);
         let slot = &shelf.slots[kind as usize];
-        let landed = slot.landed.load(Ordering::Acquire);
+        let arrived = Instant::now();
         let _flight = slot.flight.lock().await;
-        if slot.landed.load(Ordering::Acquire) != landed
-            && let Some((_, outcome)) = slot.last()
-        {
-            // Asked for while this one waited, whether it was found or not.
-            return outcome;
+        // What came while this one waited is its answer too, whether it was found or not.
+        if let Some(last) = slot.last().filter(|last| last.ended >= arrived) {
+            return last.outcome;
         }
+        *slot.under_way() = Some(Instant::now());
         let outcome = ask.await.map(Arc::new);
-        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, outcome.clone()));
-        slot.landed.fetch_add(1, Ordering::Release);
+        *slot.under_way() = None;
+        let last = Last { at: now, ended: Instant::now(), outcome: outcome.clone() };
+        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
         // Weighed anew, unless it was forgotten meanwhile: then this answer serves only who asked for it.
         if self.known.get(&connection.id).is_some_and(|kept| Arc::ptr_eq(&kept, &shelf)) {
             self.known.insert(connection.id.clone(), Arc::clone(&shelf));
@@ -105,7 +117,14 @@ impl Lists {
 
     /// Whether a listing was read before `then`.
     pub(super) fn read_before(&self, connection: &Connection, kind: Kind, then: Timestamp) -> bool {
-        self.shelf(connection).slots[kind as usize].last().is_some_and(|(at, _)| at < then)
+        self.shelf(connection).slots[kind as usize].last().is_some_and(|last| last.at < then)
+    }
+
+    /// For how long an upstream was asked already that has not answered yet.
+    pub(super) fn asked_for(&self, connection: &Connection, kind: Kind) -> Duration {
+        let shelf = self.shelf(connection);
+        let since = *shelf.slots[kind as usize].under_way();
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Forgets the listings of a connection.

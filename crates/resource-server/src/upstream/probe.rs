@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::discovery::entries;
-use super::{Failure, Upstreams};
+use super::{Failure, Upstreams, who_lists};
 use crate::connections::{Connection, ConnectionStatus, Standing};
 use crate::offer::Kind;
-use crate::reach::{Asking, Reached};
+use crate::reach::Reached;
 use crate::sandbox::SERVER;
 
 impl Upstreams {
@@ -20,7 +20,7 @@ impl Upstreams {
             entries(&self.pool, &reached.endpoint, Kind::Tools).await?;
             Ok(self.pool.greeting(&reached.endpoint).await?.revision)
         };
-        match self.reaching(connection, Asking::NOTHING, ask).await {
+        match self.reaching(connection, who_lists(connection), ask).await {
             Ok((revision, _)) => self.health.tested(connection, Some(revision.as_str())).await,
             Err(failure) => {
                 self.health.tested(connection, None).await;

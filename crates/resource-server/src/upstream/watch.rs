@@ -8,9 +8,8 @@ use portcullis_oauth::ConnectionId;
 use portcullis_upstream::Subscription;
 use tokio::task::AbortHandle;
 
-use super::Upstreams;
+use super::{Upstreams, who_lists};
 use crate::connections::Connection;
-use crate::reach::Asking;
 use crate::sandbox::SERVER;
 
 /// A stream that ended is opened again after so long; a server that offers none ends it at once.
@@ -60,7 +59,7 @@ async fn listen(upstreams: Upstreams, id: ConnectionId) {
             Ok(None) => return,
             Ok(Some(connection)) if connection.status.is_in_use() => {
                 upstreams.opened.note(&connection);
-                if let Ok(reached) = upstreams.reach.endpoint(&connection, Asking::NOTHING).await
+                if let Ok(reached) = upstreams.reach.endpoint(&connection, who_lists(&connection)).await
                     && let Ok(mut stream) =
                         Box::pin(upstreams.pool.listen(&reached.endpoint, &everything)).await
                 {

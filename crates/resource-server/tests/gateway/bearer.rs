@@ -75,7 +75,7 @@ async fn a_token_comes_in_one_header_and_nowhere_else() {
     assert_eq!(odd_case.status, 200);
 }
 
-/// MCP-AUTH-9, MCP-AUTH-10, DC-23
+/// MCP-AUTH-9, MCP-AUTH-10, DC-23, T10
 #[tokio::test]
 async fn too_little_scope_is_a_step_up_that_names_what_to_ask_for() {
     let stage = Stage::set(sqlite().await).await;

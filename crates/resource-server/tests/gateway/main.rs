@@ -1,15 +1,29 @@
 //! Stories told to the gateway over HTTP, with a fake verifier in the place of the authorization server.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a story that cannot go on falls over")]
 
+mod approvals;
+mod arguments;
 mod bearer;
 mod changes;
 mod credentials;
+mod crowd;
+mod ladder;
+mod ladder_sessions;
+mod limits;
+mod own_tools;
+mod paper;
+mod pins;
 mod policies;
+mod reasons;
+mod refusals;
+mod replay;
+mod rungs;
 mod sessions;
 mod stage;
 mod stateless;
 mod switched_off;
 mod tools;
 mod transport;
+mod unrecorded;
 mod upstreams;
 mod while_it_runs;

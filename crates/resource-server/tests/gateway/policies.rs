@@ -31,13 +31,13 @@ async fn tools(stage: &Stage, token: &Token) -> Vec<String> {
 
 /// Whether the audit keeps a refusal for this reason under this version, by this rule.
 async fn kept(stage: &Stage, (reason, version, rule): (&str, &str, &str)) -> bool {
-    let detail = json!({ "rule": rule }).to_string();
+    let told = format!("%\"rule\":\"{rule}\"%");
     let rows: Vec<(String,)> = on!(stage.database.read(), |pool| sqlx::query_as(
-        "SELECT outcome FROM audit_event WHERE reason = $1 AND policy_version = $2 AND detail = $3"
+        "SELECT outcome FROM audit_event WHERE reason = $1 AND policy_version = $2 AND detail LIKE $3"
     )
     .bind(reason)
     .bind(version)
-    .bind(&detail)
+    .bind(&told)
     .fetch_all(pool)
     .await)
     .unwrap();

@@ -1,14 +1,16 @@
 //! The stage of the stories: a gateway over a fresh database, with tokens that a fake verifier knows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::Response;
 use portcullis_audit::Trail;
 use portcullis_database::testing::TestDatabase;
-use portcullis_database::{ChangeFeed, Database, on};
+use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, on};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::catalogue::{
     AuthKind, HeaderFormat, NewTools, Server, ServerKind, Servers, Slug, Visibility,
@@ -19,8 +21,8 @@ use portcullis_resource_server::oauth::{
     PublicUrl, ResourceRegistry, ResourceUri, ScopeSet, Seconds, Secret, TestClock, Timestamp,
 };
 use portcullis_resource_server::{
-    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Probe, VerifiedBearer,
-    Verifier, VerifyError, field, sandbox,
+    Connection, Connections, Gateway, GatewayParts, LocalProofs, NewConnection, Patience, Probe, Rates,
+    VerifiedBearer, Verifier, VerifyError, field, sandbox,
 };
 use portcullis_vault::{MasterKeySource, Vault};
 use serde_json::{Value, json};
@@ -30,6 +32,8 @@ use tower::ServiceExt;
 
 pub(crate) const ORIGIN: &str = "http://localhost:8420";
 pub(crate) const ALL: &str = "mcp.tools.read mcp.tools.execute mcp.resources.read";
+/// A call that waits for a person is held so long.
+const LEG: Duration = Duration::from_millis(300);
 pub(crate) const EVERYTHING: GrantedConnections = GrantedConnections::All;
 
 /// One token as the fake verifier knows it.
@@ -106,6 +110,38 @@ pub(crate) async fn vault(database: &Database, clock: &TestClock) -> Vault {
     Vault::unlock(&key, database, clock.now()).await.unwrap()
 }
 
+/// A gateway over this database.
+pub(crate) async fn node(
+    database: &Database,
+    clock: &TestClock,
+    verifier: &FakeVerifier,
+    (changes, folder): (&ChangeFeed, &Path),
+    (rates, leg): (Rates, Duration),
+) -> Gateway {
+    let (database, changes) = (database.clone(), changes.clone());
+    let parts = GatewayParts {
+        registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
+        verifier: Arc::new(verifier.clone()),
+        dpop: DpopUse::On,
+        proofs: Arc::new(LocalProofs::default()),
+        connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
+        clock: Arc::new(clock.clone()),
+        trail: Trail::new(database.clone()),
+        outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
+        launcher: None,
+        vault: vault(&database, clock).await,
+        allowed_origins: vec!["https://inspector.example".to_owned()],
+        sandbox_folder: folder.to_owned(),
+        listen_ports: vec![8420],
+        rates,
+        patience: Patience { leg, question: 2 * leg },
+        approvals_webhook: None,
+        database,
+        changes,
+    };
+    Gateway::new(parts).await.unwrap()
+}
+
 /// The stage.
 pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
@@ -116,7 +152,7 @@ pub(crate) struct Stage {
     pub(crate) alice: PrincipalId,
     pub(crate) sandbox: Connection,
     _hearing: JoinSet<()>,
-    _held: (TestDatabase, TempDir),
+    held: (TestDatabase, TempDir),
 }
 
 impl Stage {
@@ -129,40 +165,51 @@ impl Stage {
 
     /// The same, but its feed of changes was never read.
     pub(crate) async fn deaf(held: TestDatabase) -> Self {
+        Self::build(held, (Rates::default(), LEG)).await
+    }
+
+    /// The same with other limits.
+    pub(crate) async fn with_rates(held: TestDatabase, rates: Rates) -> Self {
+        let stage = Self::build(held, (rates, LEG)).await;
+        stage.changes.read().await.unwrap();
+        stage
+    }
+
+    /// The same, and calls that wait for a person are held for so long.
+    pub(crate) async fn holding(held: TestDatabase, leg: Duration) -> Self {
+        Self::build(held, (Rates::default(), leg)).await
+    }
+
+    async fn build(held: TestDatabase, (rates, leg): (Rates, Duration)) -> Self {
         let folder = TempDir::new().unwrap();
         sandbox::seed(folder.path()).unwrap();
         let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
         let verifier = FakeVerifier::default();
         let database = held.database.clone();
         let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
-        let vault = vault(&database, &clock).await;
-        let gateway = Gateway::new(GatewayParts {
-            registry: ResourceRegistry::new(PublicUrl::parse(ORIGIN).unwrap()),
-            verifier: Arc::new(verifier.clone()),
-            dpop: DpopUse::On,
-            proofs: Arc::new(LocalProofs::default()),
-            connections: Connections::new(database.clone(), changes.clone(), Arc::new(clock.clone())),
-            database: database.clone(),
-            clock: Arc::new(clock.clone()),
-            trail: Trail::new(database.clone()),
-            changes: changes.clone(),
-            outbound: Outbound::new(Policy { loopback: true, ..Policy::default() }).unwrap(),
-            launcher: None,
-            vault,
-            allowed_origins: vec!["https://inspector.example".to_owned()],
-            sandbox_folder: folder.path().to_owned(),
-            listen_ports: vec![8420],
-            rates: portcullis_resource_server::Rates::default(),
-        })
-        .await
-        .unwrap();
+        let place = (&changes, folder.path());
+        let gateway = node(&database, &clock, &verifier, place, (rates, leg)).await;
         let alice = PrincipalId::generate(PrincipalKind::User);
         let alias = Alias::parse("sandbox").unwrap();
         let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
         let (mut hearing, ear) = (JoinSet::new(), gateway.clone());
         hearing.spawn(async move { ear.hear().await });
         let held = (held, folder);
-        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, _held: held }
+        Self { gateway, verifier, clock, changes, database, alice, sandbox, _hearing: hearing, held }
+    }
+
+    /// Another node over the same database, which has its own feed of changes.
+    pub(crate) async fn another_node(&self) -> (Gateway, ChangeFeed) {
+        self.another_node_with(Rates::default()).await
+    }
+
+    /// The same with other limits.
+    pub(crate) async fn another_node_with(&self, rates: Rates) -> (Gateway, ChangeFeed) {
+        let changes = ChangeFeed::new(self.database.clone(), Arc::new(self.clock.clone()));
+        let place = (&changes, self.held.1.path());
+        let gateway = node(&self.database, &self.clock, &self.verifier, place, (rates, LEG)).await;
+        changes.read().await.unwrap();
+        (gateway, changes)
     }
 
     /// A connection of Alice's to a server at `url`, whose tools may all be used, tried out.
@@ -259,6 +306,12 @@ impl Stage {
             .iter_mut()
             .filter(|known| known.text == token.text)
             .for_each(change);
+    }
+
+    /// The same, and every cache learns that it is worth less.
+    pub(crate) fn revoke(&self, token: &Token, change: impl Fn(&mut Token)) {
+        self.change(token, change);
+        self.changes.publish(&Change::new(ChangeKind::Grant, token.grant.as_str()));
     }
 
     /// Sends a request.
@@ -358,7 +411,12 @@ impl Draft {
     }
 
     pub(crate) async fn at(self, stage: &Stage) -> Answer {
-        let response = stage.send(self.request()).await;
+        self.at_gateway(&stage.gateway).await
+    }
+
+    /// The same at another node.
+    pub(crate) async fn at_gateway(self, gateway: &Gateway) -> Answer {
+        let response = gateway.router().oneshot(self.request()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = to_bytes(response.into_body(), 10_000_000).await.unwrap();
         let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");

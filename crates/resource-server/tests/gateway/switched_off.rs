@@ -7,7 +7,7 @@ use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
 use portcullis_oauth::Seconds;
 use portcullis_resource_server::catalogue::{Servers, Slug};
-use portcullis_resource_server::{ConnectionStatus, Who};
+use portcullis_resource_server::{ConnectionStatus, Probe, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
@@ -72,7 +72,12 @@ async fn one_asks_for_all_who_wait() {
     let before = upstream.seen_of("tools/list").len();
     let list = || async {
         stage.clock.advance(Seconds(1));
-        Draft::modern("/mcp/demo", "tools/list", json!({})).bearing(&token).at(&stage).await.tool_names().len()
+        Draft::modern("/mcp/demo", "tools/list", json!({}))
+            .bearing(&token)
+            .at(&stage)
+            .await
+            .tool_names()
+            .len()
     };
     let offered = tokio::join!(list(), list(), list(), list());
     assert!(offered.0 > 0 && [offered.1, offered.2, offered.3] == [offered.0; 3], "{offered:?}");

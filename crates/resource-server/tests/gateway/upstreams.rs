@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
-use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
+use portcullis_database::{Change, ChangeKind, both_engines, on};
 use portcullis_resource_server::catalogue::NewTools;
-use portcullis_resource_server::oauth::Clock;
-use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Standing};
+use portcullis_resource_server::oauth::{Alias, Clock, Seconds};
+use portcullis_resource_server::{Connection, ConnectionStatus, Connections, Standing, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
@@ -88,6 +88,37 @@ both_engines! {
         let answer = call(&stage, &token, "closed__echo", json!({})).await;
         assert!(answer.tool().1 && answer.tool().0.contains("authorised again"), "{:?}", answer.tool());
         assert_eq!(stage.outcomes("connection.failed").await, ["failed", "failed"]);
+    }
+
+    /// T20: calls remember connections, and nothing of one that has changed: not its state, not its name, on no node
+    async fn a_call_knows_of_a_connection_what_holds(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        let demo = stage.connect("demo", &upstream.url("/stateless")).await;
+        let (token, connections) = (stage.token(ALL), stage.gateway.connections());
+        let told = async |name: &str| {
+            stage.changes.read().await.unwrap();
+            call(&stage, &token, name, json!({"message": "x"})).await
+        };
+        assert!(!told("demo__echo").await.tool().1);
+        for (status, refused) in [("reauth_required", true), ("active", false)] {
+            on!(stage.database.write(), |pool| sqlx::query("UPDATE connection SET status = $2 WHERE id = $1")
+                .bind(&demo.id)
+                .bind(status)
+                .execute(pool)
+                .await
+                .map(drop))
+            .unwrap();
+            stage.changes.publish(&Change::new(ChangeKind::Connection, demo.id.as_str()));
+            assert_eq!(told("demo__echo").await.tool().1, refused, "another node found that out: {status}");
+        }
+        let other = Alias::parse("other").unwrap();
+        let renamed = connections.rename(&stage.now(&demo).await, &other).await.unwrap().unwrap();
+        assert_eq!(told("demo__echo").await.code(), -32602, "there is none of this name any more");
+        assert!(connections.disable(&renamed, Who::Owner).await.unwrap());
+        assert!(told("other__echo").await.tool().0.contains("switched off"));
+        assert!(connections.remove(&renamed).await.unwrap());
+        assert_eq!(told("other__echo").await.code(), -32602);
     }
 
     /// T20: other credentials, another alias or none: what was open with the old ones ends
@@ -181,7 +212,22 @@ async fn the_trust_in_a_server_decides_what_of_it_may_be_used() {
     assert_eq!(call(&stage, &token, "waits__echo", json!({})).await.code(), -32602);
     assert!(!call(&stage, &token, "reads__echo", json!({})).await.tool().1);
     let refused = call(&stage, &token, "reads__test_simple_text", json!({})).await;
-    assert!(refused.tool().1 && refused.tool().0.contains("approve"), "{:?}", refused.tool());
+    assert!(refused.tool().1 && refused.tool().0.contains("approval"), "{:?}", refused.tool());
+}
+
+/// ELIC-2: some servers show what asks something to those alone who can be asked; lists are the same for every client
+#[tokio::test]
+async fn a_list_is_asked_for_as_by_somebody_who_can_be_asked() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("demo", &upstream.url("/sessions")).await;
+    let token = stage.token(ALL);
+    ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    ask(&stage, &token, "/mcp", ("prompts/list", json!({}))).await;
+    let greeted = upstream.seen_of("initialize");
+    assert_eq!(greeted.len(), 1, "one session serves every list, and the first try");
+    let declared = &greeted[0].body["params"]["capabilities"]["elicitation"];
+    assert_eq!(declared, &json!({"form": {}, "url": {}}));
 }
 
 /// T24, T15: servers that are none, each told in words, and the others go on
@@ -263,10 +309,40 @@ async fn a_silent_server_is_named_and_not_waited_for() {
     stage.connect("good", &upstream.url("/mcp")).await;
     let silent = stage.add("silent", &upstream.url("/bad/silent"), (NewTools::Allow, None)).await;
     stage.gateway.connections().set_status(&silent, &Standing::active()).await.unwrap();
+    stage.changes.read().await.unwrap();
     let token = stage.token(ALL);
     let begun = std::time::Instant::now();
     let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
     assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
     assert!(listed.tool_names().contains(&"good__echo"));
     assert_eq!(listed.body["result"]["_meta"]["portcullis/missingConnections"], json!({"silent": "slow"}));
+    stage.changes.read().await.unwrap();
+    let again = std::time::Instant::now();
+    let listed = ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await;
+    assert!(
+        again.elapsed().as_secs() < 3,
+        "nobody waits a second time for the same silence: {:?}",
+        again.elapsed()
+    );
+    assert_eq!(listed.body["result"]["_meta"]["portcullis/missingConnections"], json!({"silent": "slow"}));
+}
+
+/// Of many who list at once one asks the upstream, also when the clock goes on meanwhile
+#[tokio::test]
+async fn a_crowd_of_lists_asks_an_upstream_once() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    let demo = stage.add("demo", &upstream.url("/stateless"), (NewTools::Allow, None)).await;
+    stage.gateway.connections().set_status(&demo, &Standing::active()).await.unwrap();
+    let token = stage.token(ALL);
+    let later = async || {
+        stage.clock.advance(Seconds(1));
+        ask(&stage, &token, "/mcp", ("tools/list", json!({}))).await
+    };
+    stage.changes.read().await.unwrap();
+    let (one, two, three, four) = tokio::join!(later(), later(), later(), later());
+    for listed in [one, two, three, four] {
+        assert!(listed.tool_names().contains(&"demo__echo"));
+    }
+    assert_eq!(upstream.seen_of("tools/list").len(), 1);
 }

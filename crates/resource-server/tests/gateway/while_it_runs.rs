@@ -145,9 +145,9 @@ async fn a_client_that_cannot_be_asked_is_not() {
     let params = json!({"name": "legacy__test_elicitation", "arguments": {"message": "?"}, "_meta": {CAPABILITIES: {"elicitation": {}}}});
     let answer = Draft::modern("/mcp", "tools/call", params).bearing(&token).at(&stage).await;
     assert!(answer.tool().1, "{}", answer.body);
-    for begun in upstream.seen_of("initialize") {
-        assert_eq!(begun.body["params"]["capabilities"].get("elicitation"), None);
-    }
+    let begun = upstream.seen_of("initialize");
+    let last = begun.last().unwrap();
+    assert_eq!(last.body["params"]["capabilities"].get("elicitation"), None, "the session of the call");
 }
 
 /// MRTR-4, MRTR-5, MRTR-8, T19: what the upstream wants to see again comes back to it as it was, and serves nobody else
@@ -217,4 +217,23 @@ async fn a_change_of_mind_reaches_the_upstream() {
         tokio::join!(within(&session, "tools/call", &slow).bearing(&token).at(&stage), stop);
     assert_eq!((stopped.status.as_u16(), answer.tool().1), (202, true));
     until(|| upstream.cancelled().len() == 2).await;
+}
+
+/// HTTP25-13: a call about which nothing is said begins as a stream all the same, and not only when it ends: a client of the
+/// Python SDK sends nothing else before that, not even that it changed its mind
+#[tokio::test]
+async fn a_silent_call_begins_as_a_stream() {
+    let stage = Stage::set(sqlite().await).await;
+    let upstream = Upstream::start().await;
+    stage.connect("demo", &upstream.url("/mcp")).await;
+    let token = stage.token(ALL);
+    let session = session(&stage, &token, json!({})).await;
+    let call = within(&session, "tools/call", &json!({"name": "demo__hang"})).bearing(&token);
+    let begun = stage.send(call.request()).await;
+    assert_eq!(begun.headers()["content-type"], "text/event-stream");
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}});
+    let told = Draft::post("/mcp", &cancel).header("mcp-session-id", &session).bearing(&token);
+    assert_eq!(told.at(&stage).await.status, 202);
+    let last = next(&mut begun.into_body().into_data_stream()).await;
+    assert_eq!(last["result"]["isError"], true, "{last}");
 }

@@ -117,7 +117,8 @@ pub(super) fn fits(
     registered: &[RegisteredResource],
 ) -> Result<(), Problem> {
     let theirs = registered.iter().flat_map(|resource| &resource.what.scopes);
-    let known: ScopeSet = scopes::ALL.into_iter().chain(theirs.map(|scope| scope.name.as_str())).collect();
+    let ours = scopes::ALL.into_iter().chain(scopes::ADMIN);
+    let known: ScopeSet = ours.chain(theirs.map(|scope| scope.name.as_str())).collect();
     let scope = &new.metadata.scope;
     if !scope.is_subset(&known) {
         return refused(format!(

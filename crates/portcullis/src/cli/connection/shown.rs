@@ -1,7 +1,9 @@
 //! Connections as commands print them.
 
-use portcullis_resource_server::Connection;
-use serde_json::{Value, json};
+use portcullis_console::shown;
+use portcullis_resource_server::catalogue::NewTools;
+use portcullis_resource_server::{Authorized, Connection, made_visible};
+use serde_json::Value;
 
 use super::{Desk, ListArguments};
 use crate::Problem;
@@ -16,7 +18,7 @@ pub(super) async fn list(arguments: &ListArguments, desk: &Desk) -> Result<(), P
     .map_err(|error| Problem::caused(&error))?;
     all.retain(|connection| arguments.server.as_ref().is_none_or(|server| connection.server == *server));
     if arguments.format.json {
-        print_json(&all.iter().map(describe).collect());
+        print_json(&all.iter().map(shown::connection).collect());
         return Ok(());
     }
     if all.is_empty() {
@@ -45,17 +47,41 @@ pub(super) async fn list(arguments: &ListArguments, desk: &Desk) -> Result<(), P
 /// One connection.
 pub(super) fn show(connection: &Connection, format: Format) {
     if format.json {
-        print_json(&describe(connection));
+        print_json(&shown::connection(connection));
         return;
     }
+    print_fields(&fields(connection));
+}
+
+/// One connection, with what is known of its authorization at its server.
+pub(super) fn show_whole(connection: &Connection, facts: Option<&Authorized>, format: Format) {
+    if format.json {
+        print_json(&shown::whole_connection(connection, facts));
+        return;
+    }
+    let mut all = fields(connection);
+    if let Some(facts) = facts {
+        all.extend([
+            ("signed in at", format!("{} ({})", facts.issuer, time(facts.obtained_at))),
+            ("scopes asked for", facts.requested.to_string()),
+            ("scopes granted", facts.granted.to_string()),
+            ("asked for since", facts.wanted.to_string()),
+        ]);
+    }
+    print_fields(&all);
+}
+
+fn fields(connection: &Connection) -> Vec<(&'static str, String)> {
     let moment = |at: Option<_>| at.map_or_else(|| "never".to_owned(), time);
     let settings = connection.settings.iter().map(|(name, value)| format!("{name}={value}"));
-    print_fields(&[
+    vec![
         ("alias", connection.alias.to_string()),
         ("server", connection.server.clone()),
         ("label", connection.label.clone()),
         ("sign-in", connection.auth.as_str().to_owned()),
         ("settings", settings.collect::<Vec<_>>().join("\n")),
+        ("new tools", connection.rules.new_tools.map_or("as the server says", NewTools::as_str).to_owned()),
+        ("arguments", connection.rules.arguments.as_str().to_owned()),
         ("status", format!("{} since {}", connection.status.as_str(), time(connection.since))),
         ("reason", connection.status_reason.clone().unwrap_or_default()),
         ("last error", connection.last_error.clone().unwrap_or_default()),
@@ -63,7 +89,7 @@ pub(super) fn show(connection: &Connection, format: Format) {
         ("tested", moment(connection.tested_at)),
         ("last used", moment(connection.last_used_at)),
         ("created", time(connection.created_at)),
-    ]);
+    ]
 }
 
 /// The tools of one.
@@ -77,32 +103,9 @@ pub(super) fn show_tools(tools: &[Value], format: Format) {
         return;
     }
     let text = |tool: &Value, key: &str| tool[key].as_str().unwrap_or_default().to_owned();
-    let first = |text: String| text.lines().next().unwrap_or_default().chars().take(100).collect::<String>();
-    let row = |tool: &Value| vec![text(tool, "name"), first(text(tool, "description"))];
+    // T26: what hides in it is spelt out
+    let shown = |text: &str| made_visible(&text.chars().take(100).collect::<String>());
+    let first = |text: String| shown(text.lines().next().unwrap_or_default());
+    let row = |tool: &Value| vec![made_visible(&text(tool, "name")), first(text(tool, "description"))];
     print_table(&["tool", "what it says of itself"], tools.iter().map(row).collect());
-}
-
-/// One connection for scripts.
-pub(super) fn describe(connection: &Connection) -> Value {
-    json!({
-        "id": connection.id,
-        "principal_id": connection.principal_id,
-        "alias": connection.alias,
-        "server": connection.server,
-        "server_kind": connection.server_kind,
-        "label": connection.label,
-        "auth": connection.auth.as_str(),
-        "settings": connection.settings,
-        "credential_version": connection.credential_version,
-        "status": connection.status.as_str(),
-        "status_code": connection.status_code,
-        "status_reason": connection.status_reason,
-        "since": time(connection.since),
-        "last_error": connection.last_error,
-        "last_error_at": connection.last_error_at.map(time),
-        "revision": connection.revision,
-        "tested_at": connection.tested_at.map(time),
-        "last_used_at": connection.last_used_at.map(time),
-        "created_at": time(connection.created_at),
-    })
 }

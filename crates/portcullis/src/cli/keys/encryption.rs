@@ -7,7 +7,7 @@ use clap::Args;
 use portcullis_authorization_server::SigningKeys;
 use portcullis_database::Database;
 use portcullis_oauth::{Clock, SystemClock};
-use portcullis_resource_server::Credentials;
+use portcullis_resource_server::{Credentials, verify_upstream_secrets};
 use portcullis_vault::{MasterKey, Rotated, Vault, Verified};
 use serde_json::json;
 
@@ -111,9 +111,12 @@ pub(super) async fn verify(format: Format, database: Database, vault: &Vault) ->
     let keys = vault.verify().await.map_err(|error| Problem::caused(&error))?;
     let credentials = Credentials::new(database.clone(), vault.clone(), Arc::clone(&clock)).verify().await;
     let credentials = credentials.map_err(|error| Problem::caused(&error))?;
+    let upstream =
+        verify_upstream_secrets(&database, vault).await.map_err(|error| Problem::caused(&error))?;
     let signing_keys = SigningKeys::new(database, clock, vault).verify().await;
     let signing_keys = signing_keys.map_err(|error| Problem::caused(&error))?;
-    let all: Vec<Verified> = keys.into_iter().chain([credentials, signing_keys]).collect();
+    let all: Vec<Verified> =
+        keys.into_iter().chain([credentials]).chain(upstream).chain([signing_keys]).collect();
     if format.json {
         let kind =
             |kind: &Verified| json!({ "kind": kind.what, "opened": kind.opened, "failed": kind.failed });

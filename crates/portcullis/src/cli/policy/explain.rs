@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use portcullis_authorization_server::{Clients, Groups, Users};
-use portcullis_database::{ChangeFeed, Database};
-use portcullis_oauth::{Alias, ClientId, ClientStanding, Clock, Standing, SystemClock};
-use portcullis_policy::{
-    Arguments, Case, Circumstances, Decision, Explanation, Moment, Part, PolicySet, Principal, Subject,
-    Target, Tool, explain,
-};
-use portcullis_resource_server::{Connection, Connections, PolicyVersion, ToolBlocks, seen_by_policy};
-use serde_json::{Map, Value, json};
+use portcullis_console::explain::{ExplainError, Question, Sources};
+use portcullis_console::shown;
+use portcullis_database::ChangeFeed;
+use portcullis_oauth::{ClientId, Clock, SystemClock};
+use portcullis_policy::{Explanation, Part};
+use portcullis_resource_server::{Connections, Pins, PolicyVersion, ToolBlocks};
+use serde_json::{Map, Value};
 
 use super::policies;
 use crate::Problem;
@@ -47,95 +46,46 @@ pub(super) async fn run(asked: &ExplainArguments, config: &Config) -> Result<(),
     let arguments: Map<String, Value> = serde_json::from_str(&asked.arguments)
         .map_err(|error| Problem::configuration(format!("--args is not a JSON object: {error}")))?;
     let database = store::open_existing(config).await?;
-    let policy = policies(database.clone()).current().await.map_err(|error| Problem::caused(&error))?;
-    let set = PolicySet::parse(&policy.text).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string).unwrap_or_default();
-        Problem::failed(format!(
-            "version {} is not one that this release understands: {first}",
-            policy.version
-        ))
-    })?;
-    let (subject, tool) = subject(asked, &database).await?;
-    let circumstances = Circumstances {
-        arguments: Arguments::of(&arguments),
-        time: Moment { unix: SystemClock.now().seconds(), offset: 0 },
-        ..Circumstances::default()
+    let clock = || Arc::new(SystemClock);
+    let feed = || ChangeFeed::new(database.clone(), clock());
+    let sources = Sources {
+        users: &Users::new(database.clone(), clock()),
+        groups: &Groups::new(database.clone(), clock()),
+        clients: &Clients::new(database.clone(), clock()),
+        connections: &Connections::new(database.clone(), feed(), clock()),
+        blocks: &ToolBlocks::new(database.clone(), feed(), clock()),
+        pins: &Pins::new(database.clone(), feed(), clock()),
+        policies: &policies(database.clone()),
     };
-    let target = Target::Tool(tool);
-    let told = explain(&set, &Case { subject: &subject, target: &target, circumstances: &circumstances });
+    let question = Question {
+        user: asked.user.clone(),
+        client: asked.client.clone().map(ClientId::from),
+        connection: asked.connection.clone(),
+        tool: asked.tool.clone(),
+        arguments,
+    };
+    let (policy, told) = sources.explain(&question, clock().now()).await.map_err(|error| match &error {
+        ExplainError::NoUser(_) => {
+            Problem::failed(format!("{error}; `portcullis user list` shows everybody"))
+        }
+        ExplainError::NoClient(_) => {
+            Problem::failed(format!("{error}; `portcullis client list` shows every one"))
+        }
+        ExplainError::Database(cause) => Problem::caused(cause),
+        _ => Problem::failed(error.to_string()),
+    })?;
     tell(&policy, &told, asked.format);
     Ok(())
-}
-
-/// Who calls, through what, where, and the tool as far as the database knows it.
-async fn subject(asked: &ExplainArguments, database: &Database) -> Result<(Subject, Tool), Problem> {
-    let clock = || Arc::new(SystemClock);
-    let user = Users::new(database.clone(), clock()).find_by_email(&asked.user).await;
-    let user = user.map_err(|error| Problem::caused(&error))?.ok_or_else(|| {
-        Problem::failed(format!(
-            "nobody has the e-mail address {}; `portcullis user list` shows everybody",
-            asked.user
-        ))
-    })?;
-    let groups = Groups::new(database.clone(), clock()).of(&user.id).await;
-    let connection = connection(asked, &user.id, database).await?;
-    let blocks = ToolBlocks::new(database.clone(), ChangeFeed::new(database.clone(), clock()), clock());
-    let tool = seen_by_policy::tool_by_name(&connection, &asked.tool, &blocks).await;
-    let client = client(asked, database).await?;
-    let subject = Subject {
-        principal: Principal {
-            id: user.id.to_string(),
-            email: Some(user.email),
-            groups: groups.map_err(|error| Problem::caused(&error))?,
-            permissions: user.permissions.iter().map(str::to_owned).collect(),
-            ..Principal::default()
-        },
-        client: seen_by_policy::client(&client.0, &client.1),
-        connection: seen_by_policy::connection(&connection),
-        granted: true,
-    };
-    Ok((subject, tool.map_err(|error| Problem::caused(&error))?))
-}
-
-async fn connection(
-    asked: &ExplainArguments,
-    owner: &portcullis_oauth::PrincipalId,
-    database: &Database,
-) -> Result<Connection, Problem> {
-    let unknown = || Problem::failed(format!("{} has no connection called {}", asked.user, asked.connection));
-    let alias = Alias::parse(&asked.connection).map_err(|_| unknown())?;
-    let feed = ChangeFeed::new(database.clone(), Arc::new(SystemClock));
-    let connections = Connections::new(database.clone(), feed, Arc::new(SystemClock));
-    let found = connections.find(owner, &alias).await.map_err(|error| Problem::caused(&error))?;
-    found.ok_or_else(unknown)
-}
-
-async fn client(asked: &ExplainArguments, database: &Database) -> Result<(ClientId, Standing), Problem> {
-    let Some(id) = asked.client.clone().map(ClientId::from) else {
-        let standing = Standing { client: ClientStanding::Admin, ..Standing::default() };
-        return Ok((ClientId::from("some client".to_owned()), standing));
-    };
-    let found = Clients::new(database.clone(), Arc::new(SystemClock)).find(&id).await;
-    let client = found.map_err(|error| Problem::caused(&error))?.ok_or_else(|| {
-        Problem::failed(format!("no client has the id {id}; `portcullis client list` shows every one"))
-    })?;
-    Ok((id, Standing { client: client.standing(), ..Standing::default() }))
 }
 
 fn tell(policy: &PolicyVersion, told: &Explanation, format: Format) {
     let rule = told.decision.rule();
     if format.json {
-        print_json(&json!({
-            "version": policy.version,
-            "decision": verdict(&told.decision),
-            "rule": rule.id,
-            "reason": rule.reason,
-            "parts": told.parts.iter().map(describe).collect::<Vec<_>>(),
-        }));
+        print_json(&shown::explanation(policy, told));
         return;
     }
     print_fields(&[
-        ("decision", verdict(&told.decision)),
+        ("decision", shown::verdict(&told.decision)),
         ("rule", rule.id.clone()),
         ("reason", rule.reason.clone()),
         ("policy", format!("version {}", policy.version)),
@@ -146,7 +96,7 @@ fn tell(policy: &PolicyVersion, told: &Explanation, format: Format) {
             let failure = part.failure.clone().unwrap_or_default();
             vec![
                 part.rule.id.clone(),
-                effect(part).to_owned(),
+                shown::effect(part).to_owned(),
                 levels(part),
                 part.rule.reason.clone(),
                 failure,
@@ -159,31 +109,6 @@ fn tell(policy: &PolicyVersion, told: &Explanation, format: Format) {
     }
 }
 
-fn verdict(decision: &Decision) -> String {
-    match decision {
-        Decision::Allow { .. } => "allow".to_owned(),
-        Decision::NeedsAssurance { level, .. } => format!("needs {}", level.level()),
-        Decision::Deny { .. } => "deny".to_owned(),
-    }
-}
-
-fn effect(part: &Part) -> &'static str {
-    match part.rule.effect {
-        portcullis_policy::Effect::Permit => "permit",
-        portcullis_policy::Effect::Forbid => "forbid",
-    }
-}
-
 fn levels(part: &Part) -> String {
     part.applies.iter().map(|level| level.level().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn describe(part: &Part) -> Value {
-    json!({
-        "rule": part.rule.id,
-        "effect": effect(part),
-        "reason": part.rule.reason,
-        "assurances": part.applies.iter().map(|level| level.level()).collect::<Vec<_>>(),
-        "failure": part.failure,
-    })
 }

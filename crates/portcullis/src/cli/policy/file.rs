@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use portcullis_console::shown;
 use portcullis_policy::trial::{Outcome, Trial};
 use portcullis_policy::{Origin, PolicySet};
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ pub(super) fn test(arguments: &TestArguments) -> Result<(), Problem> {
     let wrong = |error: String| Problem::failed(format!("{}: {error}", cases.display()));
     let outcomes = Trial::parse(&read(&cases)?).map_err(wrong)?.run(&set);
     if arguments.format.json {
-        print_json(&outcomes.iter().map(describe).collect());
+        print_json(&outcomes.iter().map(shown::outcome).collect());
     } else {
         outcomes.iter().for_each(tell);
     }
@@ -74,14 +75,7 @@ pub(super) fn read(file: &Path) -> Result<String, Problem> {
 pub(super) fn parse(file: &Path, text: &str, format: Format) -> Result<PolicySet, Problem> {
     PolicySet::parse(text).map_err(|problems| {
         if format.json {
-            let all: Vec<Value> = problems
-                .iter()
-                .map(|problem| {
-                    json!({
-                        "line": problem.line, "column": problem.column, "message": problem.message, "hint": problem.hint,
-                    })
-                })
-                .collect();
+            let all: Vec<Value> = problems.iter().map(shown::problem).collect();
             print_json(&json!({ "problems": all }));
         } else {
             for problem in &problems {
@@ -101,10 +95,4 @@ pub(super) fn parse(file: &Path, text: &str, format: Format) -> Result<PolicySet
 fn tell(outcome: &Outcome) {
     let (mark, rule) = if outcome.passed() { ("ok", "") } else { ("WRONG", ": ") };
     say(&format_args!("{mark:<6} {}{rule}{}", outcome.name, outcome.wrong.join("; ")));
-}
-
-fn describe(outcome: &Outcome) -> Value {
-    json!({
-        "name": outcome.name, "passed": outcome.passed(), "rule": outcome.decision.rule().id, "wrong": outcome.wrong,
-    })
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use figment::Figment;
 use figment::providers::{Format as _, Toml};
+use portcullis_console::shown;
 use portcullis_resource_server::catalogue::{Description, Imported, read_desktop};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::shown::describe;
 use super::{create, find, resolve, servers};
 use crate::Problem;
 use crate::cli::output::{Format, print_json};
@@ -60,7 +60,7 @@ pub(super) async fn run(arguments: &ImportArguments, config: &Config) -> Result<
         create(&catalogue, &server, config).await?;
         if arguments.format.json {
             let kept = find(&catalogue, server.slug.as_str()).await?;
-            told.push(json!({ "server": describe(&kept), "notes": notes }));
+            told.push(json!({ "server": shown::server(&kept), "notes": notes }));
         } else {
             eprintln!("{} is added.", server.slug);
             for note in &notes {

@@ -1,7 +1,7 @@
 //! Servers as commands print them.
 
+use portcullis_console::shown;
 use portcullis_resource_server::catalogue::{Parameter, Server, ServerKind, Servers, Visibility};
-use serde_json::{Value, json};
 
 use crate::Problem;
 use crate::cli::output::{Format, print_fields, print_json, print_table, tick, time};
@@ -10,7 +10,7 @@ use crate::cli::output::{Format, print_fields, print_json, print_table, tick, ti
 pub(super) async fn list(servers: &Servers, format: Format) -> Result<(), Problem> {
     let all = servers.list().await.map_err(|error| Problem::caused(&error))?;
     if format.json {
-        print_json(&all.iter().map(describe).collect());
+        print_json(&all.iter().map(shown::server).collect());
         return Ok(());
     }
     let row = |server: &Server| {
@@ -30,7 +30,7 @@ pub(super) async fn list(servers: &Servers, format: Format) -> Result<(), Proble
 /// One server.
 pub(super) fn show(server: &Server, format: Format) {
     if format.json {
-        print_json(&describe(server));
+        print_json(&shown::server(server));
         return;
     }
     let asked = |parameter: &Parameter| {
@@ -71,31 +71,4 @@ fn place(server: &Server) -> String {
 
 fn auth(server: &Server) -> String {
     server.auth.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// One server for scripts.
-pub(super) fn describe(server: &Server) -> Value {
-    let mut value = json!({
-        "slug": server.slug,
-        "title": server.title,
-        "kind": server.kind.as_str(),
-        "private_network": server.private_network,
-        "auth": server.auth.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
-        "header": format!("{}: {}", server.header.name, server.header.format),
-        "parameters": server.parameters,
-        "new_tools": server.new_tools.as_str(),
-        "disabled_at": server.disabled_at.map(time),
-    });
-    let more = match &server.kind {
-        ServerKind::Http { url, legacy_sse } => json!({ "url": url, "legacy_sse": legacy_sse }),
-        ServerKind::Stdio(template) => json!({ "template": template }),
-        ServerKind::Sandbox => json!({}),
-    };
-    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
-        value.extend(more);
-        if let Visibility::Listed(users) = &server.visible_to {
-            value.insert("users".to_owned(), json!(users));
-        }
-    }
-    value
 }

@@ -51,7 +51,9 @@ pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: N
     let context = trace::Context { trace_id: id.clone(), address, user_agent: user_agent.map(str::to_owned) };
     let path = request.uri().path().to_owned();
     // Never the query, headers or body: codes, tokens and passwords travel there.
-    let span = tracing::info_span!("request", id, method = %request.method(), path);
+    // `trace` is the client's own, which the gateway learns from the body.
+    let span =
+        tracing::info_span!("request", id, method = %request.method(), path, trace = tracing::field::Empty);
     let response = async {
         let response = next.run(request).await;
         tracing::debug!(status = response.status().as_u16(), "answered");

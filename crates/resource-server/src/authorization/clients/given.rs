@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_database::{Database, DatabaseError};
 use portcullis_oauth::client::{ClientProof, RemoteUrl, RemoteUrlError};
-use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, Secret, Timestamp};
+use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, ScopeSet, Secret, Timestamp};
 use portcullis_vault::Vault;
 
 use super::store::{ClientKind, ClientStore, Row, UpstreamClient};
@@ -87,7 +87,9 @@ impl GivenClients {
             if secret.is_some() { ClientAuthMethod::ClientSecretBasic } else { ClientAuthMethod::None };
         let (has_secret, redirect_uri) = (secret.is_some(), self.0.redirect_uri(&issuer.digest()));
         let proof = ClientProof { client_id: client_id.clone(), secret, method };
-        let client = UpstreamClient { kind: ClientKind::Given, proof, redirect_uri: redirect_uri.clone() };
+        let scopes = ScopeSet::default();
+        let client =
+            UpstreamClient { kind: ClientKind::Given, proof, redirect_uri: redirect_uri.clone(), scopes };
         if !self.0.keep_given((server, &issuer), &client).await? {
             return Err(GivenClientError::ServerUnknown);
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_database::{Database, DatabaseError, Transaction, on};
 use portcullis_oauth::client::{ClientProof, RemoteUrl};
-use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, Secret, Timestamp};
-use portcullis_vault::{SealingKey, Vault};
+use portcullis_oauth::{ClientAuthMethod, ClientId, Clock, PublicUrl, ScopeSet, Secret, Timestamp};
+use portcullis_vault::{SealingKey, Vault, Verified};
 use serde_json::json;
 
 use crate::authorization::AuthorizationError;
@@ -43,6 +43,9 @@ impl TryFrom<String> for ClientKind {
     }
 }
 
+/// What the key is for that seals our secrets.
+const KEY: &[u8] = b"portcullis upstream client v1";
+
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
     pub(super) server: String,
@@ -55,6 +58,8 @@ pub(super) struct Row {
     pub(super) secret_expires_at: Option<Timestamp>,
     pub(super) redirect_uri: String,
     pub(super) made_at: Timestamp,
+    /// What it was registered for.
+    pub(super) scopes: ScopeSet,
 }
 
 impl Row {
@@ -69,6 +74,8 @@ pub(in crate::authorization) struct UpstreamClient {
     pub(super) kind: ClientKind,
     pub(in crate::authorization) proof: ClientProof,
     pub(in crate::authorization) redirect_uri: String,
+    /// What it was registered for; nothing, where it was not.
+    pub(super) scopes: ScopeSet,
 }
 
 /// The store. Cheap to clone.
@@ -86,12 +93,7 @@ impl ClientStore {
         vault: &Vault,
         public_url: PublicUrl,
     ) -> Self {
-        Self {
-            database,
-            clock,
-            public_url,
-            key: Arc::new(vault.server_key(b"portcullis upstream client v1")),
-        }
+        Self { database, clock, public_url, key: Arc::new(vault.server_key(KEY)) }
     }
 
     /// Where the answers of the issuer with this digest come, and no other's.
@@ -212,9 +214,10 @@ impl ClientStore {
         on!(transaction.on(), |executor| {
             sqlx::query(
                 "INSERT INTO upstream_client (server, issuer, client_id, digest, kind, method, secret, \
-                 secret_expires_at, redirect_uri, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                 secret_expires_at, redirect_uri, made_at, scopes) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
                  ON CONFLICT (server, issuer, client_id) DO UPDATE SET kind = $5, method = $6, secret = $7, \
-                 secret_expires_at = $8, redirect_uri = $9, made_at = $10",
+                 secret_expires_at = $8, redirect_uri = $9, made_at = $10, scopes = $11",
             )
             .bind(server)
             .bind(issuer.as_str())
@@ -226,6 +229,7 @@ impl ClientStore {
             .bind(secret_expires_at)
             .bind(&client.redirect_uri)
             .bind(self.clock.now())
+            .bind(&client.scopes)
             .execute(executor)
             .await
             .map(drop)
@@ -256,8 +260,28 @@ impl ClientStore {
             secret: row.secret.as_ref().map(open).transpose()?,
             method: ClientAuthMethod::parse(&row.method).unwrap_or(ClientAuthMethod::None),
         };
-        Ok(UpstreamClient { kind: row.kind, proof, redirect_uri: row.redirect_uri.clone() })
+        let (redirect_uri, scopes) = (row.redirect_uri.clone(), row.scopes.clone());
+        Ok(UpstreamClient { kind: row.kind, proof, redirect_uri, scopes })
     }
+}
+
+/// Opens our secret at every issuer that gave us one.
+pub(in crate::authorization) async fn verify(
+    database: &Database,
+    vault: &Vault,
+) -> Result<Verified, DatabaseError> {
+    let rows: Vec<(String, String, ClientId, String)> = on!(database.read(), |pool| sqlx::query_as(
+        "SELECT server, issuer, client_id, secret FROM upstream_client WHERE secret IS NOT NULL \
+         ORDER BY server, issuer, client_id"
+    )
+    .fetch_all(pool)
+    .await)?;
+    let (key, mut verified) = (vault.server_key(KEY), Verified::new("upstream client secrets"));
+    for (server, issuer, client, sealed) in rows {
+        let place = place(&server, &issuer, &client);
+        verified.count(&key.open(&sealed, place.as_bytes()), || format!("{server} at {issuer}"));
+    }
+    Ok(verified)
 }
 
 async fn delete_given(transaction: &mut Transaction, server: &str) -> Result<bool, DatabaseError> {

@@ -15,6 +15,7 @@ fn issuer(url: &str, takes_documents: bool) -> RemoteServer {
         authorization_endpoint: at("/authorize"),
         token_endpoint: at("/token"),
         registration_endpoint: None,
+        revocation_endpoint: None,
         scopes_supported: portcullis_oauth::ScopeSet::default(),
         auth_methods: vec![ClientAuthMethod::ClientSecretBasic],
         promises_iss: true,
@@ -27,8 +28,11 @@ async fn clients(database: &TestDatabase, public_url: &str) -> Clients {
     let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
     let key = MasterKeySource::Environment(Secret::presented("A".repeat(43)));
     let vault = Vault::unlock(&key, &database, clock.now()).await.unwrap();
-    let outbound = Outbound::new(Policy::default()).unwrap();
-    Clients::new((database, Arc::new(clock)), &vault, outbound, PublicUrl::parse(public_url).unwrap())
+    Clients::new((database, Arc::new(clock)), &vault, PublicUrl::parse(public_url).unwrap())
+}
+
+fn outbound() -> Outbound {
+    Outbound::new(Policy::default()).unwrap()
 }
 
 both_engines! {
@@ -36,7 +40,7 @@ both_engines! {
     async fn what_was_given_comes_first_then_a_document(database: TestDatabase) {
         let clients = clients(&database, "https://gate.example").await;
         let (one, other) = (issuer("https://as.example", true), issuer("https://other.example", true));
-        let named = clients.obtain("sandbox", &one, None).await.unwrap();
+        let named = clients.obtain("sandbox", &one, (&ScopeSet::default(), None), &outbound()).await.unwrap();
         let digest = one.issuer.digest();
         assert_eq!(named.proof.client_id.as_str(), format!("https://gate.example/oauth/client/{digest}"));
         assert_eq!(named.redirect_uri, format!("https://gate.example/oauth/callback/{digest}"));
@@ -52,21 +56,21 @@ both_engines! {
         assert!(given.give("sandbox", "javascript:x", (gate(), None)).await.is_err());
         let kept = given.give("sandbox", "https://as.example", (gate(), secret)).await.unwrap();
         assert_eq!(given.list().await.unwrap(), [kept]);
-        let used = clients.obtain("sandbox", &one, None).await.unwrap();
+        let used = clients.obtain("sandbox", &one, (&ScopeSet::default(), None), &outbound()).await.unwrap();
         assert_eq!((used.kind, used.proof.client_id.as_str()), (ClientKind::Given, "gate"));
         assert_eq!(used.proof.secret.unwrap().expose(), "s3cret");
-        let refused = clients.obtain("sandbox", &other, None).await.unwrap_err();
+        let refused = clients.obtain("sandbox", &other, (&ScopeSet::default(), None), &outbound()).await.unwrap_err();
         assert_eq!(refused.code(), "issuer_changed");
         clients.forget("sandbox", one.issuer.as_str(), &gate()).await.unwrap();
         assert!(clients.find("sandbox", one.issuer.as_str(), "gate").await.unwrap().is_some(), "the admin's to change");
         assert!(given.remove("sandbox").await.unwrap() && !given.remove("sandbox").await.unwrap());
-        assert_eq!(clients.obtain("sandbox", &one, None).await.unwrap().kind, ClientKind::Document);
+        assert_eq!(clients.obtain("sandbox", &one, (&ScopeSet::default(), None), &outbound()).await.unwrap().kind, ClientKind::Document);
     }
 
     /// On this computer no issuer can read a document of ours; without registration an admin has to help
     async fn without_any_way_an_admin_is_told_what_to_do(database: TestDatabase) {
         let clients = clients(&database, "http://localhost:8420").await;
-        let error = clients.obtain("sandbox", &issuer("https://as.example", true), None).await.unwrap_err();
+        let error = clients.obtain("sandbox", &issuer("https://as.example", true), (&ScopeSet::default(), None), &outbound()).await.unwrap_err();
         assert_eq!(error.code(), "registration_missing");
         let told = error.to_string();
         assert!(told.contains("http://localhost:8420/oauth/callback/") && told.contains("upstream-client set"), "{told}");

@@ -11,23 +11,26 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::Form;
-use crate::errand::Dispatch;
+use crate::approvals::{Consumed, Ended};
 use crate::gateway::Inner;
 use crate::line::Line;
 use crate::offer::Offer;
 use crate::pipeline::Caller;
 use crate::pipeline::answer::Answer;
+use crate::pipeline::approval::Permission;
 use crate::pipeline::case::Case;
-use crate::policy::Permitted;
 use crate::protocol::{Era, code, result};
 use crate::refusal::Refusal;
 use crate::relay::{self, Origin};
 use crate::reply::Reply;
-use crate::round::{self, Binding};
+use crate::round::{self, Binding, Stage, Ticket};
 use crate::upstream::{Answered, Failure};
 
 /// What is silent for longer is given up; progress and a person who is thinking are no silence.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Failures that an upstream itself told: then it is known how the call ended.
+const UPSTREAM_SAID: [&str; 2] = ["tool_error", "upstream_error"];
 
 /// One call on its way.
 pub(super) struct Job {
@@ -43,11 +46,7 @@ pub(super) struct Job {
 
 impl Job {
     /// Runs it to its end.
-    pub(super) async fn run(
-        self,
-        caller: &Caller,
-        permitted: Permitted<Dispatch>,
-    ) -> Result<Answer, Refusal> {
+    pub(super) async fn run(self, caller: &Caller, permission: Permission) -> Result<Answer, Refusal> {
         let cancelled = CancellationToken::new();
         // HTTP26-15: in this era the client cancels by going away; HTTP25-13: in the other one it says so.
         let _gone = (caller.era == Era::Stateless).then(|| cancelled.clone().drop_guard());
@@ -59,42 +58,72 @@ impl Job {
             .map(|(session, id)| caller.gateway.underway.begin(session.id(), &id, cancelled.clone()));
         let work = async move {
             let _entry = entry;
-            self.noted(permitted, cancelled).await
+            self.noted(permission, cancelled).await
         };
         let work = caller.gateway.tasks.spawn(trace::carry(trace::context(), work.in_current_span()));
         work.await.map_err(|error| Refusal::unavailable(&error))?
     }
 
-    async fn noted(
-        self,
-        permitted: Permitted<Dispatch>,
-        cancelled: CancellationToken,
-    ) -> Result<Answer, Refusal> {
+    async fn noted(self, permission: Permission, cancelled: CancellationToken) -> Result<Answer, Refusal> {
+        let (permitted, approval) = permission.redeem(&self.gateway).await?;
         // No call without its line in the audit: what cannot be noted does not happen.
         if self.case.action == Action::ToolCall {
             let started = self.gateway.trail.record(self.case.event(self.case.now, Outcome::Started)).await;
-            started.map_err(|error| Refusal::unavailable(&error))?;
+            if let Err(error) = started {
+                self.used(approval.as_ref(), Ended::Error(None)).await;
+                return Err(Refusal::unavailable(&error));
+            }
         }
         let outcome = tokio::select! {
-            outcome = self.gateway.upstreams.execute(permitted, &self.line, &self.origin) => self.answer(outcome),
+            outcome = self.gateway.upstreams.execute(permitted, &self.line, &self.origin) => {
+                self.answer(outcome, approval.as_ref()).await
+            }
             () = silence(&self.line) => {
                 let text = format!("The tool took longer than {} seconds.", DEADLINE.as_secs());
                 Err(self.form.fail("tool_deadline", text))
             }
             () = cancelled.cancelled() => Err(self.form.fail("cancelled", "The request was cancelled.")),
         };
+        let ended = match &outcome {
+            // Its next round comes with the same approval.
+            Ok(reply) if round::asks_back(reply) => None,
+            Ok(reply) if reply.is_error() => Some(Ended::Error(Some(reply))),
+            Ok(reply) => Some(Ended::Ok(reply)),
+            Err(failure) if UPSTREAM_SAID.contains(&failure.reason()) => Some(Ended::Error(None)),
+            Err(_) => Some(Ended::Unknown),
+        };
+        if let Some(ended) = ended {
+            self.used(approval.as_ref(), ended).await;
+        }
         Ok(self.end(outcome).await)
     }
 
-    fn answer(&self, outcome: Result<Answered, Failure>) -> Result<Reply, Refusal> {
+    /// Notes how the call ended that used an approval. That it was used is committed already.
+    async fn used(&self, approval: Option<&Consumed>, ended: Ended<'_>) {
+        let Some(approval) = approval else { return };
+        if let Err(error) = self.gateway.approvals.end(approval, ended).await {
+            tracing::error!(cause = ?error, "the end of an approved call could not be noted; its outcome is told as unknown");
+        }
+    }
+
+    async fn answer(
+        &self,
+        outcome: Result<Answered, Failure>,
+        approval: Option<&Consumed>,
+    ) -> Result<Reply, Refusal> {
         let answered = match outcome {
             Ok(answered) => answered,
             Err(failure) => return Err(self.failed(failure)),
         };
         let reply = relay::result(answered.reply, &self.origin, &answered.secrets)
             .map_err(|relay::TooLarge| self.form.fail("result_size", "The result is larger than 1 MiB."))?;
+        let reply = result::sanitised(reply, self.case.changes());
         if round::asks_back(&reply) {
-            let bound = (&self.binding, self.gateway.clock.now());
+            let ticket = match approval {
+                Some(approval) => Some(self.goes_on(approval).await?),
+                None => None,
+            };
+            let bound = (&self.binding, ticket, self.gateway.clock.now());
             let page = self.gateway.registry.public_url();
             let asked = self.gateway.rounds.relay(reply, bound, (self.line.able(), &self.origin, page));
             let reply = asked.map_err(|why| {
@@ -113,6 +142,13 @@ impl Job {
         } else {
             result::complete(self.case.era, reply)
         })
+    }
+
+    /// The approval stays with the call while its server asks back.
+    async fn goes_on(&self, approval: &Consumed) -> Result<Ticket, Refusal> {
+        self.gateway.approvals.asks(approval).await.map_err(|error| Refusal::unavailable(&error))?;
+        let (approval, step) = approval.ticket();
+        Ok(Ticket { approval, stage: Stage::Asking, step })
     }
 
     /// TOOL-5: a structured result is as the tool's own schema says, or it is not passed on.
@@ -158,15 +194,16 @@ impl Job {
 
     /// Notes the end.
     async fn end(&self, outcome: Result<Reply, Refusal>) -> Answer {
-        // Asked again: the request waited.
-        let now = self.gateway.clock.now();
-        let event = |outcome| self.case.event(now, outcome);
+        // The clock is asked again: the request waited.
+        let event = |outcome, kind| self.case.end(&self.gateway, outcome, kind);
         let (event, answer) = match outcome {
             Ok(reply) if reply.is_error() => {
-                (event(Outcome::Failed).because("tool_error"), Answer::Result(reply))
+                (event(Outcome::Failed, reply.kind()).because("tool_error"), Answer::Result(reply))
             }
-            Ok(reply) => (event(Outcome::Done), Answer::Result(reply)),
-            Err(failure) => (event(Outcome::Failed).because(failure.reason()), Answer::Failed(failure)),
+            Ok(reply) => (event(Outcome::Done, reply.kind()), Answer::Result(reply)),
+            Err(failure) => {
+                (event(Outcome::Failed, failure.kind()).because(failure.reason()), Answer::Failed(failure))
+            }
         };
         self.gateway.trail.note(event.with(json!({"is_error": answer.is_error()}))).await;
         answer

@@ -1,4 +1,5 @@
-//! How long a decision takes with 10, 100 and 1,000 policies: `cargo run --release -p portcullis-policy --example measure`.
+//! How long a decision of the policy takes with 10, 100, 200 and 1,000 policies, and one that is recorded and decided again.
+//! Asks no server and no database.
 //!
 //! A third of the policies are for one of ten servers by their heads, the rest look at groups, words, arguments and time.
 //! Each figure is of single decisions, the facts of the case put into Cedar's words anew each time.
@@ -6,45 +7,74 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use comfy_table::Table;
+use comfy_table::presets::ASCII_MARKDOWN;
+use portcullis_policy::replay::again;
 use portcullis_policy::{
-    Arguments, Assurance, Case, Circumstances, Client, Connection, Moment, Pin, PolicySet, Principal,
-    Subject, Target, Tool, could_pass, decide,
+    Arguments, Case, Circumstances, Client, Connection, Moment, Pin, PolicySet, Principal, Recorded, Subject,
+    Target, Tool, could_pass, decide,
 };
+use serde_json::json;
 
-const DECISIONS: usize = 20_000;
+use crate::{Options, Outcome};
 
-fn main() -> Result<(), String> {
-    println!(
-        "{:>8} {:>26} {:>22} {:>22} {:>22}",
-        "policies", "parsed in", "allow p50 / p99", "deny p50 / p99", "list p50 / p99"
-    );
-    for count in [10, 100, 200, 1_000] {
+const COUNTS: [usize; 4] = [10, 100, 200, 1_000];
+
+/// Measures and prints.
+pub(crate) fn run(options: &Options, count: usize) -> Outcome<()> {
+    let decisions = if options.quick { 50 } else { count.max(100) };
+    let (mut table, mut rows) = (Table::new(), Vec::new());
+    table.load_style(ASCII_MARKDOWN).set_header([
+        "policies",
+        "parsed in ms",
+        "allow µs p50 / p99",
+        "deny µs p50 / p99",
+        "list µs p50 / p99",
+        "replay µs p50 / p99",
+    ]);
+    for count in COUNTS {
         let text = policies(count);
         let begun = Instant::now();
         let set = PolicySet::parse(&text).map_err(|problems| format!("{problems:?}"))?;
         let parsed = begun.elapsed();
-        let subject = subject();
-        let circumstances = circumstances()?;
-        let ask = |tool: &str| {
-            let target = Target::Tool(Tool { pin: Pin::Active, ..Tool::new(tool, None) });
-            let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
-            measure(|| drop(black_box(decide(&set, &case))))
-        };
-        let (allow, deny) = (ask("list_issues"), ask("run_shell"));
-        let target = Target::Tool(Tool { pin: Pin::Active, ..Tool::new("list_issues", None) });
-        let list = measure(|| {
-            black_box(could_pass(&set, &subject, &target));
-        });
-        println!("{count:>8} {parsed:>26.1?} {allow:>22} {deny:>22} {list:>22}");
+        let figures = figures(&set, decisions)?;
+        rows.push(json!({ "policies": count, "parsed_ms": parsed.as_millis(), "micros_p50_p99": figures }));
+        let cells = figures.map(|(p50, p99)| format!("{p50:.1} / {p99:.1}"));
+        let [allow, deny, list, replay] = cells;
+        table.add_row([count.to_string(), parsed.as_millis().to_string(), allow, deny, list, replay]);
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        println!("{decisions} decisions each.\n\n{table}");
     }
     Ok(())
 }
 
-fn measure(mut decision: impl FnMut()) -> String {
-    for _ in 0..DECISIONS / 10 {
+/// Allowed, denied, asked for a list, and decided again: p50 and p99 in microseconds.
+fn figures(set: &PolicySet, decisions: usize) -> Outcome<[(f64, f64); 4]> {
+    let (subject, circumstances) = (subject(), circumstances()?);
+    let target = |tool: &str| Target::Tool(Tool { pin: Pin::Active, ..Tool::new(tool, None) });
+    let (allowed, denied) = (target("list_issues"), target("run_shell"));
+    let case = |target| Case { subject: &subject, target, circumstances: &circumstances };
+    let ask = |target| measure(decisions, || drop(black_box(decide(set, &case(target)))));
+    let decision = decide(set, &case(&allowed));
+    let recorded = Recorded::of(&case(&allowed), "subject".to_owned(), (&decision, 1), |_, _| false);
+    Ok([
+        ask(&allowed),
+        ask(&denied),
+        measure(decisions, || {
+            black_box(could_pass(set, &subject, &allowed));
+        }),
+        measure(decisions, || drop(black_box(again(set, &recorded, &subject)))),
+    ])
+}
+
+fn measure(count: usize, mut decision: impl FnMut()) -> (f64, f64) {
+    for _ in 0..count / 10 {
         decision();
     }
-    let mut times: Vec<Duration> = (0..DECISIONS)
+    let mut times: Vec<Duration> = (0..count)
         .map(|_| {
             let begun = Instant::now();
             decision();
@@ -52,10 +82,12 @@ fn measure(mut decision: impl FnMut()) -> String {
         })
         .collect();
     times.sort_unstable();
-    format!("{:.1?} / {:.1?}", times[DECISIONS / 2], times[DECISIONS * 99 / 100])
+    let at = |part: usize| times.get(count * part / 100).map_or(0.0, |time| time.as_secs_f64() * 1e6);
+    (at(50), at(99))
 }
 
-fn policies(count: usize) -> String {
+/// So many policies.
+pub(crate) fn policies(count: usize) -> String {
     let call = "principal, action == Action::\"callTool\"";
     let mut policies = vec![
         "@id(\"owners\") @reason(\"r\") permit (principal, action, resource) when { principal.id == resource.owner };"
@@ -103,14 +135,13 @@ fn subject() -> Subject {
     }
 }
 
-fn circumstances() -> Result<Circumstances, String> {
-    let arguments =
-        serde_json::json!({"repository": "tools", "labels": ["bug", "help"], "page": 1, "query": "open"});
+fn circumstances() -> Outcome<Circumstances> {
+    let arguments = json!({"repository": "tools", "labels": ["bug", "help"], "page": 1, "query": "open"});
     Ok(Circumstances {
-        assurance: Assurance::None,
         arguments: Arguments::of(arguments.as_object().ok_or("the arguments are no object")?),
         time: Moment { unix: 1_795_991_400, offset: 3600 },
         address: Some([10, 1, 2, 3].into()),
         authentication: 2,
+        ..Circumstances::default()
     })
 }

@@ -1,0 +1,43 @@
+//! Parts of a gateway that are put together of others.
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use super::GatewayParts;
+use crate::approvals::{Approvals, Webhook};
+use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
+use crate::catalogue::Servers;
+use crate::credentials::Credentials;
+
+/// What the key is for that seals what calls say which wait for a person.
+const APPROVALS: &[u8] = b"portcullis approvals v1";
+
+/// The calls that wait for a person, and where that is told.
+pub(super) fn approvals(parts: &GatewayParts) -> (Approvals, Option<Webhook>) {
+    let kept = (parts.trail.clone(), parts.vault.server_key(APPROVALS));
+    let (database, changes, clock) =
+        (parts.database.clone(), parts.changes.clone(), Arc::clone(&parts.clock));
+    let page = parts.registry.public_url().clone();
+    let webhook = parts.approvals_webhook.clone().map(|url| Webhook::new(parts.outbound.clone(), url, page));
+    (Approvals::new(database, changes, clock, kept), webhook)
+}
+
+/// The gateway as a client of upstream authorization servers.
+pub(super) fn authorization(
+    parts: &GatewayParts,
+    (servers, credentials, tasks): (&Servers, &Credentials, &TaskTracker),
+) -> UpstreamAuthorization {
+    UpstreamAuthorization::new(UpstreamAuthorizationParts {
+        database: parts.database.clone(),
+        clock: Arc::clone(&parts.clock),
+        trail: parts.trail.clone(),
+        vault: parts.vault.clone(),
+        outbound: parts.outbound.clone(),
+        public_url: parts.registry.public_url().clone(),
+        servers: servers.clone(),
+        connections: parts.connections.clone(),
+        credentials: credentials.clone(),
+        tasks: tasks.clone(),
+    })
+}

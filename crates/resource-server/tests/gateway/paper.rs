@@ -1,0 +1,261 @@
+//! The paper trail of the pipeline: one event a decision, whatever step takes it, with everything that is known by then and
+//! nothing that is secret.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::http::Method;
+use portcullis_audit::{Kept, Order, Query, Records};
+use portcullis_database::{ChangeFeed, both_engines};
+use portcullis_resource_server::catalogue::NewTools;
+use portcullis_resource_server::{Policies, Standing};
+use portcullis_upstream_fixture::Upstream;
+use serde_json::{Value, json};
+
+use crate::reasons::in_the_source;
+use crate::stage::{ALL, Draft, Stage, Token, call};
+
+const SECRET: &str = "canary-credential-of-the-connection";
+const POLICY: &str = "@id(\"owners\") @reason(\"Yours.\") permit (principal, action, resource) when { principal.id == resource.owner };\n\
+    @id(\"not_this\") @reason(\"Not this.\") forbid (principal, action == Action::\"callTool\", resource) \
+    when { context.arguments.hasTag(\"/message\") && context.arguments.getTag(\"/message\") == \"not this\" };";
+
+/// Codes that no row of the table below gives, each with where it is told or why it cannot be.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("approval_expired", "approvals"),
+    ("approval_lapsed", "approvals"),
+    ("approval_needed", "tools, approvals"),
+    ("approval_unavailable", "tools::a_call_is_noted_before_and_after"),
+    ("approval_used", "approvals"),
+    ("approval_void", "approvals"),
+    ("approvals_full", "approvals"),
+    ("arguments_rejected", "arguments"),
+    ("body_cut", "a connection that breaks off: transport"),
+    ("body_slow", "20 seconds of waiting"),
+    ("cancelled", "while_it_runs"),
+    ("connection_unreachable", "upstreams"),
+    ("elicitation_refused", "while_it_runs"),
+    ("permission_missing", "own_tools"),
+    ("proof_invalid", "the stories of possession"),
+    ("proof_nonce", "the stories of possession"),
+    ("request_state", "while_it_runs"),
+    ("request_state_late", "ladder"),
+    ("response_posted", "stateless"),
+    ("result_schema", "upstreams"),
+    ("result_size", "relay::tests"),
+    ("schema_unusable", "upstreams"),
+    ("session_header", "sessions"),
+    ("token_unproven", "the stories of possession"),
+    ("tool_deadline", "30 seconds of waiting"),
+    ("tool_changed", "pins"),
+    ("tool_quarantined", "pins"),
+    ("unavailable", "a store that is gone: paper_trail of the assembled server"),
+    ("upstream_error", "upstreams"),
+    ("upstream_later", "the stories of upstream authorization"),
+    ("upstream_not_mcp", "upstreams"),
+];
+
+async fn records(stage: &Stage) -> Vec<Kept> {
+    let records = Records::new(stage.database.clone());
+    records.page(&Query::default(), Order::Oldest, None, 2_000).await.unwrap().0
+}
+
+/// The events that a request leaves, in words: `tools.call refused policy`.
+async fn left_by(stage: &Stage, draft: Draft) -> Vec<String> {
+    let before: BTreeSet<String> = records(stage).await.into_iter().map(|record| record.id).collect();
+    draft.at(stage).await;
+    let words = |record: Kept| {
+        let reason = record.reason.unwrap_or_default();
+        format!("{} {} {reason}", record.action, record.outcome).trim_end().to_owned()
+    };
+    let all = records(stage).await.into_iter().filter(|record| !before.contains(&record.id));
+    let mut left: Vec<String> = all.map(words).collect();
+    left.sort_by_key(|words| !words.contains("started"));
+    left
+}
+
+fn calling(tool: &str, arguments: &Value) -> Draft {
+    Draft::modern("/mcp", "tools/call", json!({"name": tool, "arguments": arguments}))
+}
+
+fn listing() -> Draft {
+    Draft::modern("/mcp", "tools/list", json!({}))
+}
+
+fn session_era(method: &str) -> Draft {
+    Draft::post("/mcp", &json!({"jsonrpc": "2.0", "id": 1, "method": method}))
+}
+
+/// Steps 1 to 6: the request as such.
+fn of_the_transport(token: &Token) -> Vec<(&'static str, Draft)> {
+    let raw = |body: &str| Draft::raw("/mcp", body).bearing(token);
+    let huge = format!("\"{}\"", "x".repeat(1024 * 1024));
+    vec![
+        ("host", listing().without("host").header("host", "rebound.example")),
+        ("origin", listing().header("origin", "https://evil.example")),
+        ("token_missing", listing()),
+        ("token_malformed", listing().header("authorization", "Bearer two words")),
+        ("accept", listing().without("accept").header("accept", "text/html").bearing(token)),
+        (
+            "content_type",
+            listing().without("content-type").header("content-type", "text/plain").bearing(token),
+        ),
+        ("body_size", raw(&huge)),
+        ("token_in_body", raw(&json!({"jsonrpc": "2.0", "id": 1, "method": token.text}).to_string())),
+        ("body_json", raw("{\"a\": 1, \"a\": 2}")),
+        ("batch", raw("[]")),
+        ("envelope", raw("{\"jsonrpc\": \"1.0\"}")),
+        (
+            "header_mismatch",
+            listing().without("mcp-method").header("mcp-method", "tools/call").bearing(token),
+        ),
+        ("protocol_version", session_era("ping").header("mcp-protocol-version", "1999-01-01").bearing(token)),
+        (
+            "envelope_missing",
+            session_era("tools/list")
+                .header("mcp-protocol-version", "2026-07-28")
+                .header("mcp-method", "tools/list")
+                .bearing(token),
+        ),
+        ("token_invalid", listing().header("authorization", "Bearer pcl_at_nobody_knows_this_one")),
+        ("session_missing", session_era("tools/list").bearing(token)),
+        ("session_unknown", session_era("tools/list").header("mcp-session-id", "pcl_ms_x").bearing(token)),
+        (
+            "session_unknown",
+            Draft::new(Method::DELETE, "/mcp").header("mcp-session-id", "pcl_ms_x").bearing(token),
+        ),
+    ]
+}
+
+/// Steps 7 to 13: what is asked for.
+fn of_the_operation(token: &Token, reader: &Token) -> Vec<(&'static str, Draft)> {
+    let call = |tool: &str, arguments: Value| calling(tool, &arguments).bearing(token);
+    let plain = json!({"message": "x"});
+    let cursor = Draft::modern("/mcp", "tools/list", json!({"cursor": "nobody knows"}));
+    let wrong = Draft::modern("/mcp", "tools/list", json!({"cursor": 7}));
+    vec![
+        ("scope_missing", calling("sandbox__echo", &plain).bearing(reader)),
+        ("unknown_method", Draft::modern("/mcp", "tools/burn", json!({})).bearing(token)),
+        ("invalid_params", wrong.bearing(token)),
+        ("cursor_unknown", cursor.bearing(token)),
+        ("tool_unknown", call("no_alias", plain.clone())),
+        ("connection_unknown", call("nobody__echo", plain.clone())),
+        ("tool_unknown", call("sandbox__nothing", plain.clone())),
+        ("connection_not_active", call("asleep__echo", plain)),
+        ("arguments_invalid", call("sandbox__echo", json!({"message": 1}))),
+        ("policy", call("sandbox__echo", json!({"message": "not this"}))),
+    ]
+}
+
+/// A stage with a policy, and with a connection that holds a secret and one that sleeps.
+async fn set(database: portcullis_database::testing::TestDatabase, upstream: &Upstream) -> Stage {
+    let stage = Stage::set(database).await;
+    stage.connect_with("demo", &upstream.url("/mcp"), (NewTools::Allow, Some(SECRET))).await;
+    let asleep = stage.connect("asleep", &upstream.url("/mcp")).await;
+    let standing = Standing::reauth_required("test", "It sleeps.");
+    stage.gateway.connections().set_status(&asleep, &standing).await.unwrap();
+    let clock = Arc::new(stage.clock.clone());
+    let feed = ChangeFeed::new(stage.database.clone(), clock.clone());
+    Policies::new(stage.database.clone(), feed, clock).activate(POLICY, "ada", "").await.unwrap();
+    stage.changes.read().await.unwrap();
+    // What is seen for the first time has events of its own.
+    Draft::modern("/mcp", "tools/list", json!({})).bearing(&stage.token(ALL)).at(&stage).await;
+    stage
+}
+
+both_engines! {
+    /// T46: each refusal of each step is one event with its reason code, each call two
+    async fn every_decision_is_one_event_with_its_reason(database: TestDatabase) {
+        let upstream = Upstream::start().await;
+        let stage = set(database, &upstream).await;
+        let (token, reader) = (stage.token(ALL), stage.token("mcp.tools.read"));
+        let mut told: BTreeSet<String> = BTreeSet::new();
+        let rows = of_the_transport(&token).into_iter().chain(of_the_operation(&token, &reader));
+        for (reason, draft) in rows {
+            let left = left_by(&stage, draft).await;
+            assert!(left.len() == 1 && left[0].ends_with(&format!(" refused {reason}")), "{reason}: {left:?}");
+            told.insert(reason.to_owned());
+        }
+        let done = left_by(&stage, calling("sandbox__echo", &json!({"message": "x"})).bearing(&token)).await;
+        assert_eq!(done, ["tools.call started", "tools.call done"]);
+        let failed = left_by(&stage, calling("sandbox__fail", &json!({})).bearing(&token)).await;
+        assert_eq!(failed, ["tools.call started", "tools.call failed tool_failed"]);
+        let wrong = left_by(&stage, calling("demo__test_error_handling", &json!({})).bearing(&token)).await;
+        assert_eq!(wrong, ["tools.call started", "tools.call failed tool_error"]);
+        assert_eq!(left_by(&stage, listing().bearing(&token)).await, ["tools.list done"]);
+        for _ in 0..11 {
+            call(&stage, &token, "sandbox__echo", json!({"message": "x"})).await;
+        }
+        let often = left_by(&stage, calling("sandbox__echo", &json!({"message": "x"})).bearing(&token)).await;
+        assert_eq!(often, ["tools.call refused tool_rate_limit"]);
+        for _ in 0..60 {
+            call(&stage, &token, "no_alias", json!({})).await;
+        }
+        let often = left_by(&stage, calling("no_alias", &json!({})).bearing(&token)).await;
+        assert_eq!(often, ["tools.call refused user_rate_limit"]);
+        told.extend(["tool_failed", "tool_error", "tool_rate_limit", "user_rate_limit"].map(str::to_owned));
+
+        told.extend(ELSEWHERE.iter().map(|(reason, _)| (*reason).to_owned()));
+        let untold: Vec<String> = in_the_source().difference(&told).cloned().collect();
+        assert!(untold.is_empty(), "no row tells these codes, nor does ELSEWHERE say where they are told: {untold:?}");
+    }
+
+    /// T46: what is known by then is in it, each thing in its column, and no canary anywhere
+    async fn an_event_holds_what_is_known_and_no_secret(database: TestDatabase) {
+        let upstream = Upstream::start().await;
+        let stage = set(database, &upstream).await;
+        let token = stage.token(ALL);
+        stage.change(&token, |token| "pcl_at_canary_of_the_token".clone_into(&mut token.text));
+        let token = Token { text: "pcl_at_canary_of_the_token".to_owned(), ..token };
+        let arguments = json!({"message": "hello", "nested": {"apiKey": "canary-by-name"}, "list": [SECRET]});
+        calling("demo__echo", &arguments).header("x-request-id", "req-7").bearing(&token).at(&stage).await;
+        let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}});
+        let session = Draft::post("/mcp", &initialize).bearing(&token).at(&stage).await;
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": {"name": "sandbox__echo", "arguments": {"message": "not this"}}});
+        let refused = Draft::post("/mcp", &body).header("mcp-session-id", session.header("mcp-session-id"));
+        refused.bearing(&token).at(&stage).await;
+
+        let all: Vec<Value> = records(&stage).await.iter().map(Kept::to_json).collect();
+        let find = |outcome: &str| {
+            all.iter().find(|record| record["action"] == "tools.call" && record["outcome"] == outcome).unwrap()
+        };
+        let started = find("started");
+        assert_eq!(started["principal"], stage.alice.as_str());
+        assert_eq!((&started["client"], &started["tool"]), (&json!("client_a"), &json!("demo__echo")));
+        assert_eq!((&started["server_kind"], &started["trace_id"]), (&json!("http"), &json!("req-7")));
+        assert_eq!(started["policy_version"], "1");
+        assert_eq!((&started["detail"]["server"], &started["detail"]["rule"]), (&json!("demo"), &json!("owners")));
+        assert_eq!(started["detail"]["arguments"]["message"], "hello");
+        let done = find("done");
+        assert_eq!((&done["result_kind"], &done["detail"]["is_error"]), (&json!("structured"), &json!(false)));
+        assert!(done["duration_us"].is_i64() && done["detail"].get("arguments").is_none(), "{done}");
+        let refused = find("refused");
+        assert_eq!((&refused["reason"], &refused["detail"]["rule"]), (&json!("policy"), &json!("not_this")));
+        assert_eq!((&refused["result_kind"], &refused["detail"]["is_error"]), (&json!("tool_error"), &json!(true)));
+        assert!(refused["session"].is_string());
+
+        let text = Value::from(all).to_string();
+        for canary in [SECRET, "canary-by-name", &token.text, session.header("mcp-session-id")] {
+            assert!(!canary.is_empty() && !text.contains(canary), "{canary}");
+        }
+    }
+}
+
+/// Client, gateway and upstream tell of one trace: with the gateway in between as the upstream's parent
+#[tokio::test]
+async fn a_clients_trace_goes_on_to_the_upstream() {
+    let upstream = Upstream::start().await;
+    let stage = set(portcullis_database::testing::sqlite().await, &upstream).await;
+    let token = stage.token(ALL);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let given = format!("00-{trace}-00f067aa0ba902b7-01");
+    let params = json!({"name": "demo__echo", "arguments": {"message": "x"}, "_meta": {"traceparent": given.as_str()}});
+    Draft::modern("/mcp", "tools/call", params).bearing(&token).at(&stage).await;
+    let seen = upstream.seen_of("tools/call");
+    let there = seen[0].body["params"]["_meta"]["traceparent"].as_str().unwrap();
+    assert!(there.starts_with(&format!("00-{trace}-")) && there != given, "{there}");
+    let started =
+        records(&stage).await.iter().map(Kept::to_json).find(|record| record["outcome"] == "started");
+    assert_eq!(started.unwrap()["detail"]["trace"]["id"], trace);
+}

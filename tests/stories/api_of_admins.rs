@@ -1,0 +1,123 @@
+//! What those who administer this server do through the API: the same that commands do.
+
+use portcullis_database::both_engines;
+use portcullis_oauth::Alias;
+use portcullis_tests::{Client, Program, World};
+use serde_json::{Value, json};
+
+const READ_ONLY: &str = "@id(\"reads\") @reason(\"You may read.\") permit (principal, action, resource);\n\
+    @id(\"only_reads\") @reason(\"Nothing but reading.\") \
+    forbid (principal, action == Action::\"callTool\", resource) unless { resource.risk == Risk::\"read\" };\n";
+
+fn items(answer: &portcullis_tests::Answer, key: &str) -> Vec<Value> {
+    let told = answer.json();
+    let items = told["items"].as_array().unwrap_or_else(|| panic!("{}", answer.body));
+    items.iter().map(|item| item[key].clone()).collect()
+}
+
+async fn status(program: &Program<'_>, path: &str, body: Value) -> u16 {
+    program.post(path, &body).await.status.as_u16()
+}
+
+both_engines! {
+    async fn the_catalogue_is_kept(database: TestDatabase) {
+        let world = World::on(database).await;
+        let (admin, alice) = (Program::of_admin(&world).await, Program::of(&world, "alice@example.com", "").await);
+        let wiki = json!({"slug": "wiki", "title": "Wiki", "url": "https://127.0.0.1:9/mcp", "auth": ["header"]});
+        let added = admin.post("/servers", &wiki).await;
+        assert_eq!((added.status.as_u16(), &added.json()["url"]), (201, &json!("https://127.0.0.1:9/mcp")));
+        assert_eq!(status(&admin, "/servers", wiki).await, 409);
+        let imported = admin.post("/servers/import", &json!({"mcpServers": {"Git Hub": {
+            "url": "https://git.example/mcp", "headers": {"Authorization": "Bearer ghp_secretsecretsecret"},
+        }}})).await;
+        assert_eq!(imported.status.as_u16(), 201, "{}", imported.body);
+        assert!(!imported.body.contains("ghp_"), "{}", imported.body);
+        assert_eq!(items(&alice.get("/me/servers").await, "slug"), ["git-hub", "sandbox", "wiki"]);
+        assert!(!alice.get("/me/servers").await.body.contains("127.0.0.1"), "where it runs is nobody's business");
+        assert_eq!(status(&admin, "/servers/wiki/disable", json!({})).await, 200);
+        assert_eq!(items(&alice.get("/me/servers").await, "slug"), ["git-hub", "sandbox"]);
+        assert_eq!(status(&admin, "/servers/wiki/enable", json!({})).await, 200);
+        let first = admin.get("/servers?limit=2").await;
+        assert_eq!(items(&first, "slug"), ["git-hub", "sandbox"]);
+        let next = first.json()["next"].as_str().unwrap().to_owned();
+        let last = admin.get(&format!("/servers?limit=2&cursor={next}")).await;
+        assert_eq!((items(&last, "slug"), &last.json()["next"]), (vec![json!("wiki")], &Value::Null));
+        let made = json!({"alias": "wiki", "server": "wiki", "answers": {"header": "sk-of-the-story"}});
+        assert_eq!(status(&alice, "/me/connections", made).await, 201);
+        assert_eq!(admin.delete("/servers/wiki").await.status.as_u16(), 204);
+        assert_eq!(alice.get("/me/connections/wiki").await.status.as_u16(), 404, "what led there goes with it");
+        let trail = world.trail().await;
+        let done = trail.iter().filter(|line| line.starts_with("api.request done")).count();
+        assert_eq!(done, 6, "every change says who made it: {trail:?}");
+        let detail = "SELECT detail FROM audit_event WHERE action = 'api.request' AND detail LIKE '%removeServer%'";
+        assert_eq!(world.text(detail).await, r#"{"operation":"removeServer"}"#);
+    }
+
+    /// Administrators see how everybody's connections stand, and no credential
+    async fn everybodys_connections_are_seen_and_ended(database: TestDatabase) {
+        let world = World::on(database).await;
+        let (admin, bob) = (Program::of_admin(&world).await, world.add_user("bob@example.com").await);
+        let connections = world.app.gateway.connections();
+        let hers = connections.create(&bob.id, &Alias::parse("hers").unwrap(), "sandbox", "").await.unwrap();
+        assert_eq!(items(&admin.get("/connections").await, "alias").len(), 3);
+        assert_eq!(items(&admin.get("/connections?user=bob@example.com").await, "alias"), ["hers", "sandbox"]);
+        assert_eq!(admin.get("/connections?user=nobody@example.com").await.status.as_u16(), 404);
+        let path = format!("/connections/{}", hers.id);
+        let off = admin.post(&format!("{path}/disable"), &json!({})).await;
+        assert_eq!((&off.json()["status"], &off.json()["status_code"]), (&json!("disabled"), &json!("by_admin")));
+        let owner = Program::of(&world, "bob@example.com", "").await;
+        assert_eq!(status(&owner, "/me/connections/hers/enable", json!({})).await, 409, "the owner cannot undo it");
+        assert_eq!(status(&admin, &format!("{path}/enable"), json!({})).await, 200);
+        assert_eq!(admin.delete(&path).await.status.as_u16(), 204);
+        assert_eq!(admin.get(&path).await.status.as_u16(), 404);
+    }
+
+    async fn a_policy_is_tried_before_it_bites_and_taken_back(database: TestDatabase) {
+        let world = World::on(database).await;
+        let admin = Program::of_admin(&world).await;
+        let checked = admin.post("/policy/check", &json!({"text": "permit (principal, action, resource);"})).await.json();
+        assert_eq!(checked["problems"][0]["line"], 1, "{checked}");
+        let refused = admin.post("/policy/activate", &json!({"text": "permit (principal, action, resource);"})).await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["errors"]), (422, &checked["problems"]));
+        let question = json!({"user": "alice@example.com", "connection": "sandbox", "tool": "create_note"});
+        let before = admin.post("/policy/explain", &question).await.json();
+        assert_eq!((&before["decision"], &before["rule"]), (&json!("needs 2"), &json!("approval_needed")), "{before}");
+        let made = admin.post("/policy/activate", &json!({"text": READ_ONLY, "note": "read only"})).await;
+        assert_eq!((made.status.as_u16(), &made.json()["author"]), (201, &json!("root@example.com")));
+        let after = admin.post("/policy/explain", &question).await.json();
+        assert_eq!((&after["version"], &after["decision"]), (&json!(1), &json!("deny")), "{after}");
+        let diff = admin.get("/policy/diff?from=0").await.json();
+        assert!(diff["diff"].as_str().unwrap().contains("+@id(\"reads\")"), "{diff}");
+        assert_eq!(admin.post("/policy/rollback", &json!({"version": 0})).await.json()["version"], 2);
+        assert_eq!(status(&admin, "/policy/rollback", json!({"version": 7})).await, 404);
+        assert_eq!(items(&admin.get("/policy/versions").await, "version"), [2, 1, 0]);
+        assert_eq!(admin.get("/policy/versions/1").await.json()["text"], READ_ONLY);
+    }
+
+    async fn a_tool_is_blocked_and_the_record_tells_by_whom(database: TestDatabase) {
+        let world = World::on(database).await;
+        let admin = Program::of_admin(&world).await;
+        let client = Client::public(&world).await.connect(&world).await.access;
+        let says = async || {
+            let params = json!({"name": "sandbox__echo", "arguments": {"message": "x"}});
+            world.mcp(&client, "tools/call", params).await.json()["error"]["code"].as_i64()
+        };
+        assert_eq!(says().await, None);
+        assert_eq!(status(&admin, "/blocks", json!({"tool": "echo", "server": "sandbox", "note": "wait"})).await, 201);
+        assert_eq!(status(&admin, "/blocks", json!({"tool": "echo", "server": "sandbox"})).await, 409);
+        assert_eq!(says().await, Some(-32602), "at once");
+        assert_eq!(admin.delete("/blocks?tool=echo").await.status.as_u16(), 404, "another place");
+        assert_eq!(admin.delete("/blocks?tool=echo&server=sandbox").await.status.as_u16(), 204);
+        assert_eq!(says().await, None);
+        let page = admin.get("/audit/events?action=policy.change&limit=1").await;
+        assert_eq!(items(&page, "action"), ["policy.change"]);
+        let next = page.json()["next"].as_str().unwrap().to_owned();
+        let rest = admin.get(&format!("/audit/events?action=policy.change&cursor={next}")).await;
+        assert_eq!(items(&rest, "reason").len(), 1);
+        let refused = admin.get("/audit/events?user=alice@example.com&decision=refused&since=0").await;
+        assert_eq!(items(&refused, "reason"), ["tool_unknown"]);
+        assert_eq!(admin.get("/audit/events?cursor=nonsense").await.status.as_u16(), 400);
+        let attempt = items(&admin.get("/attempts?user=alice@example.com").await, "id")[0].as_str().unwrap().to_owned();
+        assert_eq!(admin.get(&format!("/attempts/{attempt}")).await.json()["outcome"], "done");
+    }
+}
