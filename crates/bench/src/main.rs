@@ -68,7 +68,7 @@ pub(crate) struct Options {
     /// Measure introspection with so many live tokens instead, all sizes side by side: 1000,100000,1000000
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["only", "tokens"])]
     sizes: Vec<u32>,
-    /// Measure so many single decisions of the policy instead, with 10 to 1,000 policies each; needs no server [20000]
+    /// Measure so many single decisions of the policy instead, with 10 to 1,000 policies each; needs no server [default: 20000]
     #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "20000")]
     #[arg(conflicts_with_all = ["only", "tokens", "sizes", "engine"])]
     decisions: Option<usize>,
