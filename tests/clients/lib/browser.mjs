@@ -67,6 +67,28 @@ export class Person {
     });
   }
 
+  /** Opens the page of calls that wait for this person, and leaves it open. */
+  async watchApprovals() {
+    return this.#unstuck(() => this.#reach(new URL('/approvals', this.demo.mcp_url), this.page.locator('#live')));
+  }
+
+  /** What the page says of the first call that waits, once there is one. */
+  async approvalThatCameIn() {
+    return this.#unstuck(async () => {
+      const card = this.page.locator('.approval', { has: this.page.locator('[name="decision"]') }).first();
+      await card.waitFor();
+      return card.innerText();
+    });
+  }
+
+  /** Presses `approve` or `deny` on it. */
+  async decideApproval(decision) {
+    return this.#unstuck(async () => {
+      await this.page.locator(`[name="decision"][value="${decision}"]`).first().click();
+      await this.page.locator('.approval .tag, [role="status"] p').first().waitFor();
+    });
+  }
+
   /** Opens a URL, and signs in on the way to `what`. */
   async #reach(url, what) {
     await this.page.goto(`${url}`);
