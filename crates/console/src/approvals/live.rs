@@ -1,7 +1,10 @@
 //! The stream that tells an open page to look again. It says that something changed and never what: the page asks for that
 //! with its own session.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -22,6 +25,9 @@ const LIFE: Duration = Duration::from_mins(1);
 /// So many are open at once on a node.
 const MOST: usize = 500;
 static OPEN: Semaphore = Semaphore::const_new(MOST);
+/// So many of them are one person's, so that nobody takes the places of all.
+const EACH: usize = 8;
+static HELD: Mutex<BTreeMap<PrincipalId, usize>> = Mutex::new(BTreeMap::new());
 
 /// `GET /approvals/events`
 pub(super) async fn events(State(console): State<Console>, browser: Browser, headers: HeaderMap) -> Response {
@@ -34,7 +40,7 @@ pub(super) async fn events(State(console): State<Console>, browser: Browser, hea
         Ok(approver) => approver,
         Err(cause) => return fault(&headers, &cause),
     };
-    let Ok(place) = OPEN.try_acquire() else {
+    let Some(place) = Place::of(&user.id) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "30")]).into_response();
     };
     let (events, body) = mpsc::channel(1);
@@ -49,7 +55,37 @@ struct Teller {
     who: PrincipalId,
     approver: bool,
     events: mpsc::Sender<Result<Event, Infallible>>,
-    _place: SemaphorePermit<'static>,
+    _place: Place,
+}
+
+/// The right to one stream, given back when it ends.
+struct Place(
+    PrincipalId,
+    #[expect(dead_code, reason = "it is given back when it is dropped")] SemaphorePermit<'static>,
+);
+
+impl Place {
+    fn of(who: &PrincipalId) -> Option<Self> {
+        let place = OPEN.try_acquire().ok()?;
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = held.entry(who.clone()).or_default();
+        (*own < EACH).then(|| {
+            *own += 1;
+            Self(who.clone(), place)
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut own) = held.entry(self.0.clone()) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
 }
 
 impl Teller {
@@ -78,5 +114,23 @@ impl Teller {
             Piece::Of(_, principal) => self.approver || *principal == self.who,
             Piece::Any => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_oauth::PrincipalKind;
+
+    use super::*;
+
+    /// T44: one person's pages take nobody else's places, and what was closed is free again
+    #[test]
+    fn nobody_takes_the_places_of_all() {
+        let [alice, bob] = [(); 2].map(|()| PrincipalId::generate(PrincipalKind::User));
+        let mut held: Vec<Place> = std::iter::from_fn(|| Place::of(&alice)).take(EACH + 1).collect();
+        assert_eq!(held.len(), EACH);
+        assert!(Place::of(&bob).is_some());
+        held.pop();
+        assert!(Place::of(&alice).is_some());
     }
 }

@@ -11,7 +11,7 @@ use portcullis_resource_server::{
 use serde_json::{Value, json};
 
 use super::connection::{Desk, desk};
-use super::output::{Format, print_fields, print_json, print_table, time};
+use super::output::{Format, print_fields, print_json, print_table, say, time};
 use super::password::PasswordSource;
 use crate::Problem;
 use crate::config::Config;
@@ -94,6 +94,10 @@ async fn list(arguments: &ListArguments, desk: &Desk) -> Result<(), Problem> {
     let listed = listed.map_err(|error| Problem::caused(&error))?;
     if arguments.format.json {
         print_json(&listed.iter().map(described).collect());
+        return Ok(());
+    }
+    if listed.is_empty() {
+        say(&"No approval of the kind.");
         return Ok(());
     }
     let row = |approval: &Approval| {
