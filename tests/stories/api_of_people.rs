@@ -32,6 +32,39 @@ both_engines! {
         }
     }
 
+    /// T18: the policy that keeps a program from connections at `/mcp` keeps it from them here
+    async fn the_policy_decides_which_program_looks_after_what(database: TestDatabase) {
+        let world = World::on(database).await;
+        let (admin, alice) = (Program::of_admin(&world).await, Program::of(&world, "alice@example.com", "").await);
+        for alias in ["work", "home"] {
+            let made = alice.post("/me/connections", &json!({"alias": alias, "server": "sandbox"})).await;
+            assert_eq!(made.status.as_u16(), 201, "{}", made.body);
+        }
+        let policy = r#"
+            @id("owners") @reason("Everybody may use their own.")
+            permit (principal, action, resource) when { principal.id == resource.owner };
+            @id("not_work") @reason("No program looks after connections for work.")
+            forbid (principal, action == Action::"manageConnection", resource) when { resource.alias like "work*" };"#;
+        let activated = admin.post("/policy/activate", &json!({"text": policy})).await;
+        assert_eq!(activated.status.as_u16(), 201, "{}", activated.body);
+        world.app.changes.read().await.unwrap();
+        let mine = alice.get("/me/connections").await.json();
+        let aliases: Vec<&str> = mine["items"].as_array().unwrap().iter().filter_map(|one| one["alias"].as_str()).collect();
+        assert!(aliases.contains(&"home") && !aliases.contains(&"work"), "{aliases:?}");
+        let new = json!({"alias": "work2", "server": "sandbox"});
+        for refused in [
+            alice.get("/me/connections/work").await,
+            alice.post("/me/connections/work/disable", &json!({})).await,
+            alice.post("/me/connections/work/renew", &json!({})).await,
+            alice.delete("/me/connections/work").await,
+            alice.post("/me/connections", &new).await,
+        ] {
+            assert_eq!(refused.status.as_u16(), 403, "{}", refused.body);
+            assert!(refused.body.contains("No program looks after connections for work."), "{}", refused.body);
+        }
+        assert_eq!(acted(&alice, "/me/connections/home/disable").await, (200, json!("disabled")));
+    }
+
     /// ELIC-6, ASVS-16.2.5: credentials go in and never come out, in answers, in refusals or in the paper trail
     async fn credentials_go_in_and_never_come_out(database: TestDatabase) {
         let world = World::on(database).await;

@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
-pub(crate) use self::manage::{may_make, may_manage};
+pub use self::manage::{Managed, NotManaged};
+pub(crate) use self::manage::{may_make, may_manage, may_manage_any};
 pub(crate) use self::record::{Considered, Recorder};
 pub use self::replay::Replay;
 pub use self::store::{Policies, PolicyError, PolicyVersion};

@@ -16,6 +16,11 @@ impl Caller {
         &self.0.principal().id
     }
 
+    /// The token that it is done with.
+    pub(super) fn bearer(&self) -> &VerifiedBearer {
+        &self.0
+    }
+
     /// The name that versions and blocks keep: the person's address, a machine's identifier.
     pub(super) fn author(&self) -> String {
         self.0.standing().email.clone().unwrap_or_else(|| self.id().to_string())

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use portcullis_oauth::scopes::CONNECTIONS_MANAGE;
 use portcullis_oauth::{Alias, Secret};
 use portcullis_resource_server::catalogue::AuthKind;
-use portcullis_resource_server::{Answers, Application, Connection, ConnectionError, EnrolmentError, Who};
+use portcullis_resource_server::{
+    Answers, Application, Connection, ConnectionError, EnrolmentError, Managed, NotManaged, Who,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -122,7 +124,15 @@ async fn servers(State(api): State<Api>, caller: Caller, query: Query) -> Result
 
 async fn list(State(api): State<Api>, caller: Caller, query: Query) -> Result<Json<Value>, Problem> {
     let query = query.only(PAGED)?;
-    let all = api.gateway.connections().list(caller.id()).await?;
+    let mut all = Vec::new();
+    for connection in api.gateway.connections().list(caller.id()).await? {
+        // What the policy keeps from this program is no more told than it is shown to it at `/mcp`.
+        match managed(&api, &caller, Managed::Known(&connection)).await {
+            Ok(()) => all.push(connection),
+            Err(problem) if problem.is_refusal() => {}
+            Err(problem) => return Err(problem),
+        }
+    }
     query.page(&all, |connection| connection.alias.to_string(), shown::connection).map(Json)
 }
 
@@ -146,6 +156,8 @@ async fn add(State(api): State<Api>, caller: Caller, Body(new): Body<New>) -> Re
                 .ok_or_else(|| Problem::unfit("auth_unknown", "auth is none, header, basic or oauth."))?,
         ),
     };
+    let server = api.enrolment.servers().find(&new.server).await?;
+    managed(&api, &caller, Managed::New(&alias, server.as_ref())).await?;
     let application = Application {
         principal: caller.id().clone(),
         alias,
@@ -236,7 +248,17 @@ fn told(connection: Option<Connection>) -> Result<Json<Value>, Problem> {
 
 async fn find(api: &Api, caller: &Caller, alias: &str) -> Result<Connection, Problem> {
     let alias = Alias::parse(alias).map_err(|_| unknown())?;
-    api.gateway.connections().find(caller.id(), &alias).await?.ok_or_else(unknown)
+    let connection = api.gateway.connections().find(caller.id(), &alias).await?.ok_or_else(unknown)?;
+    managed(api, caller, Managed::Known(&connection)).await?;
+    Ok(connection)
+}
+
+/// Whether the policy lets this program look after it.
+async fn managed(api: &Api, caller: &Caller, what: Managed<'_>) -> Result<(), Problem> {
+    api.gateway.may_manage(caller.bearer(), what).await.map_err(|error| match error {
+        NotManaged::Denied(code, text) => Problem::new(StatusCode::FORBIDDEN, code, text),
+        NotManaged::Unreadable(_) => Problem::inside(&error),
+    })
 }
 
 fn unknown() -> Problem {

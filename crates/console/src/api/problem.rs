@@ -71,6 +71,11 @@ impl Problem {
         Self { retry_after: Some(Seconds(5)), ..problem }
     }
 
+    /// Whether the caller may not, as far as rules go, and nothing failed.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+
     /// The same, with what is wrong with each part.
     pub(super) fn with_errors(self, errors: Value) -> Self {
         Self { errors: Some(Box::new(errors)), ..self }

@@ -10,6 +10,26 @@ use super::{Considered, Decided, Denial, InForce, seen};
 use crate::catalogue::Server;
 use crate::connections::Connection;
 
+/// What is to be looked after.
+#[derive(Clone, Copy, Debug)]
+pub enum Managed<'a> {
+    /// A connection.
+    Known(&'a Connection),
+    /// One that is to be made, of this name and to this server, if there is such a server.
+    New(&'a Alias, Option<&'a Server>),
+}
+
+/// Why a program may not look after it.
+#[derive(Debug, thiserror::Error)]
+pub enum NotManaged {
+    /// The policy says so: a code that stays across releases, and the rule's own reason.
+    #[error("{1}")]
+    Denied(&'static str, String),
+    /// The policy could not be read, so nothing is allowed.
+    #[error("the policy cannot be read")]
+    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// Whether the caller may look after `connection`.
 ///
 /// # Errors
@@ -41,6 +61,25 @@ pub(crate) fn may_make(
         ..SeenConnection::default()
     };
     judge(policy, seen::subject_at(bearer, connection, true), now)
+}
+
+/// Whether a program with a token for the API may look after one of its user's connections, or make one. There it reaches all
+/// of them, whatever its user ticked for other tokens, so that is not asked.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn may_manage_any(
+    policy: &InForce,
+    bearer: &VerifiedBearer,
+    managed: Managed<'_>,
+    now: Timestamp,
+) -> Result<Decided, Denial> {
+    match managed {
+        Managed::Known(connection) => {
+            judge(policy, seen::subject_at(bearer, seen::connection(connection), true), now)
+        }
+        Managed::New(alias, server) => may_make(policy, bearer, (alias, server), now),
+    }
 }
 
 /// A person who has to agree does so on the page, so a program that would need more assurance is told to go there.
