@@ -3,7 +3,7 @@
 //! Owns the columns and the two hashes: of what can be erased (the payload, behind a salt that is erased with it), and of the
 //! record in its place. Leaves to `chain` which place that is.
 
-use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp, random_handle};
+use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp, ordered_handle, random_handle};
 
 use crate::Event;
 use crate::digest::Digest;
@@ -56,7 +56,7 @@ impl Draft {
 
     /// A new record's name.
     pub(crate) fn name() -> String {
-        random_handle("evt_")
+        ordered_handle("evt_")
     }
 
     /// As [`of`](Self::of), under a name that was needed before.

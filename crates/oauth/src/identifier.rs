@@ -6,12 +6,24 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{Clock, SystemClock};
 use crate::secret::random_bytes;
 
 /// 128 random bits, base64url, behind `prefix`: for names that must be unique but are not secret.
 #[must_use]
 pub fn random_handle(prefix: &str) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random_bytes::<16>().as_slice()))
+}
+
+/// A handle that begins with the time of its making, in microseconds: for what is written all day long, so that an index over
+/// such names grows at its end and not all over. Nothing may be decided by that time: it is the machine's.
+#[must_use]
+pub fn ordered_handle(prefix: &str) -> String {
+    handle_of(prefix, SystemClock.now().micros())
+}
+
+fn handle_of(prefix: &str, micros: i64) -> String {
+    format!("{prefix}{micros:013x}{}", URL_SAFE_NO_PAD.encode(random_bytes::<10>().as_slice()))
 }
 
 macro_rules! identifier {
@@ -137,5 +149,14 @@ mod tests {
         let client = ClientId::generate();
         assert!(!client.as_str().starts_with("https://"));
         assert_eq!(client.as_str().len(), "client_".len() + 22, "128 random bits");
+    }
+
+    #[test]
+    fn handles_of_what_is_written_all_day_come_in_the_order_of_their_making() {
+        let (earlier, later) =
+            (handle_of("evt_", 1_764_430_000_000_000), handle_of("evt_", 1_764_430_000_000_001));
+        assert!(earlier < later);
+        assert_eq!(earlier.len(), "evt_".len() + 13 + 14, "80 random bits");
+        assert_ne!(earlier, handle_of("evt_", 1_764_430_000_000_000));
     }
 }

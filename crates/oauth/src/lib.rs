@@ -49,7 +49,7 @@ pub use form::{
     Form, FormError, REQUEST_URI_PREFIX, SINGLE_AUTHORIZATION_PARAMETERS, SINGLE_TOKEN_PARAMETERS,
 };
 pub use identifier::{
-    ApprovalId, ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, random_handle,
+    ApprovalId, ClientId, ConnectionId, GrantId, PrincipalId, PrincipalKind, ordered_handle, random_handle,
 };
 pub use introspection::Introspection;
 pub use metadata::{AuthorizationServerMetadata, ProtectedResourceMetadata};

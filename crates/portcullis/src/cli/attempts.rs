@@ -34,7 +34,7 @@ at the consent page and ends when the client has its tokens. `waiting`: the next
     #[command(after_help = "\
 Examples:
   portcullis attempts show 7K3QW-XMP4T
-  portcullis attempts show req_Zm9vYmFyYmF6cXV4eHl6enk
+  portcullis attempts show req_63f1a2b4c5d6eZm9vYmFyYmF6cXU
 
 ID is the number that the error page asks people to quote, or the X-Request-Id of any answer of the attempt, which the
 log has too. Attempts are kept for a week; no secret is among what is kept.")]

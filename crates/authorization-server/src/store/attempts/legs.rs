@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use portcullis_database::{Database, DatabaseError, insert_rows, on};
-use portcullis_oauth::random_handle;
+use portcullis_oauth::ordered_handle;
 
 use crate::attempt::{Numbered, Reason};
 
@@ -31,7 +31,7 @@ pub(crate) async fn insert(database: &Database, legs: &[Numbered]) -> Result<(),
             for (Numbered { leg, number }, steps) in batch.iter().zip(&steps) {
                 query = query
                     .bind(&leg.attempt)
-                    .bind(random_handle("leg_"))
+                    .bind(ordered_handle("leg_"))
                     .bind(leg.at)
                     .bind(number)
                     .bind(leg.stage.as_str())

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use portcullis_audit::trace;
-use portcullis_oauth::{PublicUrl, random_handle};
+use portcullis_oauth::{PublicUrl, ordered_handle};
 use tracing::Instrument;
 
 use super::fault::Fault;
@@ -40,7 +40,7 @@ impl Edge {
 
 /// Names the request, whatever a stranger called it, and answers in words where an inner layer only knew the fault.
 pub(super) async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
-    let id = random_handle("req_");
+    let id = ordered_handle("req_");
     // A handle is base64url, so it always fits a header.
     let header = HeaderValue::from_str(&id).ok();
     if let Some(header) = &header {
