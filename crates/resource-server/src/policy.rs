@@ -6,13 +6,16 @@
 mod blocks;
 mod keeper;
 mod manage;
+mod outlooks;
 mod record;
 mod replay;
 pub mod seen;
 mod store;
 
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Target};
+use portcullis_policy::{
+    Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Subject, Target,
+};
 use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
@@ -166,7 +169,7 @@ pub(crate) fn decide(
 /// step-up or an approval would open does (TOOL-1, TOOL-2).
 pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> bool {
     let subject = seen::subject(ground.bearer, connection);
-    portcullis_policy::could_pass(&ground.policy.set, &subject, &listed(ground, connection, (kind, offer)))
+    ground.could_pass(&subject, &listed(ground, connection, (kind, offer)))
 }
 
 /// How a tool stands to its pin that would exist for this caller but for that. Of whatever is hidden for other reasons too
@@ -180,7 +183,7 @@ pub(crate) fn held_by_pin(
     let pin = tool.pin;
     let accepted = Target::Tool(portcullis_policy::Tool { pin: Pin::Active, ..tool });
     let subject = seen::subject(ground.bearer, connection);
-    let waits = pin != Pin::Active && portcullis_policy::could_pass(&ground.policy.set, &subject, &accepted);
+    let waits = pin != Pin::Active && ground.could_pass(&subject, &accepted);
     waits.then_some(pin)
 }
 
@@ -196,6 +199,10 @@ pub(crate) fn hidden_by(
 }
 
 impl Ground<'_> {
+    fn could_pass(self, subject: &Subject, target: &Target) -> bool {
+        self.policy.outlooks.could_pass(&self.policy.set, subject, target)
+    }
+
     fn decide(self, connection: &Connection, target: Target, circumstances: Circumstances) -> Decided {
         let subject = seen::subject(self.bearer, connection);
         let case = Case { subject: &subject, target: &target, circumstances: &circumstances };

@@ -78,6 +78,7 @@ fn default() -> InForce {
         version: 0,
         set: PolicySet::parse(portcullis_policy::DEFAULT).unwrap(),
         blocked: super::blocks::Blocked::default(),
+        outlooks: super::outlooks::Outlooks::default(),
     }
 }
 
@@ -141,6 +142,30 @@ fn a_tool_exists_for_whom_any_call_of_it_could_pass() {
     assert!(!exists(&reader, "format_disk"));
     let demoted = bearer(&alice, &[TOOLS_READ], &all, GrantedConnections::All);
     assert!(!exists(&demoted, "echo"));
+}
+
+/// TOOL-2: what is remembered of one caller and one thing is told to no other, nor of another thing
+#[test]
+fn a_remembered_verdict_is_only_of_whom_and_what_it_was_about() {
+    let (alice, bob) =
+        (PrincipalId::generate(PrincipalKind::User), PrincipalId::generate(PrincipalKind::User));
+    let all = [TOOLS_READ, TOOLS_EXECUTE];
+    let (sandbox, policy) = (connection(&alice, "sandbox"), default());
+    let exists = |bearer: &VerifiedBearer, name: &str| {
+        let ground = Ground { policy: &policy, bearer, trust: Trust::Sandbox };
+        could_pass(ground, &sandbox, (Kind::Tools, &tool(name, &json!({}))))
+    };
+    let hers = bearer(&alice, &all, &all, GrantedConnections::All);
+    let demoted = bearer(&alice, &[TOOLS_READ], &all, GrantedConnections::All);
+    let named = bearer(&alice, &all, &all, GrantedConnections::Named(vec![ConnectionId::generate()]));
+    let his = bearer(&bob, &all, &all, GrantedConnections::All);
+    for _ in 0..2 {
+        assert!(exists(&hers, "echo"));
+        assert!(!exists(&hers, "format_disk"));
+        assert!(!exists(&demoted, "echo"));
+        assert!(!exists(&named, "echo"));
+        assert!(!exists(&his, "echo"));
+    }
 }
 
 /// TOOL-8, T30: what an admin said of the server and the words of the name decide; hints raise and never lower
