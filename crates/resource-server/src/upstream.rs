@@ -156,12 +156,13 @@ impl Upstreams {
         let mut extras = extras;
         for _ in 0..ROUNDS {
             let round = extras.clone().into_params(params.clone());
-            let answered = self.once(&connection, (method, round), line, origin).await?;
+            // Boxed: what goes over the wire is large, and the future of a call is moved about.
+            let answered = Box::pin(self.once(&connection, (method, round), line, origin)).await?;
             // A client of the stateless era is asked with the result, any other in the middle of its request.
             if !(round::asks_back(&answered.reply) && line.asks_in_between()) {
                 return Ok(answered);
             }
-            extras = self.bridge(&connection, &answered, (line, origin, extras)).await?;
+            extras = Box::pin(self.bridge(&connection, &answered, (line, origin, extras))).await?;
         }
         Err(Failure::not_a_result(&connection))
     }

@@ -58,10 +58,11 @@ impl Permission {
             Self::Given(permitted) => return Ok((*permitted, None)),
             Self::Approved(claim) => *claim,
         };
+        // Boxed: most calls need none of it.
         let (approvals, now) = (&gateway.approvals, gateway.clock.now());
         let consumed = match stage {
-            Stage::Waiting => approvals.consume(&approval, &digest, now).await,
-            Stage::Asking => approvals.go_on((&approval, step), &digest, now).await,
+            Stage::Waiting => Box::pin(approvals.consume(&approval, &digest, now)).await,
+            Stage::Asking => Box::pin(approvals.go_on((&approval, step), &digest, now)).await,
         };
         let consumed = consumed.map_err(|error| Refusal::unavailable(&error))?.ok_or_else(words::used)?;
         let permitted = held.released_by(&consumed).ok_or_else(words::used)?;

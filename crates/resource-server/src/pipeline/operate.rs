@@ -71,9 +71,9 @@ async fn operate(
             Answer::empty()
         }
         Operation::Discover => Answer::Result(result::discover()),
-        Operation::List(kind, cursor) => list::of(caller, case, kind, cursor.as_deref()).await?,
+        Operation::List(kind, cursor) => Box::pin(list::of(caller, case, kind, cursor.as_deref())).await?,
         Operation::Errand(errand, extras) => call::run(caller, case, (errand, *extras), line).await?,
-        Operation::Own(tool, arguments) => manage::run(caller, case, (tool, arguments)).await?,
+        Operation::Own(tool, arguments) => Box::pin(manage::run(caller, case, (tool, arguments))).await?,
     };
     Ok((answer, None))
 }

@@ -43,11 +43,22 @@ impl Discovery<'_> {
         if let Some(known) = self.0.lists.known(connection, kind, now) {
             return Ok(known);
         }
+        self.ask(connection, kind, now).await
+    }
+
+    /// Asks, for so long as a list may wait.
+    async fn ask(
+        &self,
+        connection: &Connection,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<Arc<Listing>, Missing> {
         let patience = PATIENCE.saturating_sub(self.0.lists.asked_for(connection, kind));
         let (upstreams, connection) = (self.0.clone(), connection.clone());
-        let flight = self.0.tasks.spawn(async move {
+        let flight = Box::pin(async move {
             upstreams.lists.get(&connection, kind, now, upstreams.ask(&connection, kind)).await
         });
+        let flight = self.0.tasks.spawn(flight);
         match tokio::time::timeout(patience, flight).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err("unavailable"),

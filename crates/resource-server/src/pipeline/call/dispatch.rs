@@ -56,10 +56,11 @@ impl Job {
             .as_ref()
             .zip(id)
             .map(|(session, id)| caller.gateway.underway.begin(session.id(), &id, cancelled.clone()));
-        let work = async move {
+        // Boxed: as a task it is moved several times.
+        let work = Box::pin(async move {
             let _entry = entry;
             self.noted(permission, cancelled).await
-        };
+        });
         let work = caller.gateway.tasks.spawn(trace::carry(trace::context(), work.in_current_span()));
         work.await.map_err(|error| Refusal::unavailable(&error))?
     }
@@ -101,7 +102,7 @@ impl Job {
     /// Notes how the call ended that used an approval. That it was used is committed already.
     async fn used(&self, approval: Option<&Consumed>, ended: Ended<'_>) {
         let Some(approval) = approval else { return };
-        if let Err(error) = self.gateway.approvals.end(approval, ended).await {
+        if let Err(error) = Box::pin(self.gateway.approvals.end(approval, ended)).await {
             tracing::error!(cause = ?error, "the end of an approved call could not be noted; its outcome is told as unknown");
         }
     }
@@ -120,7 +121,7 @@ impl Job {
         let reply = result::sanitised(reply, self.case.changes());
         if round::asks_back(&reply) {
             let ticket = match approval {
-                Some(approval) => Some(self.goes_on(approval).await?),
+                Some(approval) => Some(Box::pin(self.goes_on(approval)).await?),
                 None => None,
             };
             let bound = (&self.binding, ticket, self.gateway.clock.now());
