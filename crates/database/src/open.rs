@@ -20,6 +20,9 @@ use crate::{Backend, DatabaseError, OpenError, Transaction, inspection};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
+/// So much of a SQLite database is mapped to be read, in bytes.
+const MAPPED: &str = "1073741824";
+
 /// The name of a process that was given none.
 const NAMELESS: &str = "local";
 
@@ -113,10 +116,13 @@ impl Database {
     /// # Errors
     /// When no connection can be had in time.
     pub async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        // Boxed, here and nowhere else: the driver's future is 4 KiB in everyone's that may begin one.
         let inner = match &self.pools {
-            Backend::Postgres(pool) => Backend::Postgres(pool.begin().await?),
+            Backend::Postgres(pool) => Backend::Postgres(Box::pin(pool.begin()).await?),
             // IMMEDIATE takes the write lock at once, so that a transaction that read first never fails to upgrade it.
-            Backend::Sqlite(pools) => Backend::Sqlite(pools.writer.begin_with("BEGIN IMMEDIATE").await?),
+            Backend::Sqlite(pools) => {
+                Backend::Sqlite(Box::pin(pools.writer.begin_with("BEGIN IMMEDIATE")).await?)
+            }
         };
         Ok(Transaction { inner, node: Arc::clone(&self.node) })
     }
@@ -195,7 +201,8 @@ async fn open_sqlite(path: &Path) -> Result<SqlitePools, OpenError> {
             .test_before_acquire(false)
     };
     let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-    let readers = pool(4).connect_with(options).await.map_err(failed)?;
+    // Of a large database a look-up's pages are seldom in the engine's own cache: mapped, they are in everybody's.
+    let readers = pool(4).connect_with(options.pragma("mmap_size", MAPPED)).await.map_err(failed)?;
     Ok(SqlitePools { writer, readers })
 }
 
