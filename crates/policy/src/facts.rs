@@ -1,9 +1,12 @@
 //! A case in the words of the schema: entities and requests for Cedar.
 
+use std::cell::RefCell;
+use std::net::IpAddr;
+
 use cedar_policy::{Context, Entities, Entity, Request, RestrictedExpression as Value};
 
 use crate::vocabulary::{Vocabulary, action, uid};
-use crate::{Assurance, Case, PrincipalKind, Target, Tool};
+use crate::{Assurance, Case, Moment, PrincipalKind, Target, Tool};
 
 /// Why a case could not be put into Cedar's words. It denies.
 pub(crate) type Unspeakable = Box<dyn std::error::Error + Send + Sync>;
@@ -36,14 +39,8 @@ impl<'a> Facts<'a> {
     /// The question at this assurance.
     pub(crate) fn request(&self, assurance: Assurance) -> Result<Request, Unspeakable> {
         let circumstances = self.case.circumstances;
-        let (hour, minute, weekday) = circumstances.time.wall_clock();
-        let time = record([
-            ("now", Value::new_datetime(circumstances.time.instant())),
-            ("hour", number(hour)),
-            ("minute", number(minute)),
-            ("weekday", number(weekday)),
-        ])?;
-        let address = circumstances.address.map(|address| ("address", Value::new_ip(address.to_string())));
+        let time = TIME.with(|last| last.of(circumstances.time, time))?;
+        let network = NETWORK.with(|last| last.of(circumstances.address, network))?;
         let client = uid(&self.vocabulary.client, &self.case.subject.client.id);
         let context = Context::from_pairs(members([
             ("assurance", number(assurance.level())),
@@ -51,13 +48,47 @@ impl<'a> Facts<'a> {
             ("granted", Value::new_bool(self.case.subject.granted)),
             ("arguments", Value::new_entity_uid(uid(&self.vocabulary.arguments, "call"))),
             ("time", time),
-            ("network", record(address)?),
+            ("network", network),
             ("authentication", number(circumstances.authentication)),
         ]))?;
         let names = &self.vocabulary;
         let action = names.actions[action(self.case.target)].clone();
         Ok(Request::new(names.principal(&self.case), action, names.target(&self.case), context, None)?)
     }
+}
+
+/// What was said last in Cedar's words: it is the same for all calls of a second, or from an address, and Cedar reads the name
+/// of each of its functions anew whenever one is called.
+struct Last<K>(RefCell<Option<(K, Value)>>);
+
+thread_local! {
+    static TIME: Last<Moment> = const { Last(RefCell::new(None)) };
+    static NETWORK: Last<Option<IpAddr>> = const { Last(RefCell::new(None)) };
+}
+
+impl<K: Copy + PartialEq> Last<K> {
+    fn of(&self, key: K, say: fn(K) -> Result<Value, Unspeakable>) -> Result<Value, Unspeakable> {
+        if let Some((_, said)) = self.0.borrow().as_ref().filter(|(last, _)| *last == key) {
+            return Ok(said.clone());
+        }
+        let said = say(key)?;
+        *self.0.borrow_mut() = Some((key, said.clone()));
+        Ok(said)
+    }
+}
+
+fn time(time: Moment) -> Result<Value, Unspeakable> {
+    let (hour, minute, weekday) = time.wall_clock();
+    record([
+        ("now", Value::new_datetime(time.instant())),
+        ("hour", number(hour)),
+        ("minute", number(minute)),
+        ("weekday", number(weekday)),
+    ])
+}
+
+fn network(address: Option<IpAddr>) -> Result<Value, Unspeakable> {
+    record(address.map(|address| ("address", Value::new_ip(address.to_string()))))
 }
 
 fn principal(names: &Vocabulary, case: &Case<'_>) -> Result<Entity, Unspeakable> {
