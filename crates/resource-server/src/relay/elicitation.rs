@@ -31,10 +31,14 @@ const SECRET: [&str; 11] = [
 ];
 /// What is a secret as a word, or at the end of one.
 const SECRET_WORDS: [&str; 6] = ["token", "tokens", "otp", "cvv", "cvc", "pwd"];
-/// A secret by its name; in a sentence only where it is asked for: people pin things too, and are told to keep theirs.
+/// A secret by its name; in a sentence too, unless it is what somebody does or is told to keep: people pin things, and are
+/// warned.
 const PIN: &str = "pin";
-/// What stands before a pin that is asked for.
+/// What stands before a pin that is asked for, whatever was said before.
 const ASKED_FOR: [&str; 9] = ["your", "the", "a", "my", "enter", "type", "digit", "card", "security"];
+
+/// What makes a warning of the words behind it.
+const WARNS: [&str; 4] = ["not", "never", "don", "dont"];
 
 /// Why a question is not passed on; the texts are for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,8 +116,15 @@ fn names_a_secret(name: &str) -> bool {
 
 fn speaks_of_a_secret(sentence: &str) -> bool {
     let words = words(sentence);
-    let asks = |pair: &[String]| pair[1] == PIN && ASKED_FOR.contains(&pair[0].as_str());
-    hold_a_secret(&words) || words.first().is_some_and(|word| word == PIN) || words.windows(2).any(asks)
+    hold_a_secret(&words)
+        || (0..words.len()).any(|at| words[at] == PIN && asks_for_what_follows(&words[..at]))
+}
+
+/// Whether a pin behind these words is one to be told.
+fn asks_for_what_follows(before: &[String]) -> bool {
+    let Some(last) = before.last().map(String::as_str) else { return true };
+    let warned = before.iter().any(|word| WARNS.contains(&word.as_str()));
+    ASKED_FOR.contains(&last) || !(last == "to" || warned)
 }
 
 fn hold_a_secret(words: &[String]) -> bool {
@@ -198,11 +209,20 @@ mod tests {
         let about =
             |sentence: &str| form_of(&json!({"number": {"type": "integer", "description": sentence}}));
         let fine = "Your favorite integer (do not give us your phone number, pin, or other sensitive info)";
-        for sentence in [fine, "Which message to pin?", "Where on the map the needle pins it"] {
+        for sentence in
+            [fine, "Which message to pin?", "Where on the map the needle pins it", "Never tell us a bank pin"]
+        {
             assert!(asked(about(sentence), FORMS).is_ok(), "{sentence}");
         }
-        for sentence in ["Your PIN", "Enter the pin.", "PIN, please", "The four-digit pin", "your card PIN?"]
-        {
+        for sentence in [
+            "Your PIN",
+            "Enter the pin.",
+            "PIN, please",
+            "The four-digit pin",
+            "your card PIN?",
+            "Bank pin",
+            "Do not close this page and enter your pin",
+        ] {
             assert_eq!(asked(about(sentence), FORMS), Err(Unfit::Secret), "{sentence}");
         }
         for name in
