@@ -30,6 +30,8 @@ pub struct ServerChoice {
     pub title: String,
     /// `http`, `stdio` or `sandbox`.
     pub kind: &'static str,
+    /// Why the policy would not let the person connect to it.
+    pub kept: Option<String>,
 }
 
 impl ServerChoice {
@@ -318,6 +320,21 @@ mod tests {
         .render()
         .unwrap_or_default();
         assert!(html.contains("alert(1)") && !html.contains("<script>"), "{html}");
+    }
+
+    #[test]
+    fn a_server_that_the_policy_keeps_has_a_reason_in_place_of_a_button() {
+        let choice = |kept| ServerChoice { slug: "x".into(), title: "x".into(), kind: "http", kept };
+        let html = ServersPage {
+            chrome: Chrome::signed_in("x", "x", "x"),
+            servers: vec![choice(Some(HOSTILE.into())), choice(None)],
+            alias: String::new(),
+            return_to: String::new(),
+        }
+        .render()
+        .unwrap_or_default();
+        assert!(html.contains("alert(1)") && !html.contains("<script>"), "{html}");
+        assert_eq!(html.matches("name=\"server\"").count(), 1, "{html}");
     }
 
     #[test]
