@@ -1,17 +1,26 @@
-//! Which arguments of a call a policy asks for by name: a recorded call of which some were not kept can still be decided by a
-//! policy that does not ask for them.
+//! What a policy asks of the circumstances of a call: which arguments by name, which parts of the time, and whether network and
+//! sign-in. A recorded call of which some arguments were not kept can still be decided by a policy that does not ask for them,
+//! and two calls that differ in nothing that is asked for are decided the same.
 
 use std::collections::BTreeSet;
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template};
+use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
 
-/// The arguments that policies ask for.
+/// What policies ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// By their JSON pointers.
+    /// Arguments, by their JSON pointers.
     named: BTreeSet<String>,
     /// Whether one is named by what is known at a call only, so that it may be any.
     any: bool,
+    /// Parts of the time: `now`, `hour`, `minute`, `weekday`.
+    time: BTreeSet<String>,
+    /// Whether any part of the time may be asked for.
+    whole_time: bool,
+    /// Whether the caller's address is.
+    pub(crate) network: bool,
+    /// Whether it is asked how the user signed in.
+    pub(crate) authentication: bool,
 }
 
 impl Reading {
@@ -21,6 +30,11 @@ impl Reading {
             let (Clause::When(expr) | Clause::Unless(expr)) = clause;
             self.take(of(expr));
         }
+    }
+
+    /// Whether this part of the time may be asked for.
+    pub(crate) fn asks_when(&self, part: &str) -> bool {
+        self.whole_time || self.time.contains(part)
     }
 
     /// Whether the value of this name may be asked for.
@@ -37,7 +51,39 @@ impl Reading {
     fn take(&mut self, other: Self) {
         self.any |= other.any;
         self.named.extend(other.named);
+        self.time.extend(other.time);
+        self.whole_time |= other.whole_time;
+        self.network |= other.network;
+        self.authentication |= other.authentication;
     }
+
+    /// What asking for a member of the context asks for. Who asks and what was granted is not of the circumstances, and
+    /// arguments have no values but by name.
+    fn member(name: &str) -> Self {
+        let mut read = Self::default();
+        match name {
+            "assurance" | "client" | "granted" | "arguments" => {}
+            "time" => read.whole_time = true,
+            "network" => read.network = true,
+            "authentication" => read.authentication = true,
+            _ => read = Self::everything(),
+        }
+        read
+    }
+
+    fn everything() -> Self {
+        let (any, whole_time, network, authentication) = (true, true, true, true);
+        Self { any, whole_time, network, authentication, ..Self::default() }
+    }
+}
+
+fn is_context(expr: &Expr) -> bool {
+    matches!(expr, Expr::Var(Var::Context))
+}
+
+/// Whether it is `context.time`.
+fn is_time(expr: &Expr) -> bool {
+    matches!(expr, Expr::GetAttr { expr, attr } if is_context(expr) && attr.as_str() == "time")
 }
 
 /// No entity of the schema but the arguments has tags.
@@ -50,10 +96,19 @@ fn of(expr: &Expr) -> Reading {
                     Expr::Literal(Literal::String(name)) => {
                         read.named.insert(name.to_string());
                     }
-                    _ => read.any = true,
+                    other => {
+                        read.take(of(other));
+                        read.any = true;
+                    }
                 }
                 Some(read)
             }
+            Expr::GetAttr { expr, attr } if is_time(expr) => {
+                Some(Reading { time: [attr.to_string()].into(), ..Reading::default() })
+            }
+            Expr::GetAttr { expr, attr } if is_context(expr) => Some(Reading::member(attr.as_str())),
+            Expr::HasAttr { expr, attrs } if is_context(expr) => Some(Reading::member(attrs.first())),
+            Expr::Var(Var::Context) | Expr::Unknown { .. } => Some(Reading::everything()),
             _ => None,
         },
         &|mut one, other| {
@@ -62,4 +117,42 @@ fn of(expr: &Expr) -> Reading {
         },
         Reading::default(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PolicySet;
+
+    fn reading(condition: &str) -> Reading {
+        let text =
+            format!("@id(\"a\") @reason(\"r\") permit (principal, action, resource) when {{ {condition} }};");
+        PolicySet::parse(&text).unwrap().reading().clone()
+    }
+
+    #[test]
+    fn what_is_asked_for_is_known_part_by_part() {
+        let none = reading(
+            "context.assurance >= 2 && context.client has host && context.granted && context.arguments.overflow",
+        );
+        assert_eq!(none, Reading::default());
+        let hour = reading("context.time.hour < 3");
+        assert!(hour.asks_when("hour") && !hour.asks_when("now") && !hour.network, "{hour:?}");
+        let aside = reading(
+            "if context.time.weekday == 1 then context.time.now < datetime(\"2026-01-01\") else true",
+        );
+        assert_eq!(
+            ["hour", "minute", "now", "weekday"].map(|part| aside.asks_when(part)),
+            [false, false, true, true]
+        );
+        let whole = reading("{at: context.time}.at.hour < 3");
+        assert!(whole.asks_when("hour") && whole.asks_when("now"), "{whole:?}");
+        assert!(reading("context.network has address && context.network.address.isLoopback()").network);
+        assert!(reading("context has network.address").network);
+        assert!(reading("context.authentication >= 2").authentication);
+        let named = reading("context.arguments.hasTag(\"/a\") && context.arguments.getTag(\"/a\") == \"x\"");
+        assert!(named.asks_for("/a") && !named.asks_for("/b") && !named.asks_when("now"), "{named:?}");
+        assert!(reading("context.arguments.hasTag(principal.id)").asks_for("/b"));
+        assert!(reading("[{c: context}].containsAny([])").asks_for("/b"));
+    }
 }
