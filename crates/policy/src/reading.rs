@@ -10,17 +10,32 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     /// Arguments, by their JSON pointers.
-    named: BTreeSet<String>,
-    /// Whether one is named by what is known at a call only, so that it may be any.
-    any: bool,
+    arguments: Named,
     /// Parts of the time: `now`, `hour`, `minute`, `weekday`.
-    time: BTreeSet<String>,
-    /// Whether any part of the time may be asked for.
-    whole_time: bool,
-    /// Whether the caller's address is.
+    time: Named,
+    /// Whether the caller's address is asked for.
     pub(crate) network: bool,
     /// Whether it is asked how the user signed in.
     pub(crate) authentication: bool,
+}
+
+/// What is asked for by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Named {
+    names: BTreeSet<String>,
+    /// Whether one is named by what is known at a call only, or all are taken as a whole, so that it may be any.
+    any: bool,
+}
+
+impl Named {
+    fn has(&self, name: &str) -> bool {
+        self.any || self.names.contains(name)
+    }
+
+    fn take(&mut self, other: Self) {
+        self.any |= other.any;
+        self.names.extend(other.names);
+    }
 }
 
 impl Reading {
@@ -32,27 +47,26 @@ impl Reading {
         }
     }
 
-    /// Whether this part of the time may be asked for.
-    pub(crate) fn asks_when(&self, part: &str) -> bool {
-        self.whole_time || self.time.contains(part)
-    }
-
     /// Whether the value of this name may be asked for.
     pub(crate) fn asks_for(&self, pointer: &str) -> bool {
-        self.any || self.named.contains(pointer)
+        self.arguments.has(pointer)
     }
 
     /// Whether one is asked for that is none of `known`.
     pub(crate) fn asks_beyond<'a>(&self, known: impl Iterator<Item = &'a str>) -> bool {
         let known: BTreeSet<&str> = known.collect();
-        self.any || self.named.iter().any(|name| !known.contains(name.as_str()))
+        let Named { names, any } = &self.arguments;
+        *any || names.iter().any(|name| !known.contains(name.as_str()))
+    }
+
+    /// Whether this part of the time may be asked for.
+    pub(crate) fn asks_when(&self, part: &str) -> bool {
+        self.time.has(part)
     }
 
     fn take(&mut self, other: Self) {
-        self.any |= other.any;
-        self.named.extend(other.named);
-        self.time.extend(other.time);
-        self.whole_time |= other.whole_time;
+        self.arguments.take(other.arguments);
+        self.time.take(other.time);
         self.network |= other.network;
         self.authentication |= other.authentication;
     }
@@ -63,7 +77,7 @@ impl Reading {
         let mut read = Self::default();
         match name {
             "assurance" | "client" | "granted" | "arguments" => {}
-            "time" => read.whole_time = true,
+            "time" => read.time.any = true,
             "network" => read.network = true,
             "authentication" => read.authentication = true,
             _ => read = Self::everything(),
@@ -72,8 +86,8 @@ impl Reading {
     }
 
     fn everything() -> Self {
-        let (any, whole_time, network, authentication) = (true, true, true, true);
-        Self { any, whole_time, network, authentication, ..Self::default() }
+        let any = || Named { any: true, ..Named::default() };
+        Self { arguments: any(), time: any(), network: true, authentication: true }
     }
 }
 
@@ -94,17 +108,18 @@ fn of(expr: &Expr) -> Reading {
                 let mut read = of(left);
                 match right.as_ref() {
                     Expr::Literal(Literal::String(name)) => {
-                        read.named.insert(name.to_string());
+                        read.arguments.names.insert(name.to_string());
                     }
                     other => {
                         read.take(of(other));
-                        read.any = true;
+                        read.arguments.any = true;
                     }
                 }
                 Some(read)
             }
             Expr::GetAttr { expr, attr } if is_time(expr) => {
-                Some(Reading { time: [attr.to_string()].into(), ..Reading::default() })
+                let time = Named { names: [attr.to_string()].into(), any: false };
+                Some(Reading { time, ..Reading::default() })
             }
             Expr::GetAttr { expr, attr } if is_context(expr) => Some(Reading::member(attr.as_str())),
             Expr::HasAttr { expr, attrs } if is_context(expr) => Some(Reading::member(attrs.first())),

@@ -91,6 +91,7 @@ fn the_form_is_kept_from_release_to_release() {
 /// Two calls have the same essence when they differ in nothing that the policy looks at, and only then
 #[test]
 fn what_no_rule_looks_at_is_no_part_of_a_calls_essence() {
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut World));
     let essence = |body: &str, change: &dyn Fn(&mut World)| {
         let mut world = World::calling("get_x");
         let arguments = json!({"env": "prod", "text": "x"});
@@ -112,7 +113,6 @@ fn what_no_rule_looks_at_is_no_part_of_a_calls_essence() {
         let arguments = json!({"env": "prod", "text": "y"});
         world.circumstances.arguments = Arguments::of(arguments.as_object().unwrap());
     };
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut World));
     let changes: [Change<'_>; 5] = [
         ("later", &later),
         ("tomorrow", &tomorrow),
