@@ -168,6 +168,5 @@ mod tests {
         let named = reading("context.arguments.hasTag(\"/a\") && context.arguments.getTag(\"/a\") == \"x\"");
         assert!(named.asks_for("/a") && !named.asks_for("/b") && !named.asks_when("now"), "{named:?}");
         assert!(reading("context.arguments.hasTag(principal.id)").asks_for("/b"));
-        assert!(reading("[{c: context}].containsAny([])").asks_for("/b"));
     }
 }
