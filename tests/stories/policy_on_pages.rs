@@ -109,7 +109,7 @@ both_engines! {
         assert!(refused.status.as_u16() == 403 && refused.body.contains("Two people do that together."), "{}", refused.body);
     }
 
-    /// Somebody whose account may not manage connections has none to look after on pages either
+    /// T46: somebody whose account may not manage connections has none to look after on pages either, and that is one event
     async fn the_builtin_rules_hold_on_pages(database: TestDatabase) {
         let world = World::on(database).await;
         let mut alice = Browser::signed_in(&world).await;

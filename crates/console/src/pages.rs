@@ -4,6 +4,7 @@
 //! `templates/`; every text that a stranger may have chosen is escaped there.
 
 pub mod approvals;
+pub mod connecting;
 pub mod connections;
 
 use askama::Template;

@@ -13,7 +13,7 @@ use portcullis_web::layout::{Chrome, page};
 
 use super::answers;
 use crate::home::{Console, Fault, fault, refused_form};
-use crate::pages::connections::{ConnectionFormPage, ServerChoice, ServersPage, WayToSignIn, fields};
+use crate::pages::connecting::{ConnectionFormPage, ServerChoice, ServersPage, WayToSignIn, fields};
 
 /// `GET /connect`: the servers; with `server`, its form.
 pub(super) async fn choose(

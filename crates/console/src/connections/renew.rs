@@ -12,7 +12,7 @@ use portcullis_web::layout::{Chrome, page};
 
 use super::{Mine, answers, missing};
 use crate::home::{Console, Fault, fault, refused_form};
-use crate::pages::connections::{ConnectionFormPage, fields};
+use crate::pages::connecting::{ConnectionFormPage, fields};
 
 /// `GET /connections/{alias}/renew`
 pub(super) async fn form(
