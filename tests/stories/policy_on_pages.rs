@@ -5,10 +5,10 @@ use std::sync::Arc;
 use portcullis_authorization_server::Groups;
 use portcullis_database::both_engines;
 use portcullis_resource_server::Policies;
-use portcullis_tests::{Answer, Browser, Program, World};
+use portcullis_tests::{Answer, Browser, Program, UpstreamLogin, World};
 use serde_json::json;
 
-use crate::upstream_stage::offer;
+use crate::upstream_stage::{connect, offer, press, standing};
 
 const NOT_WORK: &str = r#"
     @id("owners") @reason("Everybody may use their own.")
@@ -81,7 +81,7 @@ both_engines! {
     /// A server to which nobody may connect has a reason in place of a button; one that may be connected to has the button
     async fn what_nobody_may_connect_to_is_not_offered(database: TestDatabase) {
         let world = World::on(database).await;
-        let upstream = portcullis_tests::UpstreamLogin::open().await;
+        let upstream = UpstreamLogin::open().await;
         offer(&world, "notes", &upstream).await;
         let mut alice = Browser::signed_in(&world).await;
         let buttons = async |alice: &mut Browser<'_>| alice.get("/connect").await.body.matches("name=\"server\"").count();
@@ -107,6 +107,22 @@ both_engines! {
         activate(&world, TWO_PEOPLE).await;
         let refused = alice.get("/connections/mine").await;
         assert!(refused.status.as_u16() == 403 && refused.body.contains("Two people do that together."), "{}", refused.body);
+    }
+
+    /// T45: a sign-in at an upstream that was begun is asked about again when it comes back, and nobody's code is spent
+    async fn a_sign_in_that_was_begun_is_asked_about_again(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        offer(&world, "notes", &upstream).await;
+        let connection = connect(&world, &world.alice, "work", "notes").await;
+        let mut alice = Browser::signed_in(&world).await;
+        let back = upstream.allow(press(&mut alice, "work").await.see_other(), "alice over there");
+        activate(&world, NOT_WORK).await;
+        let refused = alice.get(&back).await;
+        assert!(refused.status.as_u16() == 403 && refused.body.contains("the platform team"), "{}", refused.body);
+        assert_eq!((upstream.asked().len(), refusals(&world).await), (0, 1));
+        assert_eq!(standing(&world.app, &connection).await, "draft");
+        activate(&world, CALLS_ALONE).await;
+        assert_eq!(alice.get(&back).await.see_other(), "/connections/work");
     }
 
     /// T46: somebody whose account may not manage connections has none to look after on pages either, and that is one event

@@ -66,7 +66,13 @@ async fn finish(
         let Ok(answer) = Form::parse(query.unwrap_or_default().as_bytes()) else {
             return not_authorised(&headers, AuthorizationError::NotYours, None);
         };
-        match console.upstream().finish(&issuer, answer, (&user.id, &browser.mark().await?)).await {
+        let mark = browser.mark().await?;
+        if let Some(connection) = console.upstream().awaited(&issuer, &answer, (&user.id, &mark)).await?
+            && let Some(kept) = console.kept_from(&user, Managed::Known(&connection), &headers).await?
+        {
+            return Ok(kept);
+        }
+        match console.upstream().finish(&issuer, answer, (&user.id, &mark)).await {
             // Away from the address with the code in it.
             Ok(connection) => Ok(Redirect::to(&page(&connection)).into_response()),
             Err(error) => not_authorised(&headers, error, None),
