@@ -136,6 +136,7 @@ both_engines! {
         assert_eq!(world.mcp_proven(&token, &one).await.status.as_u16(), 200);
         assert_eq!(world.mcp_proven(&token, &one).await.verdict(), "401 invalid_dpop_proof", "used before");
         assert_eq!(world.mcp_proven("pcl_at_unknown", &two).await.verdict(), "401 invalid_token");
+        assert!(world.trail().await.contains(&"mcp.request refused proof_invalid".to_owned()));
     }
 
     /// R9449-4.3-3: each endpoint and each method is its own; spelling is forgiven
@@ -223,6 +224,8 @@ both_engines! {
                 assert_eq!(refused.header("cache-control"), "no-store");
             }
         }
+        let refusals = world.trail().await.into_iter().filter(|event| event == "mcp.request refused proof_nonce").count();
+        assert_eq!(refusals, 6, "one event each");
         world.advance(149);
         assert_eq!(world.mcp_proven(&token, &prover.sign(&claims())).await.header("dpop-nonce"), "");
         world.advance(1);

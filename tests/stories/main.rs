@@ -38,6 +38,7 @@ mod openid_logout;
 mod openid_resources;
 mod openid_sign_in;
 mod paper_trail;
+mod policy_on_pages;
 mod pushed_requests;
 mod real_clients;
 mod refresh;

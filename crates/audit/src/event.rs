@@ -119,6 +119,8 @@ pub enum ConnectionEvent {
     Reviewed,
     /// An admin said how it is handled.
     Ruled,
+    /// Somebody wished to look after it on a page, and the policy did not let them.
+    Managed,
 }
 
 impl ConnectionEvent {
@@ -137,6 +139,7 @@ impl ConnectionEvent {
             Self::ToolsChanged => "connection.tools_changed",
             Self::Reviewed => "connection.reviewed",
             Self::Ruled => "connection.ruled",
+            Self::Managed => "connection.managed",
         }
     }
 }

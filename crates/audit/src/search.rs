@@ -8,6 +8,9 @@ use crate::Outcome;
 use crate::record::Kept;
 use crate::select::select;
 
+/// What happens all the time: found by its time, and in no index of its own.
+const COMMON: [&str; 2] = ["tools.call", "tools.list"];
+
 /// Which records. What is not said does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -131,6 +134,10 @@ impl Query {
         if let Some(outcome) = self.outcome {
             // A word of ours, and not bound: the index over refusals is for this one word.
             parts.push(format!("AND outcome = '{}'", outcome.as_str()));
+        }
+        if self.action.as_deref().is_some_and(|action| !COMMON.contains(&action)) {
+            // The index over actions leaves out what happens all the time, and is used where the statement says so too.
+            parts.push("AND action NOT IN ('tools.call', 'tools.list')".to_owned());
         }
         let mut texts = Vec::new();
         for (column, text) in [

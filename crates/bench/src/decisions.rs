@@ -81,8 +81,13 @@ fn measure(count: usize, mut decision: impl FnMut()) -> (f64, f64) {
             begun.elapsed()
         })
         .collect();
+    middle_and_tail(&mut times)
+}
+
+/// p50 and p99 in microseconds.
+pub(crate) fn middle_and_tail(times: &mut [Duration]) -> (f64, f64) {
     times.sort_unstable();
-    let at = |part: usize| times.get(count * part / 100).map_or(0.0, |time| time.as_secs_f64() * 1e6);
+    let at = |part: usize| times.get(times.len() * part / 100).map_or(0.0, |time| time.as_secs_f64() * 1e6);
     (at(50), at(99))
 }
 

@@ -75,6 +75,9 @@ pub(crate) struct Options {
     /// Make so many calls and measure how long it takes to decide them again under another policy, instead
     #[arg(long, value_name = "CALLS", conflicts_with_all = ["only", "sizes", "json", "decisions"])]
     replay: Option<usize>,
+    /// Make so many audit events and measure how long a search takes by each filter, instead
+    #[arg(long, value_name = "EVENTS", conflicts_with_all = ["only", "sizes", "json", "decisions", "replay"])]
+    search: Option<u32>,
     /// What audit events wait for at the server: engine, strict or relaxed
     #[arg(long, value_name = "WORD")]
     durability: Option<String>,

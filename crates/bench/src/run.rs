@@ -2,6 +2,7 @@
 
 mod crowd;
 mod replay;
+mod search;
 mod sizes;
 mod stage;
 mod start;
@@ -115,6 +116,9 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             continue;
         }
         match storage(engine).await {
+            Ok(storage) if options.search.is_some() => {
+                search::on(storage, options.search.unwrap_or_default()).await?;
+            }
             Ok(storage) if options.replay.is_some() => replay::on(storage, options, extent).await?,
             Ok(storage) if options.crowd => crowd::on(storage, options, extent, &mut report).await?,
             Ok(storage) if options.sizes.is_empty() => on(storage, options, extent, &mut report).await?,
@@ -125,7 +129,7 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
             Err(error) => return Err(error),
         }
     }
-    if options.replay.is_some() { Ok(()) } else { report.print(options.json) }
+    if options.replay.is_some() || options.search.is_some() { Ok(()) } else { report.print(options.json) }
 }
 
 async fn storage(engine: Engine) -> Outcome<Storage> {

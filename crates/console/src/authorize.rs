@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use portcullis_authorization_server::User;
 use portcullis_oauth::{Alias, Form};
-use portcullis_resource_server::{AuthorizationError, Connection};
+use portcullis_resource_server::{AuthorizationError, Connection, Managed};
 use portcullis_web::{Browser, ErrorPage};
 
 use crate::home::{Console, Fault, fault, refused_form, trace};
@@ -39,6 +39,9 @@ async fn begin(
         let Some(connection) = console.connection_of(&user, &alias).await? else {
             return Ok(no_connection(&headers));
         };
+        if let Some(kept) = console.kept_from(&user, Managed::Known(&connection), &headers).await? {
+            return Ok(kept);
+        }
         match console.upstream().begin(&connection, &browser.mark().await?).await {
             // 303: a browser that repeats a post would send this form to strangers (OA21-7.5.3-1).
             Ok(away) => Ok(Redirect::to(&away).into_response()),
@@ -63,7 +66,13 @@ async fn finish(
         let Ok(answer) = Form::parse(query.unwrap_or_default().as_bytes()) else {
             return not_authorised(&headers, AuthorizationError::NotYours, None);
         };
-        match console.upstream().finish(&issuer, answer, (&user.id, &browser.mark().await?)).await {
+        let mark = browser.mark().await?;
+        if let Some(connection) = console.upstream().awaited(&issuer, &answer, (&user.id, &mark)).await?
+            && let Some(kept) = console.kept_from(&user, Managed::Known(&connection), &headers).await?
+        {
+            return Ok(kept);
+        }
+        match console.upstream().finish(&issuer, answer, (&user.id, &mark)).await {
             // Away from the address with the code in it.
             Ok(connection) => Ok(Redirect::to(&page(&connection)).into_response()),
             Err(error) => not_authorised(&headers, error, None),

@@ -3,6 +3,7 @@
 //! Owns what people see and post; what is checked, written and tried out is the gateway's enrolment.
 
 mod add;
+mod manage;
 mod renew;
 mod review;
 mod show;
@@ -16,7 +17,7 @@ use axum::routing::{get, post};
 use portcullis_authorization_server::User;
 use portcullis_oauth::{Alias, Form, GrantId, Secret};
 use portcullis_resource_server::catalogue::{AuthKind, Server};
-use portcullis_resource_server::{Answers, Connection, ConnectionError, Who};
+use portcullis_resource_server::{Answers, Connection, ConnectionError, Managed, Who};
 use portcullis_web::{Browser, ErrorPage};
 
 use crate::home::{Console, Fault, fault, refused_form, trace};
@@ -39,12 +40,11 @@ async fn show(
     headers: HeaderMap,
 ) -> Response {
     let shown = async {
-        match console.mine(&browser, &alias).await? {
+        match console.mine(&browser, &alias, &headers).await? {
             Mine::Found(user, connection) => {
                 console.connection_page(&browser, &user, &connection, None).await
             }
-            Mine::SignIn => Ok(sign_in(&alias)),
-            Mine::Missing => Ok(missing(&headers)),
+            Mine::Answered(answer) => Ok(answer),
         }
     };
     shown.await.unwrap_or_else(|cause| fault(&headers, &cause))
@@ -58,10 +58,9 @@ async fn confirm_delete(
     headers: HeaderMap,
 ) -> Response {
     let shown = async {
-        match console.mine(&browser, &alias).await? {
+        match console.mine(&browser, &alias, &headers).await? {
             Mine::Found(user, connection) => console.delete_page(&browser, &user, &connection).await,
-            Mine::SignIn => Ok(sign_in(&alias)),
-            Mine::Missing => Ok(missing(&headers)),
+            Mine::Answered(answer) => Ok(answer),
         }
     };
     shown.await.unwrap_or_else(|cause| fault(&headers, &cause))
@@ -82,12 +81,11 @@ async fn act(
         Err(refused) => return refused_form(&headers, &refused),
     };
     let acted = async {
-        match console.mine(&browser, alias).await? {
+        match console.mine(&browser, alias, &headers).await? {
             Mine::Found(user, connection) => {
                 console.act(&browser, (&user, &connection), (action, &form, &headers)).await
             }
-            Mine::SignIn => Ok(sign_in(alias)),
-            Mine::Missing => Ok(missing(&headers)),
+            Mine::Answered(answer) => Ok(answer),
         }
     };
     acted.await.unwrap_or_else(|cause| fault(&headers, &cause))
@@ -96,17 +94,21 @@ async fn act(
 /// Whose browser it is, and what they call so.
 enum Mine {
     Found(Box<User>, Box<Connection>),
-    SignIn,
-    /// Somebody else's is a missing one.
-    Missing,
+    /// Nobody is signed in, there is no such connection of theirs (somebody else's is a missing one), or the policy keeps them
+    /// from it.
+    Answered(Response),
 }
 
 impl Console {
-    async fn mine(&self, browser: &Browser, alias: &str) -> Result<Mine, Fault> {
-        let Some(user) = self.signed_in(browser).await? else { return Ok(Mine::SignIn) };
-        let Ok(alias) = Alias::parse(alias) else { return Ok(Mine::Missing) };
-        let found = self.connections().find(&user.id, &alias).await?;
-        Ok(found.map_or(Mine::Missing, |connection| Mine::Found(Box::new(user), Box::new(connection))))
+    async fn mine(&self, browser: &Browser, alias: &str, headers: &HeaderMap) -> Result<Mine, Fault> {
+        let Some(user) = self.signed_in(browser).await? else { return Ok(Mine::Answered(sign_in(alias))) };
+        let found = match Alias::parse(alias) {
+            Ok(alias) => self.connections().find(&user.id, &alias).await?,
+            Err(_) => None,
+        };
+        let Some(connection) = found else { return Ok(Mine::Answered(missing(headers))) };
+        let kept = self.kept_from(&user, Managed::Known(&connection), headers).await?;
+        Ok(kept.map_or_else(|| Mine::Found(Box::new(user), Box::new(connection)), Mine::Answered))
     }
 
     async fn act(
@@ -130,7 +132,7 @@ impl Console {
             },
             "clients" => self.set_reach((user, connection), form).await?,
             "accept" => self.accept_tool((user, connection), form).await?,
-            "rename" => return self.rename(browser, (user, connection), form).await,
+            "rename" => return self.rename(browser, (user, connection), (form, headers)).await,
             "delete" => {
                 self.connections().remove(connection).await?;
                 let notice =
@@ -166,15 +168,23 @@ impl Console {
         &self,
         browser: &Browser,
         (user, connection): (&User, &Connection),
-        form: &Form,
+        (form, headers): (&Form, &HeaderMap),
     ) -> Result<Response, Fault> {
         let refused = match Alias::parse(form.one("alias").ok().flatten().unwrap_or_default()) {
             Err(error) => error.to_string(),
-            Ok(alias) => match self.connections().rename(connection, &alias).await {
-                Ok(_) => return Ok(Redirect::to(&format!("/connections/{alias}")).into_response()),
-                Err(ConnectionError::Database(error)) => return Err(error.into()),
-                Err(error) => error.to_string(),
-            },
+            Ok(alias) => {
+                // Under the new name it may be another's to look after.
+                let server = self.server_of(connection).await?;
+                let renamed = Managed::New(&alias, server.as_ref());
+                if let Some(kept) = self.kept_from(user, renamed, headers).await? {
+                    return Ok(kept);
+                }
+                match self.connections().rename(connection, &alias).await {
+                    Ok(_) => return Ok(Redirect::to(&format!("/connections/{alias}")).into_response()),
+                    Err(ConnectionError::Database(error)) => return Err(error.into()),
+                    Err(error) => error.to_string(),
+                }
+            }
         };
         self.connection_page(browser, user, connection, Some(format!("It was not renamed: {refused}."))).await
     }

@@ -17,7 +17,7 @@ use portcullis_oauth::{
     Clock, Form, GrantId, ResourceRegistry, ResourceUri, ScopeSet, Timestamp, random_handle, scopes,
 };
 use portcullis_resource_server::{
-    Connection, ConnectionStatus as Status, Connections, Enrolment, Gateway, UpstreamAuthorization,
+    Connection, ConnectionStatus as Status, Connections, Enrolment, Gateway, Managed, UpstreamAuthorization,
 };
 use portcullis_web::csrf::CsrfError;
 use portcullis_web::layout::{Chrome, Moment, page};
@@ -222,10 +222,13 @@ impl Console {
         let csrf = browser.csrf_token().await?;
         let connections = self.0.connections.list(&user.id).await?;
         let waiting = self.0.gateway.pins().waiting(&user.id).await?;
-        let row = |connection: Connection| {
+        let person = self.person(user).await?;
+        let mut rows = Vec::with_capacity(connections.len());
+        for connection in connections {
+            let kept = self.would_keep(&person, Managed::Known(&connection)).await?;
             let waiting = waiting.get(&connection.id).copied().unwrap_or_default();
-            connection_row(connection, waiting)
-        };
+            rows.push(connection_row(connection, waiting, kept));
+        }
         let grants = self.0.authorization.grants().list(&user.id).await?;
         let refused = self.0.authorization.refused_clients(&user.id).await?;
         let pending = self.waiting_for(user).await?;
@@ -233,7 +236,7 @@ impl Console {
             chrome: Chrome::signed_in("Your gateway", &user.email, &csrf),
             csrf,
             mcp_url: self.0.registry.aggregate().uri.to_string(),
-            connections: connections.into_iter().map(row).collect(),
+            connections: rows,
             no_connections_advice: "Add one below.".to_owned(),
             clients: grants.into_iter().map(|grant| client_row(grant, now)).collect(),
             kept_away: refused.into_iter().map(kept_away_row).collect(),
@@ -244,13 +247,14 @@ impl Console {
     }
 }
 
-fn connection_row(connection: Connection, waiting: i64) -> ConnectionRow {
+fn connection_row(connection: Connection, waiting: i64, kept: Option<String>) -> ConnectionRow {
     ConnectionRow {
         alias: connection.alias.to_string(),
         server: connection.server_title,
         status: status(connection.status),
         reason: connection.status_reason,
         waiting,
+        kept,
     }
 }
 

@@ -4,6 +4,7 @@
 //! `templates/`; every text that a stranger may have chosen is escaped there.
 
 pub mod approvals;
+pub mod connecting;
 pub mod connections;
 
 use askama::Template;
@@ -46,6 +47,8 @@ pub struct ConnectionRow {
     pub reason: Option<String>,
     /// How many of its tools wait for the person's review.
     pub waiting: i64,
+    /// Why the policy does not let them look after it.
+    pub kept: Option<String>,
 }
 
 /// How a connection stands, as people are told.
@@ -184,6 +187,7 @@ mod tests {
                 status: ConnectionStatus::NeedsYou,
                 reason: Some(text.into()),
                 waiting: 2,
+                kept: None,
             }],
             no_connections_advice: "Ask your administrator for one.".into(),
             clients: vec![ClientRow {
@@ -214,6 +218,16 @@ mod tests {
         let html = home(HOSTILE).render().unwrap_or_default();
         assert!(!html.contains("<script>"));
         assert_eq!(html.matches(INERT).count(), 24, "{html}");
+    }
+
+    /// What the policy keeps is told with its reason, and nothing is offered that would be refused.
+    #[test]
+    fn a_connection_that_the_policy_keeps_is_no_link() {
+        let mut page = home("x");
+        page.connections[0].kept = Some(HOSTILE.into());
+        let html = page.render().unwrap_or_default();
+        assert!(html.contains("You may not look after it.") && !html.contains("<script>"), "{html}");
+        assert!(!html.contains("href=\"/connections/"), "{html}");
     }
 
     #[test]

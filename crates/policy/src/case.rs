@@ -115,7 +115,7 @@ pub struct Connection {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// To see the connection's tools and prompts.
+    /// To see a list of the connection's tools.
     ListTools,
     /// To change the connection.
     ManageConnection,

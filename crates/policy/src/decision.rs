@@ -75,6 +75,35 @@ pub fn could_pass(policies: &PolicySet, subject: &Subject, target: &Target) -> b
     })
 }
 
+/// The rule that forbids the case as it is: for what needs no permit of its own. A rule or a case that cannot be evaluated
+/// forbids, under `policy_error`.
+#[must_use]
+pub fn forbidden(policies: &PolicySet, case: &Case<'_>) -> Option<Arc<Rule>> {
+    let set = policies.inner();
+    let verdict = Facts::of(set.vocabulary, *case)
+        .and_then(|facts| evaluate(&set.calls, &facts, case, case.circumstances.assurance))
+        .map_err(|_| Failed)
+        .and_then(|found| judge(set, &found));
+    match verdict {
+        Ok(Verdict::Forbidden(rule)) => Some(rule),
+        Ok(Verdict::Permitted(_) | Verdict::Open) => None,
+        Err(Failed) => Some(Arc::new(Rule::policy_error())),
+    }
+}
+
+/// Whether `subject` may be shown a list of the connection's tools: unless a rule forbids `listTools` there. It needs no
+/// permit of its own, for what is listed is what [`could_pass`]. A list is the same at any time and from anywhere, and nobody
+/// approves one: a rule is obeyed as far as it holds before anything is known of a call and with nobody asked.
+#[must_use]
+pub fn may_list(policies: &PolicySet, subject: &Subject) -> bool {
+    let set = policies.inner();
+    let case = Case { subject, target: &Target::ListTools, circumstances: &Circumstances::default() };
+    let found = Facts::of(set.vocabulary, case)
+        .and_then(|facts| evaluate(&set.lists, &facts, &case, Assurance::None));
+    let forbids = |(id, _): &(_, _)| set.first([id]).is_none_or(|rule| rule.effect == Effect::Forbid);
+    found.is_ok_and(|found| found.forbid.is_empty() && !found.failed.iter().any(forbids))
+}
+
 fn decide_by(set: &Inner, case: &Case<'_>) -> Result<Decision, Failed> {
     let facts = Facts::of(set.vocabulary, *case).map_err(|_| Failed)?;
     let at = |assurance| {

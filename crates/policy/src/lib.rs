@@ -1,7 +1,7 @@
 //! The policy: who may do what through which connection, and how surely a person has to have agreed.
 //!
 //! Owns the language (Cedar with [our schema](SCHEMA)), the rules that nothing overrides, [`PolicySet::parse`] with its
-//! checks, the decision ([`decide`]), the question of lists ([`could_pass`]), [`explain`], the risk class of a tool
+//! checks, the decision ([`decide`]), the questions of lists ([`could_pass`], [`may_list`]), [`explain`], the risk class of a tool
 //! ([`Risk::of`]), trials of a policy ([`trial`]) and what it would have said to calls of the past ([`replay`]). No I/O: stores, versions, the audit and what is done with a
 //! decision are its callers'.
 //!
@@ -19,7 +19,7 @@
 //!
 //! # Keeping verdicts
 //!
-//! [`could_pass`] depends on the policies and on its two arguments, nothing else. A caller that keeps its verdicts keys
+//! [`could_pass`] and [`may_list`] depend on the policies and on their own arguments, nothing else. A caller that keeps its verdicts keys
 //! them by the policy's version, the principal with its groups and permissions, the client with what is known of it, the
 //! connection, whether the grant reaches it, and the tool with its pin, risk, approval level and blacklists: in practice
 //! by the version of the policy, the token's hash and the connection, dropped when the change feed names any of them.
@@ -52,7 +52,7 @@ pub use case::{
     Case, Circumstances, Client, Connection, Hints, Moment, Pin, Principal, PrincipalKind, Registration,
     ServerKind, Subject, Target, Tool,
 };
-pub use decision::{Decision, could_pass, decide};
+pub use decision::{Decision, could_pass, decide, forbidden, may_list};
 pub use explanation::{Explanation, Part, explain};
 pub use problem::Problem;
 pub use recorded::Recorded;

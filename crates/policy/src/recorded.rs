@@ -92,6 +92,26 @@ impl Recorded {
         self.circumstances.assurance
     }
 
+    /// Whatever of the call these policies look at, as a text: two calls with the same are decided the same.
+    #[must_use]
+    pub fn essence(&self, policies: &PolicySet) -> String {
+        let (reading, circumstances) = (policies.reading(), &self.circumstances);
+        let time = circumstances.time;
+        let (hour, minute, weekday) = time.wall_clock();
+        let when = |part: &str, value: i64| reading.asks_when(part).then_some(value);
+        let asked: Vec<_> = circumstances.arguments.iter().filter(|(at, _)| reading.asks_for(at)).collect();
+        let essence = (
+            (&self.subject, &self.target, circumstances.assurance),
+            (asked, circumstances.arguments.overflow()),
+            (when("now", time.unix), when("hour", hour.into()), when("minute", minute.into())),
+            when("weekday", weekday.into()),
+            circumstances.address.filter(|_| reading.network),
+            reading.authentication.then_some(circumstances.authentication),
+        );
+        // Texts, numbers and lists of them: there is nothing that could not be written.
+        serde_json::to_string(&essence).unwrap_or_default()
+    }
+
     /// Whether these policies ask for nothing that was not kept.
     #[must_use]
     pub fn suffices(&self, policies: &PolicySet) -> bool {

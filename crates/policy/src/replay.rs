@@ -45,22 +45,54 @@ pub struct Retold {
     pub rule: String,
 }
 
+/// A decision of a replay, as far as a report tells of it: one that can be kept for calls of the same
+/// [`essence`](Recorded::essence).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redecided {
+    /// What would be decided.
+    pub ruling: Ruling,
+    /// By which rule.
+    pub rule: String,
+}
+
+impl Redecided {
+    /// Decides a recorded call of `subject`.
+    #[must_use]
+    pub fn of(policies: &PolicySet, recorded: &Recorded, subject: &Subject) -> Self {
+        let decision = decide(policies, &recorded.case(subject));
+        Self { ruling: Ruling::from(&decision), rule: decision.rule().id.clone() }
+    }
+}
+
 /// Decides a recorded call of `subject` again.
 ///
 /// # Errors
 /// When the policy asks for what was not kept.
 pub fn again(policies: &PolicySet, recorded: &Recorded, subject: &Subject) -> Result<Retold, Undecidable> {
+    again_by(policies, recorded, subject, || Redecided::of(policies, recorded, subject))
+}
+
+/// The same where the decision may be known, from another call of the same essence.
+///
+/// # Errors
+/// When the policy asks for what was not kept.
+pub fn again_by(
+    policies: &PolicySet,
+    recorded: &Recorded,
+    subject: &Subject,
+    decided: impl FnOnce() -> Redecided,
+) -> Result<Retold, Undecidable> {
     if !recorded.suffices(policies) {
         return Err(Undecidable::Redacted);
     }
-    let decision = decide(policies, &recorded.case(subject));
+    let Redecided { ruling, rule } = decided();
     let who = subject.principal.email.as_ref().unwrap_or(&subject.principal.id);
     Ok(Retold {
         who: who.clone(),
         what: format!("{}/{}", subject.connection.server, name(recorded.target())),
         then: recorded.ruling,
-        now: Ruling::from(&decision),
-        rule: decision.rule().id.clone(),
+        now: ruling,
+        rule,
     })
 }
 

@@ -14,13 +14,13 @@
 //! time = 2026-11-30T09:00:00+01:00                               # also: address, authentication, assurance
 //! expect = "allow"                                               # or "deny", or "needs 2"
 //! rule = "agents_read"                                           # the id of the rule that decides; may be left out
-//! listed = true                                                  # whether some call could pass; may be left out
+//! listed = true                                                  # whether a list shows it; may be left out
 //! ```
 
 mod case;
 mod file;
 
-use crate::{Decision, PolicySet, Ruling, could_pass, decide};
+use crate::{Decision, PolicySet, Ruling, Target, could_pass, decide, may_list};
 
 use case::Prepared;
 use file::File;
@@ -85,7 +85,13 @@ impl Prepared {
         if let Some(rule) = self.rule.as_ref().filter(|rule| **rule != decision.rule().id) {
             wrong.push(format!("expected the rule `{rule}`, got `{}`", decision.rule().id));
         }
-        let listed = could_pass(policies, &self.subject, &self.target);
+        let listed = match &self.target {
+            Target::ListTools => may_list(policies, &self.subject),
+            Target::Tool(_) => {
+                may_list(policies, &self.subject) && could_pass(policies, &self.subject, &self.target)
+            }
+            _ => could_pass(policies, &self.subject, &self.target),
+        };
         if self.listed.is_some_and(|expected| expected != listed) {
             wrong.push(format!("expected listed = {}, got {listed}", !listed));
         }

@@ -1,6 +1,7 @@
 //! The gateway as a whole: what it is made of, and what the binary asks of it.
 
 mod assembly;
+mod manage;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -10,7 +11,7 @@ use portcullis_audit::Trail;
 use portcullis_database::{ChangeFeed, Database, DatabaseError};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
-use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Secret, Timestamp, VerifiedBearer, Verifier};
+use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Secret, Timestamp, Verifier};
 use portcullis_outbound::Outbound;
 use portcullis_upstream::{Launcher, Pool, Settings};
 use portcullis_vault::Vault;
@@ -32,7 +33,7 @@ use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
 use crate::pins::{Pins, ToolReview};
-use crate::policy::{self, Keeper, Managed, NotManaged, Policies, Recorder, ToolBlocks};
+use crate::policy::{Keeper, Policies, Recorder, ToolBlocks};
 use crate::possession::Possession;
 use crate::probe::Probe;
 use crate::reach::Reach;
@@ -281,17 +282,6 @@ impl Gateway {
     /// Comes back when the server ends: for streams that others keep open.
     pub async fn closing(&self) {
         self.0.closing.cancelled().await;
-    }
-
-    /// Whether the policy lets the program with this token for the API look after a connection of its user's (the action
-    /// `manageConnection`, as for our own tools at `/mcp`).
-    ///
-    /// # Errors
-    /// When it does not, or cannot be asked.
-    pub async fn may_manage(&self, bearer: &VerifiedBearer, managed: Managed<'_>) -> Result<(), NotManaged> {
-        let policy = self.0.policy.current().await.map_err(|error| NotManaged::Unreadable(error.into()))?;
-        let denied = |denial: policy::Denial| NotManaged::Denied(denial.reason, denial.text);
-        policy::may_manage_any(&policy, bearer, managed, self.0.clock.now()).map(drop).map_err(denied)
     }
 
     /// Ends every stream of changes: for an orderly end, since they would go on for ever.

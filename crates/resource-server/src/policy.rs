@@ -20,8 +20,8 @@ use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
-pub use self::manage::{Managed, NotManaged};
-pub(crate) use self::manage::{may_make, may_manage, may_manage_any};
+pub use self::manage::{Managed, NotManaged, Person};
+pub(crate) use self::manage::{may_manage, may_manage_any, may_manage_by_hand};
 pub(crate) use self::record::{Considered, Recorder};
 pub use self::replay::Replay;
 pub use self::store::{Policies, PolicyError, PolicyVersion};
@@ -170,6 +170,13 @@ pub(crate) fn decide(
 pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> bool {
     let subject = seen::subject(ground.bearer, connection);
     ground.could_pass(&subject, &listed(ground, connection, (kind, offer)))
+}
+
+/// Whether this caller may be shown what the connection offers of this kind. Of tools alone: the policy has no word for other
+/// lists, which show what [`could_pass`].
+pub(crate) fn may_list(ground: Ground<'_>, connection: &Connection, kind: Kind) -> bool {
+    kind != Kind::Tools
+        || portcullis_policy::may_list(&ground.policy.set, &seen::subject(ground.bearer, connection))
 }
 
 /// How a tool stands to its pin that would exist for this caller but for that. Of whatever is hidden for other reasons too

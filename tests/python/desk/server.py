@@ -39,7 +39,7 @@ def _clean_environment() -> dict[str, str]:
 class Program:
     """The binary on one directory of data and one database. `settings`: configuration keys, as `{"access_token_seconds": 2}`."""
 
-    def __init__(self, directory: Path, database: list[str], settings: dict[str, int]) -> None:
+    def __init__(self, directory: Path, database: list[str], settings: dict[str, int | str]) -> None:
         self.directory = directory
         self._base = [BINARY, "--data-dir", directory, *database]
         variables = {f"PORTCULLIS_{key.upper()}": str(value) for key, value in ({"log": "trace"} | settings).items()}
@@ -112,7 +112,7 @@ class Server:
 
 
 @contextmanager
-def running(database: list[str], settings: dict[str, int]) -> Iterator[Server]:
+def running(database: list[str], settings: dict[str, int | str]) -> Iterator[Server]:
     """`database`: arguments that name it. `settings`: configuration keys, as `{"access_token_seconds": 2}`."""
     with tempfile.TemporaryDirectory(prefix="portcullis-python-") as name:
         program, port = Program(Path(name), database, settings), free_port()

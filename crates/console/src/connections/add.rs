@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use portcullis_authorization_server::User;
 use portcullis_oauth::{Alias, Form};
 use portcullis_resource_server::catalogue::{AuthKind, Server, Slug};
-use portcullis_resource_server::{Application, Connection};
+use portcullis_resource_server::{Application, Connection, Managed, Person};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, page};
 
 use super::answers;
 use crate::home::{Console, Fault, fault, refused_form};
-use crate::pages::connections::{ConnectionFormPage, ServerChoice, ServersPage, WayToSignIn, fields};
+use crate::pages::connecting::{ConnectionFormPage, ServerChoice, ServersPage, WayToSignIn, fields};
 
 /// `GET /connect`: the servers; with `server`, its form.
 pub(super) async fn choose(
@@ -48,13 +48,14 @@ pub(super) async fn create(
         let Some(user) = console.signed_in(&browser).await? else {
             return Ok(Redirect::to("/login?return_to=/connect").into_response());
         };
-        match console.create(&user, &form).await? {
-            Ok(made) => {
+        match console.create(&user, &form, &headers).await? {
+            Created::Kept(answer) => Ok(answer),
+            Created::Made(made) => {
                 let back = return_to(&form).filter(|_| made.auth != AuthKind::OAuth);
                 let page = format!("/connections/{}", made.alias);
                 Ok(Redirect::to(back.unwrap_or(&page)).into_response())
             }
-            Err(why) => console.new_connection(&browser, &user, (&form, Some(why))).await,
+            Created::Wrong(why) => console.new_connection(&browser, &user, (&form, Some(why))).await,
         }
     };
     created.await.unwrap_or_else(|cause| fault(&headers, &cause))
@@ -77,16 +78,28 @@ fn return_to(form: &Form) -> Option<&str> {
     rest.bytes().all(known).then_some(path)
 }
 
+/// What came of a form.
+enum Created {
+    Made(Box<Connection>),
+    /// It was not right; why.
+    Wrong(String),
+    /// The policy keeps the person from it.
+    Kept(Response),
+}
+
 impl Console {
-    async fn create(&self, user: &User, form: &Form) -> Result<Result<Connection, String>, Fault> {
+    async fn create(&self, user: &User, form: &Form, headers: &HeaderMap) -> Result<Created, Fault> {
         let text = |name: &str| form.one(name).ok().flatten().unwrap_or_default();
         let alias = match Alias::parse(text("alias")) {
             Ok(alias) => alias,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Created::Wrong(error.to_string())),
         };
         let auth = AuthKind::parse(text("auth"));
         let offered = self.enrolment().servers().offered_to(&user.id).await?;
         let server = offered.iter().find(|server| server.slug.as_str() == text("server"));
+        if let Some(kept) = self.kept_from(user, Managed::New(&alias, server), headers).await? {
+            return Ok(Created::Kept(kept));
+        }
         let filled = server.map(|server| answers(server, auth.unwrap_or(AuthKind::None), form));
         let application = Application {
             principal: user.id.clone(),
@@ -97,10 +110,25 @@ impl Console {
             answers: filled.unwrap_or_default(),
         };
         match self.enrolment().add(application).await {
-            Ok(made) => Ok(Ok(made)),
+            Ok(made) => Ok(Created::Made(Box::new(made))),
             Err(error) if error.is_internal() => Err(error.into()),
-            Err(error) => Ok(Err(error.to_string())),
+            Err(error) => Ok(Created::Wrong(error.to_string())),
         }
+    }
+
+    /// A server to choose. Where the policy would not let the person make a connection of this name, or of the one that the
+    /// form suggests, it says why.
+    async fn choice(&self, person: &Person, server: &Server, alias: &str) -> Result<ServerChoice, Fault> {
+        let kept = match Alias::parse(alias).ok().or_else(|| suggestion(server)) {
+            Some(alias) => self.would_keep(person, Managed::New(&alias, Some(server))).await?,
+            None => None,
+        };
+        Ok(ServerChoice {
+            slug: server.slug.to_string(),
+            title: server.title.clone(),
+            kind: server.kind.as_str(),
+            kept,
+        })
     }
 
     /// The list of servers, or the form of the one that was chosen; again, with why the last one was not taken.
@@ -117,12 +145,11 @@ impl Console {
         let alias = Alias::parse(text("alias")).map_or_else(|_| String::new(), |alias| alias.to_string());
         let return_to = return_to(asked).unwrap_or_default().to_owned();
         let Some(server) = servers.iter().find(|server| server.slug.as_str() == text("server")) else {
-            let choice = |server: &Server| ServerChoice {
-                slug: server.slug.to_string(),
-                title: server.title.clone(),
-                kind: server.kind.as_str(),
-            };
-            let choices = servers.iter().map(choice).collect();
+            let person = self.person(user).await?;
+            let mut choices = Vec::with_capacity(servers.len());
+            for server in &servers {
+                choices.push(self.choice(&person, server, &alias).await?);
+            }
             return Ok(page(StatusCode::OK, &ServersPage { chrome, servers: choices, alias, return_to }));
         };
         let asked_auth = AuthKind::parse(text("auth")).filter(|kind| server.auth.contains(kind));
@@ -135,7 +162,11 @@ impl Console {
             is_new: true,
             slug: server.slug.to_string(),
             server: server.title.clone(),
-            alias: if alias.is_empty() { suggestion(server) } else { alias },
+            alias: if alias.is_empty() {
+                suggestion(server).map_or_else(String::new, |alias| alias.to_string())
+            } else {
+                alias
+            },
             label: text("label").to_owned(),
             auth: auth.as_str(),
             header: server.header.name.clone(),
@@ -158,7 +189,7 @@ impl Console {
 }
 
 /// A name to begin with: the server's, as far as an alias may hold it.
-fn suggestion(server: &Server) -> String {
+fn suggestion(server: &Server) -> Option<Alias> {
     let letters: String = server.slug.as_str().chars().filter(char::is_ascii_alphanumeric).take(12).collect();
-    Alias::parse(&letters).map_or_else(|_| String::new(), |alias| alias.to_string())
+    Alias::parse(&letters).ok()
 }

@@ -10,9 +10,9 @@ use portcullis_resource_server::catalogue::Server;
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, page};
 
-use super::{Mine, answers, missing, sign_in};
+use super::{Mine, answers, missing};
 use crate::home::{Console, Fault, fault, refused_form};
-use crate::pages::connections::{ConnectionFormPage, fields};
+use crate::pages::connecting::{ConnectionFormPage, fields};
 
 /// `GET /connections/{alias}/renew`
 pub(super) async fn form(
@@ -22,10 +22,9 @@ pub(super) async fn form(
     headers: HeaderMap,
 ) -> Response {
     let shown = async {
-        match console.mine(&browser, &alias).await? {
+        match console.mine(&browser, &alias, &headers).await? {
             Mine::Found(user, connection) => console.renewal(&browser, (&user, &connection), None).await,
-            Mine::SignIn => Ok(sign_in(&alias)),
-            Mine::Missing => Ok(missing(&headers)),
+            Mine::Answered(answer) => Ok(answer),
         }
     };
     shown.await.unwrap_or_else(|cause| fault(&headers, &cause))
@@ -44,10 +43,9 @@ pub(super) async fn renew(
         Err(refused) => return refused_form(&headers, &refused),
     };
     let renewed = async {
-        let (user, connection) = match console.mine(&browser, &alias).await? {
+        let (user, connection) = match console.mine(&browser, &alias, &headers).await? {
             Mine::Found(user, connection) => (user, connection),
-            Mine::SignIn => return Ok(sign_in(&alias)),
-            Mine::Missing => return Ok(missing(&headers)),
+            Mine::Answered(answer) => return Ok(answer),
         };
         let Some(server) = console.server_of(&connection).await? else { return Ok(missing(&headers)) };
         let given = answers(&server, connection.auth, &posted);

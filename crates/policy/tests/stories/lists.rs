@@ -43,6 +43,34 @@ fn what_depends_on_the_call_is_listed_and_what_does_not_is_hidden() {
     }
 }
 
+/// A list needs no permit of its own, and a rule that forbids it is obeyed as far as it holds before any call
+#[test]
+fn a_rule_about_lists_hides_tools_and_needs_no_permit() {
+    let call = rule("calls", "permit (principal, action == Action::\"callTool\", resource);");
+    let world = World::calling("list_issues");
+    assert!(may_list(&policy(&call), &world.subject));
+    for (condition, listed) in [
+        ("resource.server.name == \"github\"", false),
+        ("resource.server.name == \"ledger\"", true),
+        ("context.client has host", true),
+        ("!(context.client has host)", false),
+        // Nobody approves a list, and it is the same at any time.
+        ("context.assurance < 1", false),
+        ("context.time.hour < 25", true),
+        // What cannot be evaluated forbids.
+        ("9223372036854775807 + 1 > 0", false),
+    ] {
+        let body =
+            format!("forbid (principal, action == Action::\"listTools\", resource) when {{ {condition} }};");
+        let policies = policy(&(call.clone() + &rule("f", &body)));
+        assert_eq!(may_list(&policies, &world.subject), listed, "{condition}");
+        assert!(world.listed(&policies), "the call itself stays what it was: {condition}");
+    }
+    let mut reader = world;
+    reader.subject.principal.permissions.retain(|permission| permission != "mcp.tools.read");
+    assert!(!may_list(&policy(&call), &reader.subject), "the built-in rule about lists");
+}
+
 fn condition() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         "context.time.hour < 12",

@@ -87,3 +87,66 @@ fn the_form_is_kept_from_release_to_release() {
     );
     assert!(Recorded::read(recorded.text().replace("\"form\":1", "\"form\":2").as_bytes()).is_none());
 }
+
+/// Two calls have the same essence when they differ in nothing that the policy looks at, and only then
+#[test]
+fn what_no_rule_looks_at_is_no_part_of_a_calls_essence() {
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut World));
+    let essence = |body: &str, change: &dyn Fn(&mut World)| {
+        let mut world = World::calling("get_x");
+        let arguments = json!({"env": "prod", "text": "x"});
+        world.circumstances.arguments = Arguments::of(arguments.as_object().unwrap());
+        change(&mut world);
+        let policies = policy(&(rule("owners", OWNERS) + &rule("mine", body)));
+        let decision = decide(&policies, &world.case());
+        let name = world.subject.principal.id.clone();
+        Recorded::of(&world.case(), name, (&decision, 1), |_, _| false).essence(&policies)
+    };
+    let forbid = |condition: &str| {
+        format!("forbid (principal, action == Action::\"callTool\", resource) when {{ {condition} }};")
+    };
+    let later = |world: &mut World| world.circumstances.time.unix += 61;
+    let tomorrow = |world: &mut World| world.circumstances.time.unix += 86_400;
+    let elsewhere = |world: &mut World| world.circumstances.address = Some([10, 0, 0, 1].into());
+    let surer = |world: &mut World| world.circumstances.authentication = 3;
+    let text = |world: &mut World| {
+        let arguments = json!({"env": "prod", "text": "y"});
+        world.circumstances.arguments = Arguments::of(arguments.as_object().unwrap());
+    };
+    let changes: [Change<'_>; 5] = [
+        ("later", &later),
+        ("tomorrow", &tomorrow),
+        ("elsewhere", &elsewhere),
+        ("surer", &surer),
+        ("text", &text),
+    ];
+    for (condition, counts) in [
+        ("resource.name == \"x\" && context.assurance < 2", vec![]),
+        ("context.time.hour > 25", vec![]),
+        ("context.time.minute > 70", vec!["later"]),
+        ("context.time.weekday > 8", vec!["tomorrow"]),
+        ("context.time.now < datetime(\"1960-01-01\")", vec!["later", "tomorrow"]),
+        ("context.network has address", vec!["elsewhere"]),
+        ("context.authentication > 7", vec!["surer"]),
+        ("context.arguments.hasTag(\"/text\")", vec!["text"]),
+        ("context.arguments.hasTag(\"/env\")", vec![]),
+        ("context.arguments.hasTag(principal.id)", vec!["text"]),
+    ] {
+        let plain = essence(&forbid(condition), &|_| {});
+        let differ: Vec<_> = changes
+            .iter()
+            .filter(|(_, change)| essence(&forbid(condition), *change) != plain)
+            .map(|(name, _)| *name)
+            .collect();
+        assert_eq!(differ, counts, "{condition}");
+    }
+    // Who asks, for what and how surely somebody agreed always counts.
+    let condition = forbid("resource.name == \"x\"");
+    let plain = essence(&condition, &|_| {});
+    let others: [&dyn Fn(&mut World); 3] = [
+        &|world| world.subject.principal.id = "usr_bob".to_owned(),
+        &|world| world.tool().blocked = true,
+        &|world| world.circumstances.assurance = portcullis_policy::Assurance::Session,
+    ];
+    assert!(others.iter().all(|change| essence(&condition, *change) != plain));
+}

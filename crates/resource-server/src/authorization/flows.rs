@@ -129,6 +129,26 @@ impl Flows {
         Ok(Some((flow, verifier)))
     }
 
+    /// Whose connection a flow is that [`redeem`](Self::redeem) would give, which stays to be redeemed.
+    pub(super) async fn connection_of(
+        &self,
+        state: &Secret,
+        digest: &str,
+        (principal, mark): (&PrincipalId, &str),
+    ) -> Result<Option<ConnectionId>, DatabaseError> {
+        Ok(on!(self.database.read(), |pool| sqlx::query_scalar(
+            "SELECT connection_id FROM upstream_authorization WHERE state_hash = $1 AND digest = $2 \
+             AND principal_id = $3 AND browser = $4 AND expires_at > $5"
+        )
+        .bind(state.hash())
+        .bind(digest)
+        .bind(principal)
+        .bind(browser(mark))
+        .bind(self.clock.now())
+        .fetch_optional(pool)
+        .await)?)
+    }
+
     /// The client with which this connection's browser was sent away and never came back, its time being over. An
     /// authorization server that forgot a client shows its own page and sends nobody back (DC-18).
     pub(super) async fn lost(&self, connection: &ConnectionId) -> Result<Option<ClientId>, DatabaseError> {

@@ -86,6 +86,24 @@ impl UpstreamAuthorization {
         }
     }
 
+    /// The connection that a browser comes back for, before anything is done: it may not be its owner's to look after any more.
+    /// Nothing when [`finish`](Self::finish) would refuse.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn awaited(
+        &self,
+        digest: &str,
+        answer: &Form,
+        whose: (&PrincipalId, &str),
+    ) -> Result<Option<Connection>, DatabaseError> {
+        let Some(state) = answer.one("state").ok().flatten().map(Secret::presented) else { return Ok(None) };
+        match self.0.flows.connection_of(&state, digest, whose).await? {
+            Some(connection) => self.0.connections.get(&connection).await,
+            None => Ok(None),
+        }
+    }
+
     /// Takes the answer that `principal` brought, in the browser with this mark, to the path of the issuer with this
     /// digest: the connection, which has tokens that nobody tried yet.
     ///

@@ -11,7 +11,7 @@ use super::OwnTool;
 use crate::catalogue::Server;
 use crate::connections::{Connection, ConnectionStatus};
 use crate::gateway::Inner;
-use crate::policy::{self, Decided, Denial, InForce};
+use crate::policy::{self, Decided, Denial, InForce, Managed};
 use crate::refusal::Refusal;
 use crate::tool::ToolResult;
 
@@ -140,7 +140,8 @@ impl Desk<'_> {
             return Ok(Said::about(&connection, told, decided));
         }
         let server = self.offered(server).await?;
-        let decided = policy::may_make(self.policy, self.bearer, (alias, server.as_ref()), self.now);
+        let new = Managed::New(alias, server.as_ref());
+        let decided = policy::may_manage_any(self.policy, self.bearer, new, self.now);
         let decided = decided.map_err(Unsaid::Denied)?;
         let query = server.map_or_else(String::new, |server| format!("server={}&", server.slug));
         let told = json!({

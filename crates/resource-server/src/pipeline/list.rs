@@ -72,7 +72,8 @@ async fn shown(
             "unavailable"
         })?;
         let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
-        let visible = |offer: &_| policy::could_pass(ground, &connection, (kind, offer));
+        let listed = policy::may_list(ground, &connection, kind);
+        let visible = |offer: &_| listed && policy::could_pass(ground, &connection, (kind, offer));
         Ok(listing.shown(caller.resource.alias.is_some(), visible))
     };
     let shown = shown.await;

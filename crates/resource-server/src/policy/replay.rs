@@ -1,13 +1,14 @@
 //! The recorded decisions of the paper trail, decided again under another policy: read page by page, opened and decided on
-//! every processor.
+//! every processor. Calls that differ in nothing that the policy looks at are decided once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use moka::sync::Cache;
 use portcullis_audit::{DecisionRecord, Records, Snapshots};
 use portcullis_database::DatabaseError;
 use portcullis_oauth::Timestamp;
-use portcullis_policy::replay::{Report, Undecidable, again};
+use portcullis_policy::replay::{Redecided, Report, Retold, Undecidable, again_by};
 use portcullis_policy::{PolicySet, Recorded, Subject};
 use portcullis_vault::{SealingKey, Vault};
 use tokio::task::JoinSet;
@@ -18,6 +19,8 @@ use super::record::{key, place, place_of_subject};
 const PAGE: u16 = 4_000;
 /// So many callers are remembered; beyond it the page's own alone.
 const REMEMBERED: usize = 50_000;
+/// So many bytes of decisions are remembered, by what they stood on.
+const DECISIONS: u64 = 64 * 1024 * 1024;
 
 /// Decides recorded calls again.
 pub struct Replay {
@@ -29,6 +32,8 @@ pub struct Replay {
 /// Who asked, by the names of snapshots; `None` for what is gone or does not open.
 type Subjects = HashMap<String, Option<Subject>>;
 type Opened = Result<Recorded, Undecidable>;
+/// What is decided under one policy, by what of the calls it looks at.
+type Decisions = Cache<String, Redecided>;
 
 impl Replay {
     /// Of the decisions in these records.
@@ -44,6 +49,7 @@ impl Replay {
     pub async fn run(&self, policies: &PolicySet, since: Timestamp) -> Result<Report, DatabaseError> {
         let (mut report, mut after) = (Report::default(), None);
         let mut subjects = Arc::new(Subjects::new());
+        let decisions = decisions();
         loop {
             let page = self.records.decisions(since, after.take(), PAGE).await?;
             let whole = page.len() == usize::from(PAGE);
@@ -54,13 +60,11 @@ impl Replay {
                 subjects = Arc::default();
             }
             self.learn(Arc::make_mut(&mut subjects), &opened).await?;
-            let (policies, known) = (policies.clone(), Arc::clone(&subjects));
+            let (policies, known, decisions) = (policies.clone(), Arc::clone(&subjects), decisions.clone());
             let decided = on_every_processor(opened, move |opened| {
-                let mut one = Report::default();
-                one.add(opened.and_then(|recorded| decide(&policies, &recorded, &known)));
-                one
+                opened.and_then(|recorded| decide((&policies, &decisions), &recorded, &known))
             });
-            decided.await?.into_iter().for_each(|one| report.join(one));
+            decided.await?.into_iter().for_each(|retold| report.add(retold));
             if !whole {
                 return Ok(report);
             }
@@ -90,13 +94,28 @@ fn open(key: &SealingKey, record: &DecisionRecord) -> Opened {
     Recorded::read(&content).ok_or(Undecidable::Unreadable)
 }
 
+fn decisions() -> Decisions {
+    let size = |essence: &String, decided: &Redecided| {
+        u32::try_from(essence.len() + decided.rule.len() + 100).unwrap_or(u32::MAX)
+    };
+    Cache::builder().max_capacity(DECISIONS).weigher(size).build()
+}
+
 fn decide(
-    policies: &PolicySet,
+    (policies, decisions): (&PolicySet, &Decisions),
     recorded: &Recorded,
     subjects: &Subjects,
-) -> Result<portcullis_policy::replay::Retold, Undecidable> {
+) -> Result<Retold, Undecidable> {
     let subject = subjects.get(&recorded.subject).and_then(Option::as_ref);
-    again(policies, recorded, subject.ok_or(Undecidable::Unreadable)?)
+    let subject = subject.ok_or(Undecidable::Unreadable)?;
+    again_by(policies, recorded, subject, || {
+        let essence = recorded.essence(policies);
+        decisions.get(&essence).unwrap_or_else(|| {
+            let decided = Redecided::of(policies, recorded, subject);
+            decisions.insert(essence, decided.clone());
+            decided
+        })
+    })
 }
 
 /// Does the same with each, where it keeps nobody else from working. In no order.

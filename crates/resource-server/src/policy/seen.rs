@@ -1,7 +1,7 @@
 //! What policies see of a caller, a connection and a tool.
 
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{ClientId, ClientStanding, PrincipalKind, Standing, VerifiedBearer};
+use portcullis_oauth::{ClientId, ClientStanding, PrincipalKind, PublicUrl, Standing, VerifiedBearer};
 use portcullis_policy::{
     Assurance, Client, Connection as SeenConnection, Hints, Pin, Principal, PrincipalKind as SeenKind,
     Registration, Risk, ServerKind, Subject, Target, Tool,
@@ -9,7 +9,7 @@ use portcullis_policy::{
 use serde_json::{Map, Value};
 
 use super::blocks::Blocked;
-use super::{ToolBlocks, Trust};
+use super::{Person, ToolBlocks, Trust};
 use crate::connections::Connection;
 use crate::pins::Pinned;
 use crate::sandbox;
@@ -27,6 +27,28 @@ const REVIEWED: [&str; 10] = [
     "delete_note",
     "send_message",
 ];
+
+/// What policies call the program of somebody who acts on the gateway's own pages. No client can have this identifier: those
+/// that are made here are longer, and the others are addresses.
+const PAGES: &str = "portcullis";
+
+/// Somebody who looks after a connection of their own on the gateway's own pages. There is no client between the two, so the
+/// gateway stands where a client would: as the program of those who run it, at its own host.
+pub(crate) fn by_hand(person: &Person, connection: SeenConnection, gateway: &PublicUrl) -> Subject {
+    let host = gateway.authority().to_owned();
+    Subject {
+        principal: Principal {
+            kind: SeenKind::User,
+            id: person.id.to_string(),
+            email: Some(person.email.clone()),
+            groups: person.groups.clone(),
+            permissions: person.permissions.iter().map(str::to_owned).collect(),
+        },
+        client: Client { id: PAGES.to_owned(), registration: Registration::Admin, host: Some(host) },
+        connection,
+        granted: true,
+    }
+}
 
 /// The bearer at a connection.
 pub(crate) fn subject(bearer: &VerifiedBearer, connection: &Connection) -> Subject {

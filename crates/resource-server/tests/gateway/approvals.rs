@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use portcullis_database::{both_engines, on};
+use portcullis_resource_server::catalogue::NewTools;
 use portcullis_resource_server::oauth::{ApprovalId, Clock, PrincipalId, PrincipalKind, Seconds};
 use portcullis_resource_server::{
     ApprovalState, Decided, Decider, How, Inbox, Policies, ToolBlocks, Verdict,
 };
+use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
 use crate::rungs::waiting as inbox;
@@ -146,7 +148,7 @@ both_engines! {
         }
         let full = stage.reasons().await.iter().filter(|reason| *reason == "approvals_full").count();
         let waiting = inbox(&stage).await;
-        assert_eq!(waiting.len(), 20, "{full} were refused");
+        assert_eq!((waiting.len(), full), (20, 10), "each refusal is one event");
         for client in 0..4 {
             let of = waiting.iter().filter(|one| one.client.as_str() == format!("client_{client}")).count();
             assert_eq!(of, 5);
@@ -269,5 +271,26 @@ both_engines! {
         assert_eq!(found, ["outcome_unknown"]);
         assert!(!done.tool().1, "{}", done.body);
         assert_eq!(states(&stage).await, ["executed_ok"]);
+    }
+
+    /// T46: nobody can approve anything but a call of a tool, so what a policy wants agreed to otherwise is refused, once
+    async fn what_is_no_call_of_a_tool_cannot_be_approved(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        stage.connect_with("demo", &upstream.url("/mcp"), (NewTools::Allow, None)).await;
+        let token = stage.token(ALL);
+        let policies = Policies::new(stage.database.clone(), stage.changes.clone(), Arc::new(stage.clock.clone()));
+        let text = "@id(\"all\") @reason(\"-\") permit (principal, action, resource);\n\
+            @id(\"ask\") @reason(\"Ask first.\") forbid (principal, action == Action::\"getPrompt\", resource) when { context.assurance < 2 };";
+        policies.activate(text, "ada", "").await.unwrap();
+        stage.changes.read().await.unwrap();
+        let params = json!({"name": "demo__test_simple_prompt"});
+        let refused = Draft::modern("/mcp", "prompts/get", params).bearing(&token).at(&stage).await;
+        assert_eq!(refused.code(), -32602, "{}", refused.body);
+        assert!(refused.body["error"]["message"].as_str().unwrap().contains("nothing was done"), "{}", refused.body);
+        assert_eq!(stage.outcomes("prompts.get").await, ["refused"]);
+        assert_eq!(stage.reasons().await.iter().filter(|reason| *reason == "approval_unavailable").count(), 1);
+        assert_eq!(inbox(&stage).await.len(), 0, "nobody is asked for what could not be done anyway");
+        assert!(upstream.seen_of("prompts/get").is_empty());
     }
 }

@@ -14,6 +14,7 @@ mod own_tools;
 mod paper;
 mod pins;
 mod policies;
+mod rare;
 mod reasons;
 mod refusals;
 mod replay;

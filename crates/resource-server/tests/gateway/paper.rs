@@ -2,6 +2,7 @@
 //! nothing that is secret.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -12,6 +13,7 @@ use portcullis_resource_server::{Policies, Standing};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
+use self::Where::{Told, Untold};
 use crate::reasons::in_the_source;
 use crate::stage::{ALL, Draft, Stage, Token, call};
 
@@ -20,40 +22,86 @@ const POLICY: &str = "@id(\"owners\") @reason(\"Yours.\") permit (principal, act
     @id(\"not_this\") @reason(\"Not this.\") forbid (principal, action == Action::\"callTool\", resource) \
     when { context.arguments.hasTag(\"/message\") && context.arguments.getTag(\"/message\") == \"not this\" };";
 
-/// Codes that no row of the table below gives, each with where it is told or why it cannot be.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("approval_expired", "approvals"),
-    ("approval_lapsed", "approvals"),
-    ("approval_needed", "tools, approvals"),
-    ("approval_unavailable", "tools::a_call_is_noted_before_and_after"),
-    ("approval_used", "approvals"),
-    ("approval_void", "approvals"),
-    ("approvals_full", "approvals"),
-    ("arguments_rejected", "arguments"),
-    ("body_cut", "a connection that breaks off: transport"),
-    ("body_slow", "20 seconds of waiting"),
-    ("cancelled", "while_it_runs"),
-    ("connection_unreachable", "upstreams"),
-    ("elicitation_refused", "while_it_runs"),
-    ("permission_missing", "own_tools"),
-    ("proof_invalid", "the stories of possession"),
-    ("proof_nonce", "the stories of possession"),
-    ("request_state", "while_it_runs"),
-    ("request_state_late", "ladder"),
-    ("response_posted", "stateless"),
-    ("result_schema", "upstreams"),
-    ("result_size", "relay::tests"),
-    ("schema_unusable", "upstreams"),
-    ("session_header", "sessions"),
-    ("token_unproven", "the stories of possession"),
-    ("tool_deadline", "30 seconds of waiting"),
-    ("tool_changed", "pins"),
-    ("tool_quarantined", "pins"),
-    ("unavailable", "a store that is gone: paper_trail of the assembled server"),
-    ("upstream_error", "upstreams"),
-    ("upstream_later", "the stories of upstream authorization"),
-    ("upstream_not_mcp", "upstreams"),
+/// Codes that no row of the table below gives: the story that tells of each, by its file below this crate's tests, below the
+/// stories of the assembled server, or below the source; or in words why there is none.
+const ELSEWHERE: &[(&str, Where)] = &[
+    ("approval_expired", RARE_APPROVALS),
+    ("approval_lapsed", RARE_APPROVALS),
+    ("approval_needed", Told("tests/gateway/tools", "the_audit_tells_of_each_call_and_of_each_refusal")),
+    ("approval_unavailable", Told("tests/gateway/approvals", "what_is_no_call_of_a_tool_cannot_be_approved")),
+    ("approval_used", RARE_APPROVALS),
+    ("approval_void", RARE_APPROVALS),
+    ("approvals_full", Told("tests/gateway/approvals", "an_inbox_is_bounded")),
+    ("arguments_rejected", Told("tests/gateway/arguments", "arguments_are_mended_and_everybody_is_told")),
+    ("body_cut", Told("tests/gateway/rare", "each_odd_request_is_one_event")),
+    ("body_slow", Untold("20 seconds of waiting")),
+    (
+        "cancelled",
+        Untold("whoever cancels is not there any more to be answered, and when it is noted nobody knows"),
+    ),
+    ("connection_unreachable", RARE_UPSTREAMS),
+    ("elicitation_refused", Untold("the fixture of an upstream asks nothing that is refused at this step")),
+    (
+        "permission_missing",
+        Told("tests/gateway/own_tools", "they_are_there_for_those_who_were_given_the_scope"),
+    ),
+    ("proof_invalid", Told("../../tests/stories/dpop_resources", "a_bad_proof_opens_nothing")),
+    ("proof_nonce", Told("../../tests/stories/dpop_resources", "a_nonce_is_asked_for_and_never_waived")),
+    ("request_state", Told("tests/gateway/ladder", "a_state_is_good_for_its_request_alone")),
+    ("request_state_late", RARE_APPROVALS),
+    ("response_posted", Told("tests/gateway/rare", "each_odd_request_is_one_event")),
+    (
+        "result_schema",
+        Told("tests/gateway/upstreams", "a_result_that_breaks_the_tools_promise_is_not_passed_on"),
+    ),
+    (
+        "result_size",
+        Untold(
+            "that it is refused is told by what_is_too_large_is_not_passed_on in relay.rs, its event is not",
+        ),
+    ),
+    ("schema_unusable", Told("tests/gateway/arguments", "a_schema_that_cannot_be_used_is_told")),
+    ("session_header", Told("tests/gateway/rare", "each_odd_request_is_one_event")),
+    ("token_unproven", Told("../../tests/stories/dpop_resources", "a_bound_token_is_no_bearer_token")),
+    ("tool_deadline", Untold("30 seconds of waiting")),
+    ("tool_changed", Told("tests/gateway/pins", "a_tool_that_changes_after_it_was_accepted_waits")),
+    ("tool_quarantined", Told("tests/gateway/pins", "under_quarantine_every_tool_waits_for_a_person")),
+    ("unavailable", Told("tests/gateway/limits", "without_its_buckets_nothing_is_called")),
+    ("upstream_error", RARE_UPSTREAMS),
+    ("upstream_later", Untold("an authorization server that fails while a token is refreshed")),
+    (
+        "upstream_not_mcp",
+        Told("tests/gateway/upstreams", "how_a_connection_stands_is_learned_from_what_its_server_answers"),
+    ),
 ];
+const RARE_APPROVALS: Where = Told("tests/gateway/rare", "each_end_of_an_approval_is_one_event_of_its_call");
+const RARE_UPSTREAMS: Where =
+    Told("tests/gateway/rare", "each_failure_of_an_upstream_is_one_end_of_its_call");
+
+/// Where a code is told.
+#[derive(Clone, Copy)]
+enum Where {
+    /// By this story of this file, which names it.
+    Told(&'static str, &'static str),
+    /// Nowhere; why.
+    Untold(&'static str),
+}
+
+/// What ELSEWHERE says is true: the story is there, and it names the code
+#[test]
+fn the_stories_that_tell_of_a_code_are_there() {
+    for (code, place) in ELSEWHERE {
+        let Told(file, story) = place else { continue };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file).with_extension("rs");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (_, from) = text
+            .split_once(&format!("fn {story}("))
+            .unwrap_or_else(|| panic!("{code}: no {story} in {file}"));
+        let story =
+            from.split("\n    async fn ").next().unwrap_or(from).split("\nasync fn ").next().unwrap_or(from);
+        assert!(story.contains(code), "{code}: {file} does not name it");
+    }
+}
 
 async fn records(stage: &Stage) -> Vec<Kept> {
     let records = Records::new(stage.database.clone());
@@ -61,9 +109,14 @@ async fn records(stage: &Stage) -> Vec<Kept> {
 }
 
 /// The events that a request leaves, in words: `tools.call refused policy`.
-async fn left_by(stage: &Stage, draft: Draft) -> Vec<String> {
+pub(crate) async fn left_by(stage: &Stage, draft: Draft) -> Vec<String> {
+    left_after(stage, draft.at(stage)).await
+}
+
+/// The same of whatever is done.
+pub(crate) async fn left_after<T>(stage: &Stage, doing: impl Future<Output = T>) -> Vec<String> {
     let before: BTreeSet<String> = records(stage).await.into_iter().map(|record| record.id).collect();
-    draft.at(stage).await;
+    doing.await;
     let words = |record: Kept| {
         let reason = record.reason.unwrap_or_default();
         format!("{} {} {reason}", record.action, record.outcome).trim_end().to_owned()
@@ -197,6 +250,7 @@ both_engines! {
 
         told.extend(ELSEWHERE.iter().map(|(reason, _)| (*reason).to_owned()));
         let untold: Vec<String> = in_the_source().difference(&told).cloned().collect();
+        assert!(ELSEWHERE.iter().all(|(_, place)| !matches!(place, Untold(why) if why.is_empty())));
         assert!(untold.is_empty(), "no row tells these codes, nor does ELSEWHERE say where they are told: {untold:?}");
     }
 

@@ -73,6 +73,31 @@ both_engines! {
         assert_eq!(stage.outcomes("policy.change").await, ["done", "done"]);
     }
 
+    /// TOOL-1: a rule that forbids lists hides a connection's tools from those it is for, and no call that the policy lets pass
+    async fn a_rule_that_forbids_lists_hides_tools_and_no_call(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let token = stage.token(ALL);
+        let (policies, _) = elsewhere(&stage);
+        let calls = "@id(\"calls\") @reason(\"Calls.\") permit (principal, action == Action::\"callTool\", resource);\n";
+        policies.activate(calls, "ada", "from before there were rules about lists").await.unwrap();
+        stage.changes.read().await.unwrap();
+        assert_eq!(tools(&stage, &token).await.len(), 10, "a list needs no permit of its own");
+        let hidden = "@id(\"hide\") @reason(\"Not shown.\") forbid (principal, action == Action::\"listTools\", resource) \
+            when { resource.alias == \"sandbox\" };";
+        policies.activate(&(calls.to_owned() + hidden), "ada", "").await.unwrap();
+        stage.changes.read().await.unwrap();
+        assert_eq!(tools(&stage, &token).await.len(), 0);
+        let answer = call(&stage, &token, "sandbox__echo", json!({"message": "y"})).await;
+        assert_eq!(answer.tool(), ("y", false));
+        assert_eq!(stage.outcomes("tools.list").await, ["done", "done"]);
+        policies.activate(calls, "ada", "").await.unwrap();
+        stage.changes.read().await.unwrap();
+        assert_eq!(tools(&stage, &token).await.len(), 10);
+        let blind = stage.token(ALL);
+        stage.change(&blind, |token| "mcp.tools.execute".clone_into(&mut token.permissions));
+        assert_eq!(tools(&stage, &blind).await.len(), 0, "an account that may not see tools sees none");
+    }
+
     /// What does not validate is not activated, and an empty policy permits nothing
     async fn a_policy_that_is_not_right_is_not_activated(database: TestDatabase) {
         let stage = Stage::set(database).await;
