@@ -1,14 +1,14 @@
 //! Streams of changes: `GET` in the era of sessions, `subscriptions/listen` in the stateless one. A stream tells of what its
 //! caller may see and of nothing else, and ends with the authorization that opened it (HTTP26-21, MCP-AUTH-8, T20).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::response::Response;
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
-use portcullis_oauth::{Alias, ConnectionId, ScopeSet, Verifier};
+use portcullis_oauth::{Alias, ApprovalId, ConnectionId, ScopeSet, Verifier};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -28,6 +28,8 @@ use crate::session::Session;
 const BEAT: Duration = Duration::from_secs(3);
 /// So many events wait for a client that reads slowly.
 const WAITING: usize = 64;
+/// So many addresses are remembered as done: more than wait for one person at a time.
+const DONE: usize = 32;
 /// What tells notifications of one stream from those of another (2026-07-28, "Subscriptions").
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -90,7 +92,7 @@ pub(super) async fn open(caller: Caller, wanted: Wanted, id: Option<Id>) -> Resu
     let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
     let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
     let (events, body) = mpsc::channel(WAITING);
-    let teller = Teller { caller: caller.clone(), wanted, id, known, events };
+    let teller = Teller { caller: caller.clone(), wanted, id, known, done: VecDeque::new(), events };
     caller.gateway.streams.spawn(teller.tell(news, watched));
     Ok(stream(body))
 }
@@ -101,6 +103,8 @@ struct Teller {
     wanted: Wanted,
     id: Option<Id>,
     known: HashMap<ConnectionId, Alias>,
+    /// The addresses of which it was told already: news of one approval comes more than once.
+    done: VecDeque<ApprovalId>,
     events: mpsc::Sender<Result<Bytes, Infallible>>,
 }
 
@@ -184,9 +188,12 @@ impl Teller {
     }
 
     /// Tells that an approval was decided which this very session asked for.
-    async fn decided(&self, piece: Piece) -> Result<(), Over> {
+    async fn decided(&mut self, piece: Piece) -> Result<(), Over> {
         let who = &self.caller.bearer.principal().id;
         let Piece::Of(id, _) = piece else { return Ok(()) };
+        if self.done.contains(&id) {
+            return Ok(());
+        }
         let inbox = Inbox { who: Some(who), approver: false };
         let Ok(Some(approval)) = self.caller.gateway.approvals.find(&id, inbox).await else { return Ok(()) };
         let asked_here = approval.session.as_ref() == self.caller.session.as_ref().map(Session::id);
@@ -194,7 +201,12 @@ impl Teller {
         if !(asked_here && is_decided) {
             return Ok(());
         }
-        self.say("notifications/elicitation/complete", json!({ "elicitationId": id })).await
+        self.say("notifications/elicitation/complete", json!({ "elicitationId": id })).await?;
+        self.done.push_back(id);
+        if self.done.len() > DONE {
+            self.done.pop_front();
+        }
+        Ok(())
     }
 
     async fn everything(&self) -> Result<(), Over> {
