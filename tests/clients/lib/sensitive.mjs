@@ -1,5 +1,7 @@
 // Owns the call that waits for a person, as the stories about approvals make it: each `title` is a call of its own.
 
+import { Speaker } from './speaker.mjs';
+
 /** More calls than people make: a story tells many ends of one tool within its minute. */
 export const ROOM = { user_calls_per_minute: 1_000, user_tool_calls_per_minute: 1_000 };
 
@@ -21,4 +23,10 @@ export function codeIn(told) {
 export async function states(server) {
   const listed = JSON.parse(await server.run(['approvals', 'list', '--json']));
   return listed.map(({ state }) => state).reverse();
+}
+
+/** A client that says request by request what it can be asked, signed in without a browser. */
+export async function speaking(requester, resource = requester.server.demo.mcp_url, capabilities = {}) {
+  const { access } = await requester.connect(resource);
+  return new Speaker(resource, access, { revision: '2026-07-28', capabilities }).open();
 }
