@@ -17,7 +17,7 @@ use tokio::time::interval;
 use super::exchange::{alive, event, stream};
 use super::list::reached;
 use super::{Caller, session};
-use crate::approvals::{ApprovalState, Inbox, Piece};
+use crate::approvals::{ApprovalState, Hearing, Inbox, Piece};
 use crate::bulletin::News;
 use crate::envelope::Id;
 use crate::protocol::Revision;
@@ -86,14 +86,15 @@ const LISTS: [(&str, &str); 3] =
 
 /// Opens a stream, for the request `id` in the era that has one.
 pub(super) async fn open(caller: Caller, wanted: Wanted, id: Option<Id>) -> Result<Response, Refusal> {
-    let news = caller.gateway.bulletin.read();
+    // From this moment on, not from when the work below begins.
+    let heard = (caller.gateway.bulletin.read(), caller.gateway.approvals.hear());
     let wanted = wanted.covered(&caller.bearer.effective_scope());
     let known = reached(&caller).await?;
     let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
     let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
     let (events, body) = mpsc::channel(WAITING);
     let teller = Teller { caller: caller.clone(), wanted, id, known, done: VecDeque::new(), events };
-    caller.gateway.streams.spawn(teller.tell(news, watched));
+    caller.gateway.streams.spawn(teller.tell(heard, watched));
     Ok(stream(body))
 }
 
@@ -114,7 +115,7 @@ struct Over;
 impl Teller {
     async fn tell(
         mut self,
-        mut news: tokio::sync::broadcast::Receiver<News>,
+        (mut news, mut approvals): (tokio::sync::broadcast::Receiver<News>, Hearing),
         watched: Vec<crate::upstream::Watch>,
     ) {
         if let Some(id) = &self.id {
@@ -127,7 +128,6 @@ impl Teller {
             }
         }
         let closing = self.caller.gateway.closing.clone();
-        let mut approvals = self.caller.gateway.approvals.hear();
         let mut beat = interval(BEAT);
         beat.tick().await;
         loop {

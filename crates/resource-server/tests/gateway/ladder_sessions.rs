@@ -48,7 +48,7 @@ async fn an_error_with_an_address_is_for_one_revision() {
     assert!(silent.is_err(), "nobody else is told");
     // Something else happens to the same approval.
     stage.gateway.approvals().show(&waiting(&stage).await[0], &stage.alice).await.unwrap();
-    let silent = tokio::time::timeout(Duration::from_millis(400), next(&mut ours)).await;
+    let silent = tokio::time::timeout(Duration::from_millis(100), next(&mut ours)).await;
     assert!(silent.is_err(), "it is told once");
     assert!(within(&new, &token).at(&stage).await.tool().0.starts_with("Created "));
 }
