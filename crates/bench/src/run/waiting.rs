@@ -1,6 +1,8 @@
 //! What calls that wait for a person cost everybody else: the times of a tool's calls while nobody waits, while so many
 //! requests are held, and after those have gone. Nothing is compared with the floor: the measure is the server itself.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,6 +17,8 @@ use crate::{Extent, Options, Outcome, cpu, seed};
 
 /// So many requests of one user are held at once, and no more.
 const EACH: usize = 5;
+/// The server takes so long to see that hundreds of connections have gone.
+const PARTING: Duration = Duration::from_secs(1);
 /// The name of everybody's connection to the sandbox.
 pub(crate) const BOX: &str = "box";
 
@@ -59,8 +63,6 @@ pub(super) async fn on(
     let (stage, start) = Stage::set(&storage, options, extent).await?;
     Crowd::before(&storage.product).await?.add_callers(count.div_ceil(EACH)).await?;
     let memory = || cpu::resident_kib(stage.product.id());
-    // What is measured first is warm by then.
-    calls(&stage, extent).await?;
     let (before, memory_before) = (calls(&stage, extent).await?, memory());
     let mut held = Vec::new();
     for number in 0..count {
@@ -72,6 +74,7 @@ pub(super) async fn on(
         connection.still_waits()?;
     }
     drop(held);
+    tokio::time::sleep(PARTING).await;
     let after = calls(&stage, extent).await?;
     report.waiting(Waiting {
         engine: storage.engine.name(),
@@ -86,9 +89,11 @@ pub(super) async fn on(
     storage.close().await
 }
 
-/// Calls of an echo at an upstream server, in rounds.
+/// Calls of an echo at an upstream server, in rounds. One more goes before them: what just began or ended has settled then.
 async fn calls(stage: &Stage, extent: Extent) -> Outcome<Side> {
     let mut lane: Lane = upstream::ours(stage, Era::Stateless, extent.connections).await?;
+    lane.round(extent.length, "calls").await?;
+    lane.done.clear();
     for _ in 0..extent.rounds {
         lane.round(extent.length, "calls").await?;
     }
