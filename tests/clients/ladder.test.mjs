@@ -171,8 +171,8 @@ const rungs = {
 
 const { stateless, sessions, earlier } = generations;
 const DECIDES = 'decides by its own form where the policy is content with that';
+const LONG = [stateless, [[URLS, 'opens the address in the answer, and waits longer than one leg']]];
 const ROWS = [
-  [stateless, [[URLS, 'opens the address in the answer, and waits longer than one leg']]],
   [
     stateless,
     [
@@ -212,13 +212,14 @@ async function climb(told, stage, [kind, clients]) {
   assert.deepEqual(await states(stage.server), left);
 }
 
-// Side by side, since some of them wait most of their time.
+function tell(row, engine) {
+  test(`with ${row[0].name} (${engine.name})`, { timeout: STORY_MS }, (told) =>
+    play({ engine, settings: ROOM, person: {} }, (stage) => climb(told, stage, row)),
+  );
+}
+
+// Side by side, since the first waits most of its time; an engine is nothing to it.
 describe('a client whose call waits for a person', { concurrency: 4 }, () => {
-  for (const row of ROWS) {
-    for (const engine of engines) {
-      test(`with ${row[0].name} (${engine.name})`, { timeout: STORY_MS }, (told) =>
-        play({ engine, settings: ROOM, person: {} }, (stage) => climb(told, stage, row)),
-      );
-    }
-  }
+  tell(LONG, engines[0]);
+  for (const row of ROWS) for (const engine of engines) tell(row, engine);
 });
