@@ -13,12 +13,15 @@ use portcullis_resource_server::catalogue::AuthKind;
 use portcullis_resource_server::{Connections, NewConnection, Standing};
 
 use crate::lanes::Era;
+use crate::run::BOX;
 use crate::{Outcome, echo, seed};
 
 /// Connections of each user.
 pub(crate) const EACH: usize = 10;
 /// The number of the first user's token; those before are the stage's.
 pub(crate) const FIRST_TOKEN: u32 = 1_000_000_000;
+/// The sandbox in the catalogue.
+const SANDBOX: &str = "sandbox";
 /// The names of the dead in the catalogue.
 const DEAD: [&str; 3] = ["refused", "silent", "broken"];
 
@@ -80,6 +83,17 @@ impl Crowd {
         }
         self.database.close().await;
         Ok(dead)
+    }
+
+    /// Adds users with a token and a connection to the sandbox each.
+    pub(crate) async fn add_callers(&self, users: usize) -> Outcome<()> {
+        for number in 0..users {
+            let principal = PrincipalId::generate(PrincipalKind::User);
+            self.enter(&principal, number).await?;
+            self.connect(&principal, BOX, SANDBOX).await?;
+        }
+        self.database.close().await;
+        Ok(())
     }
 
     async fn connect(&self, principal: &PrincipalId, alias: &str, server: &str) -> Outcome<()> {

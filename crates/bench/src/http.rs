@@ -54,6 +54,34 @@ impl Connection {
         Ok(Answer { status: head.status, head: part(0..head.body), body: part(head.body..end) })
     }
 
+    /// Sends a request whose answer is a stream, and reads no more than that it has begun.
+    pub(crate) async fn begin(&mut self, request: &[u8]) -> Outcome<()> {
+        self.send(request).await?;
+        let text = String::from_utf8_lossy(&self.buffer);
+        if text.starts_with("HTTP/1.1 200 ") && text.contains("text/event-stream") {
+            return Ok(());
+        }
+        Err(format!("no stream began: {text}").into())
+    }
+
+    /// Whether the stream that began has said nothing but that it goes on: no event with data.
+    pub(crate) fn still_waits(&mut self) -> Outcome<()> {
+        let mut said = [0; 4_096];
+        loop {
+            match self.stream.try_read(&mut said) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+                Ok(0) => return Err("the server closed a connection".into()),
+                Ok(read) => {
+                    let text = String::from_utf8_lossy(said.get(..read).unwrap_or_default()).into_owned();
+                    if text.contains("data:") {
+                        return Err(format!("a call does not wait any more: {text}").into());
+                    }
+                }
+            }
+        }
+    }
+
     /// Sends a request and waits for the first bytes of its answer. A connection that the server closed while others were
     /// measured is opened anew.
     async fn send(&mut self, request: &[u8]) -> Outcome<()> {

@@ -84,6 +84,10 @@ pub(crate) struct Options {
     /// Measure lists of tools instead, for 100 users with ten connections each of which a third is dead
     #[arg(long, conflicts_with_all = ["only", "sizes"])]
     crowd: bool,
+    /// Measure calls while so many others wait for a person, instead [default: 500]
+    #[arg(long, value_name = "CALLS", num_args = 0..=1, default_missing_value = "500")]
+    #[arg(conflicts_with_all = ["only", "sizes", "decisions", "replay", "crowd"])]
+    waiting: Option<usize>,
     /// Measure this `portcullis` binary instead of the one inside this program
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,

@@ -8,7 +8,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use serde::Serialize;
 
 use crate::load::Round;
-use crate::run::{Gathering, Start};
+use crate::run::{Gathering, Start, Waiting};
 use crate::{Extent, Outcome};
 
 /// One side of a comparison.
@@ -47,6 +47,7 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     starts: Vec<Start>,
     gatherings: Vec<Gathering>,
+    waitings: Vec<Waiting>,
 }
 
 impl Side {
@@ -126,6 +127,7 @@ impl Report {
             rows: Vec::new(),
             starts: Vec::new(),
             gatherings: Vec::new(),
+            waitings: Vec::new(),
         }
     }
 
@@ -141,6 +143,10 @@ impl Report {
 
     pub(crate) fn gathering(&mut self, gathering: Gathering) {
         self.gatherings.push(gathering);
+    }
+
+    pub(crate) fn waiting(&mut self, waiting: Waiting) {
+        self.waitings.push(waiting);
     }
 
     pub(crate) fn start(&mut self, start: Start) {
@@ -170,6 +176,9 @@ impl Report {
             }
             for gathering in self.gatherings.iter().filter(|gathering| gathering.engine == start.engine) {
                 println!("{}\n", gathering.sentence());
+            }
+            for waiting in self.waitings.iter().filter(|waiting| waiting.engine == start.engine) {
+                println!("{}\n", waiting.sentence());
             }
             println!("{}", start.sentence());
         }

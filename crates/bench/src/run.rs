@@ -7,6 +7,7 @@ mod sizes;
 mod stage;
 mod start;
 mod upstream;
+mod waiting;
 mod works;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(crate) use self::crowd::Gathering;
 use self::stage::Stage;
 pub(crate) use self::start::Start;
+pub(crate) use self::waiting::{BOX, Waiting};
 use crate::lanes::Stock;
 use crate::load::{Round, Seat, load};
 use crate::report::{Report, Row, Side};
@@ -120,6 +122,10 @@ pub(crate) async fn run(options: &Options) -> Outcome<()> {
                 search::on(storage, options.search.unwrap_or_default()).await?;
             }
             Ok(storage) if options.replay.is_some() => replay::on(storage, options, extent).await?,
+            Ok(storage) if options.waiting.is_some() => {
+                let count = options.waiting.unwrap_or_default();
+                waiting::on(storage, (options, count), extent, &mut report).await?;
+            }
             Ok(storage) if options.crowd => crowd::on(storage, options, extent, &mut report).await?,
             Ok(storage) if options.sizes.is_empty() => on(storage, options, extent, &mut report).await?,
             Ok(storage) => sizes::on(storage, options, extent, &mut report).await?,

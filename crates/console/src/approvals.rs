@@ -16,7 +16,7 @@ use axum::routing::get;
 use portcullis_authorization_server::User;
 use portcullis_oauth::{ApprovalId, Form, Seconds};
 use portcullis_resource_server::{
-    Approval, ApprovalState, Approvals, Decided, Decider, How, Inbox, Sought, Verdict,
+    APPROVERS, Approval, ApprovalState, Approvals, Decided, Decider, How, Inbox, Sought, Verdict,
 };
 use portcullis_web::layout::{Chrome, page};
 use portcullis_web::{Browser, ErrorPage};
@@ -26,8 +26,6 @@ use crate::pages::approvals::{ApprovalPage, ApprovalsPage, Filter};
 
 /// So long ago somebody may have proved who they are, to approve. Denying is always possible.
 const FRESH: Seconds = Seconds::minutes(60);
-/// Whoever belongs to it may decide for others where a second person is asked for.
-const APPROVERS: &str = "approvers";
 
 /// The routes.
 pub(crate) fn router() -> Router<Console> {

@@ -4,7 +4,9 @@
 
 mod directory;
 pub(crate) mod health;
+mod notices;
 pub mod paper;
+mod post;
 mod sinks;
 
 use std::sync::Arc;
@@ -109,6 +111,7 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         trail: trail.clone(),
         changes: changes.clone(),
         vault,
+        notifiers: notices::of(&config, (&database, &clock))?,
         outbound,
         launcher: launcher(),
         allowed_origins: config.allowed_origins.clone(),
@@ -116,7 +119,6 @@ pub async fn assemble(parts: AppParts) -> Result<App, Problem> {
         listen_ports,
         rates: rates(&config),
         patience: Patience::default(),
-        approvals_webhook: config.approvals.webhook.clone(),
     })
     .await
     .map_err(|error| Problem::caused(&error))?;

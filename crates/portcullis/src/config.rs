@@ -8,6 +8,7 @@ mod draft;
 mod keys;
 mod limits;
 mod listen;
+mod mail;
 mod master_key;
 mod network;
 mod shown;
@@ -29,6 +30,7 @@ pub use approvals::ApprovalSettings;
 pub use keys::describe;
 pub use limits::{CountedIn, Limits};
 pub use listen::ListenAddress;
+pub use mail::MailSettings;
 pub use network::Network;
 pub use shown::{Shown, show};
 pub use sinks::Sinks;
@@ -151,6 +153,8 @@ pub struct Config {
     pub dpop_nonces: bool,
     /// How calls are approved, and who hears of it.
     pub approvals: ApprovalSettings,
+    /// How mail is sent, if it is.
+    pub mail: Option<MailSettings>,
     /// Under which name this process writes audit events, if one was named; see `app::paper`.
     pub node: Option<String>,
     /// How long audit events are kept.

@@ -39,10 +39,13 @@ pub use self::decide::{Decided, Decider, How, Verdict};
 pub(crate) use self::digest::Digest;
 pub use self::list::{Inbox, Sought};
 pub use self::news::{Hearing, Piece};
-pub(crate) use self::notify::Webhook;
+pub(crate) use self::notify::Notices;
+pub use self::notify::{Notice, Notifier};
 pub(crate) use self::request::{Asked, Wanted};
 use self::row::Row;
 
+/// Whoever belongs to the group of this name may decide for others where a second person is asked for.
+pub const APPROVERS: &str = "approvers";
 /// So long a person may take.
 pub const PENDING: Seconds = Seconds::minutes(5);
 /// So long after it was given an approval can be used.

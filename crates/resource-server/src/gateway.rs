@@ -11,7 +11,7 @@ use portcullis_audit::Trail;
 use portcullis_database::{ChangeFeed, Database, DatabaseError};
 use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
-use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Secret, Timestamp, Verifier};
+use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
 use portcullis_outbound::Outbound;
 use portcullis_upstream::{Launcher, Pool, Settings};
 use portcullis_vault::Vault;
@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::approvals::{Approvals, Webhook};
+use crate::approvals::{Approvals, Notices, Notifier};
 use crate::authorization::UpstreamAuthorization;
 use crate::bulletin::Bulletin;
 use crate::cache::BearerCache;
@@ -81,8 +81,8 @@ pub struct GatewayParts {
     pub rates: Rates,
     /// How long a call is held that waits for a person.
     pub patience: Patience,
-    /// Where it is told that a call waits, in the form that Slack reads.
-    pub approvals_webhook: Option<Secret>,
+    /// How people elsewhere are told that a call waits.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
 }
 
 /// The gateway could not be made.
@@ -115,7 +115,7 @@ pub(crate) struct Inner {
     pub(crate) rounds: Rounds,
     pub(crate) approvals: Approvals,
     pub(crate) waits: Waits,
-    pub(crate) webhook: Option<Webhook>,
+    pub(crate) notices: Notices,
     pub(crate) questions: Questions,
     pub(crate) underway: Underway,
     pub(crate) bulletin: Bulletin,
@@ -142,7 +142,10 @@ impl Gateway {
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
-        let (approvals, webhook) = assembly::approvals(&parts);
+        let approvals = assembly::approvals(&parts);
+        let closing = CancellationToken::new();
+        let page = parts.registry.public_url().clone();
+        let notices = Notices::start(parts.notifiers, page, (&tasks, &closing));
         let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let tokens = Arc::new(authorization.clone());
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
@@ -173,12 +176,12 @@ impl Gateway {
             rounds: Rounds::new(parts.vault),
             approvals,
             waits: Waits::of(parts.patience),
-            webhook,
+            notices,
             questions: Questions::default(),
             underway: Underway::default(),
             bulletin: Bulletin::new(&changes),
             streams: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            closing,
             registry: parts.registry,
             clock: parts.clock,
             trail: parts.trail,

@@ -123,8 +123,8 @@ mod words;
 
 #[cfg(feature = "gateway")]
 pub use approvals::{
-    Approval, ApprovalState, Approvals, Decided, Decider, Decision, Hearing, How, Inbox, PENDING, Piece,
-    Sought, Verdict,
+    APPROVERS, Approval, ApprovalState, Approvals, Decided, Decider, Decision, Hearing, How, Inbox, Notice,
+    Notifier, PENDING, Piece, Sought, Verdict,
 };
 #[cfg(feature = "gateway")]
 pub use authorization::{

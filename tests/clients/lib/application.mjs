@@ -9,10 +9,16 @@ export class Application {
   /** Every refusal that the MCP endpoint gave: status and challenge. */
   refusals = [];
 
-  /** `asked`: who answers the forms that servers ask for; nobody, if it is left out. */
-  static async install(kind, server, person, { name = 'Story Teller', asked } = {}) {
+  /** Every method that was sent to the MCP endpoint, in order. */
+  sent = [];
+
+  /**
+   * `asked`: who answers the questions of servers; nobody, if it is left out. `able`: how it declares that it can put them
+   * before its user, by forms if nothing else is said.
+   */
+  static async install(kind, server, person, { name = 'Story Teller', asked, able = asked && { form: {} } } = {}) {
     const application = new Application();
-    Object.assign(application, { kind, server, person, asked });
+    Object.assign(application, { kind, server, person, asked, able });
     application.callback = await Callback.listen();
     application.provider = new MemoryProvider(name, application.callback.url);
     application.#open();
@@ -20,14 +26,17 @@ export class Application {
   }
 
   #open() {
-    const travel = (url, init) => this.#fetch(url, init);
-    this.endpoint = this.kind.make(this.server.demo.mcp_url, this.provider, travel, this.asked);
+    const { provider: authProvider, asked, able } = this;
+    const fetch = (url, init) => this.#fetch(url, init);
+    this.endpoint = this.kind.make(this.server.demo.mcp_url, { authProvider, fetch, asked, able });
   }
 
   async #fetch(url, init) {
+    const isOurs = `${url}` === this.server.demo.mcp_url;
+    if (isOurs && init?.method === 'POST') this.sent.push(JSON.parse(init.body).method);
     const response = await fetch(url, init);
     const challenge = response.headers.get('www-authenticate');
-    if (challenge && `${url}` === this.server.demo.mcp_url) this.refusals.push({ status: response.status, challenge });
+    if (challenge && isOurs) this.refusals.push({ status: response.status, challenge });
     return response;
   }
 

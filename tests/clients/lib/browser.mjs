@@ -72,6 +72,11 @@ export class Person {
     return this.#unstuck(() => this.#reach(new URL('/approvals', this.demo.mcp_url), this.page.locator('#live')));
   }
 
+  /** Opens the page of one call, by the address that a client was told. */
+  async openApproval(url) {
+    return this.#unstuck(() => this.#reach(url, this.page.locator('.approval')));
+  }
+
   /** What the page says of the first call that waits, once there is one. */
   async approvalThatCameIn() {
     return this.#unstuck(async () => {

@@ -1,38 +1,48 @@
-// Owns the difference between the two SDK generations, so that every story is told with both:
-// 1.32 speaks the revisions with sessions, 2.4 negotiates 2026-07-28.
+// Owns the difference between the SDK generations, so that every story is told with all that it is about: 1.32 speaks the
+// revisions with sessions, 2.4 negotiates 2026-07-28, and 1.23 is the last that knows nothing after 2025-06-18.
 
 import * as modern from '@modelcontextprotocol/client';
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 
 const IDENTITY = { name: 'portcullis-real-clients', version: '1.0.0' };
-// What a client declares that can put a form before its user.
-const FORMS = { capabilities: { elicitation: { form: {} } } };
 
-const sessions = {
-  name: 'SDK 1.32 with sessions',
-  revision: '2025-11-25',
-  // Answers a 403 with a refresh, which cannot widen anything, and gives up.
-  stepsUp: false,
-  // Servers ask their questions in the middle of a request.
-  askedInBetween: true,
-  Unauthorized: UnauthorizedError,
-  call: (client, params, options) => client.callTool(params, undefined, options),
-  /** `asked`: who answers the forms of servers; without it the client declares that nobody does. */
-  make(url, authProvider, fetch, asked) {
-    const client = new Client(IDENTITY, asked && FORMS);
-    if (asked) client.setRequestHandler(ElicitRequestSchema, asked);
-    const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch });
-    return {
-      client,
-      connect: () => client.connect(transport),
-      finish: (answer) => transport.finishAuth(answer.get('code')),
-      revision: () => transport.protocolVersion,
-    };
-  },
-};
+/** What a client declares: how it can put a question before its user, if at all (`{ form: {} }`, `{ url: {} }`). */
+const declared = (able) => (able ? { capabilities: { elicitation: able } } : {});
+
+/** A generation with sessions. `sdk`: the package. */
+async function withSessions(sdk, { name, revision }) {
+  const load = (file) => import(`${sdk}/${file}.js`);
+  const [{ UnauthorizedError }, { Client }, { StreamableHTTPClientTransport }, types] = await Promise.all(
+    ['client/auth', 'client/index', 'client/streamableHttp', 'types'].map(load),
+  );
+  return {
+    name,
+    revision,
+    // Answers a 403 with a refresh, which cannot widen anything, and gives up.
+    stepsUp: false,
+    // Servers ask their questions in the middle of a request.
+    askedInBetween: true,
+    Unauthorized: UnauthorizedError,
+    call: (client, params, options) => client.callTool(params, undefined, options),
+    /** `asked`: who answers the questions of servers that the client declares itself `able` to put before them. */
+    make(url, { authProvider, fetch, asked, able }) {
+      const client = new Client(IDENTITY, declared(able));
+      if (able) client.setRequestHandler(types.ElicitRequestSchema, asked);
+      const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch });
+      return {
+        client,
+        connect: () => client.connect(transport),
+        finish: (answer) => transport.finishAuth(answer.get('code')),
+        revision: () => transport.protocolVersion,
+        /** The name of the next address of which the server says that all is done there. */
+        completed: () =>
+          new Promise((resolve) => {
+            const hear = ({ params }) => resolve(params.elicitationId);
+            client.setNotificationHandler(types.ElicitationCompleteNotificationSchema, hear);
+          }),
+      };
+    },
+  };
+}
 
 const stateless = {
   name: 'SDK 2.4 at 2026-07-28',
@@ -43,9 +53,9 @@ const stateless = {
   askedInBetween: false,
   Unauthorized: modern.UnauthorizedError,
   call: (client, params, options) => client.callTool(params, options),
-  make(url, authProvider, fetch, asked) {
-    const client = new modern.Client(IDENTITY, { versionNegotiation: { mode: 'auto' }, ...(asked && FORMS) });
-    if (asked) client.setRequestHandler('elicitation/create', asked);
+  make(url, { authProvider, fetch, asked, able }) {
+    const client = new modern.Client(IDENTITY, { versionNegotiation: { mode: 'auto' }, ...declared(able) });
+    if (able) client.setRequestHandler('elicitation/create', asked);
     const transport = new modern.StreamableHTTPClientTransport(new URL(url), { authProvider, fetch });
     return {
       client,
@@ -57,4 +67,10 @@ const stateless = {
   },
 };
 
+const sessions = await withSessions('@modelcontextprotocol/sdk', { name: 'SDK 1.32 with sessions', revision: '2025-11-25' });
+const earlier = await withSessions('sdk-of-2025-06-18', { name: 'SDK 1.23 with sessions', revision: '2025-06-18' });
+
+/** Those with which every story is told. */
 export const kinds = [sessions, stateless];
+/** Every generation, for stories in which each revision does something of its own. */
+export const generations = { sessions, stateless, earlier };

@@ -49,6 +49,16 @@ export class Visitor {
     return this.#location(await this.#send('/login', login));
   }
 
+  /** Answers the question on the page of a call: `approve` or `deny`. */
+  async decideApproval(id, decision) {
+    const place = `/approvals/${id}`;
+    const { text: page } = await this.open(this.server.origin + place);
+    const form = formFields(page, place);
+    form.append('decision', decision);
+    const { text } = await this.#send(place, form);
+    assert.match(text, decision === 'approve' ? /Approved, for this one call/ : /Denied\. Nothing was executed/);
+  }
+
   /** How many clients the start page offers to disconnect: those with a live grant that gave something. */
   async connectedClients() {
     const { status, text } = await this.open(this.server.origin);

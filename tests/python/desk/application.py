@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx2
 from mcp.client import Client
 from mcp.client.auth import OAuthClientProvider
-from mcp.client.session import ElicitationFnT
+from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
@@ -18,9 +18,9 @@ from desk.server import REPOSITORY, Server
 PERSON = REPOSITORY / "tests/clients/lib"
 
 
-def _person(script: str, server: Server, url: str) -> str:
+def _person(script: str, server: Server, url: str, *more: str) -> str:
     """Lets the demo's person do something in a browser: what they read."""
-    command = ["node", PERSON / script, url, server.demo["email"], server.demo["password"]]
+    command = ["node", PERSON / script, url, server.demo["email"], server.demo["password"], *more]
     visit = subprocess.run(command, capture_output=True, text=True)
     if visit.returncode != 0:
         raise RuntimeError(f"the person did not get through\n{visit.stderr}")
@@ -30,6 +30,11 @@ def _person(script: str, server: Server, url: str) -> str:
 async def authorise(server: Server, alias: str) -> str:
     """Lets the person connect the gateway to an upstream server at its own authorization server: the connection's page."""
     return await asyncio.to_thread(_person, "authorise.mjs", server, f"{server.origin}/connections/{alias}")
+
+
+async def decide(server: Server, url: str, decision: str) -> str:
+    """Lets the person `approve` or `deny` the newest call on this page: what stands there of it."""
+    return await asyncio.to_thread(_person, "approve.mjs", server, url, decision)
 
 
 class Memory:
@@ -72,6 +77,8 @@ class Application:
 
     # Who answers the forms of servers; nobody, unless a story says so.
     asked: ElicitationFnT | None = None
+    # Who hears what the server tells unasked; nobody, unless a story says so.
+    told: MessageHandlerFnT | None = None
 
     def __init__(self, mode: str, server: Server, callback: Callback) -> None:
         self.mode = mode
@@ -100,6 +107,7 @@ class Application:
                 streamable_http_client(self._server.demo["mcp_url"], http_client=http),
                 mode=self.mode,
                 elicitation_callback=self.asked,
+                message_handler=self.told,
             ) as client,
         ):
             yield client

@@ -18,7 +18,7 @@ pub(crate) enum Era {
 
 impl Era {
     /// The revision that is spoken.
-    pub(super) const fn revision(self) -> &'static str {
+    pub(crate) const fn revision(self) -> &'static str {
         match self {
             Self::Stateless => "2026-07-28",
             Self::Sessions => "2025-11-25",

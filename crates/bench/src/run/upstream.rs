@@ -45,7 +45,7 @@ pub(super) async fn all(stage: &Stage, extent: Extent, only: Option<&str>) -> Ou
     Ok(works)
 }
 
-async fn ours(stage: &Stage, era: Era, callers: usize) -> Outcome<Lane> {
+pub(super) async fn ours(stage: &Stage, era: Era, callers: usize) -> Outcome<Lane> {
     let tool = format!("{}__{}", era.name(), echo::TOOL);
     let called = Called { host: stage.site.host.clone(), path: GATEWAY.to_owned(), tool, era };
     let seats = seats(stage.product.address, callers, || caller(&called)).await?;

@@ -1,7 +1,6 @@
 //! Where audit events go besides the database, as the settings say: daily files, a webhook, and a collector of OpenTelemetry.
 
 mod otlp;
-mod post;
 mod webhook;
 
 use std::path::Path;
@@ -12,8 +11,8 @@ use portcullis_database::Database;
 use portcullis_oauth::Secret;
 
 use self::otlp::{Logs, Traces};
-use self::post::Post;
 use self::webhook::Webhook;
+use super::post::Post;
 use crate::Problem;
 use crate::config::Config;
 

@@ -1,6 +1,7 @@
 //! `portcullis user …`: the people who sign in.
 
 mod link;
+mod permissions;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use portcullis_oauth::{SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use self::link::{LinkArguments, UnlinkArguments};
+use self::permissions::PermissionsArguments;
 use super::confirm::Confirmation;
 use super::output::{Format, print_fields, print_json, print_table, say, tick, time};
 use super::password::PasswordSource;
@@ -40,6 +42,15 @@ Examples:
     Link(LinkArguments),
     /// Forget who somebody is there; what the provider vouched for ends
     Unlink(UnlinkArguments),
+    /// Show what a user may do for others, or change it
+    #[command(after_help = "\
+Examples:
+  portcullis user permissions ada@example.com
+  portcullis user permissions ada@example.com --add approver
+
+An approver decides about the calls of others that need a second person, and about those of machines. It is the same as
+belonging to the group approvers (`portcullis group member approvers`), and holds within a second on every node.")]
+    Permissions(PermissionsArguments),
     /// Set a new password
     Password(PasswordArguments),
     /// Make somebody choose another password at the next sign-in, and end what the old one opened
@@ -123,6 +134,7 @@ pub(super) async fn run(command: UserCommand, config: &Config) -> Result<(), Pro
         UserCommand::Enable(one) => enable(&one, config).await,
         UserCommand::Link(arguments) => link::link(&arguments, config).await,
         UserCommand::Unlink(arguments) => link::unlink(&arguments, config).await,
+        UserCommand::Permissions(arguments) => permissions::permissions(&arguments, config).await,
         UserCommand::Password(arguments) => set_password(&arguments, config).await,
         UserCommand::ExpirePassword(arguments) => expire_password(&arguments, config).await,
     }

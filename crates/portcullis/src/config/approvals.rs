@@ -2,9 +2,9 @@
 
 use portcullis_oauth::Secret;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::draft::Draft;
+use super::sinks;
 use crate::Problem;
 
 /// How calls are approved, and who hears of it.
@@ -18,15 +18,9 @@ pub struct ApprovalSettings {
 
 impl ApprovalSettings {
     pub(super) fn check(draft: &Draft) -> Result<Self, Problem> {
-        let given = draft.approvals_webhook.as_deref().filter(|url| !url.is_empty());
-        let is_https = |url: &str| Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
-        if given.is_some_and(|url| !is_https(url)) {
-            // Without the value: it is a secret.
-            return Err(Problem::configuration("approvals_webhook must be an https URL"));
-        }
         Ok(Self {
             allow_command: draft.approvals_allow_command.unwrap_or_default(),
-            webhook: given.map(Secret::presented),
+            webhook: sinks::url("approvals_webhook", draft.approvals_webhook.clone())?,
         })
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Draft {
     pub(super) dpop_nonces: Option<bool>,
     pub(super) approvals_allow_command: Option<bool>,
     pub(super) approvals_webhook: Option<String>,
+    pub(super) smtp_url: Option<String>,
+    pub(super) smtp_from: Option<String>,
     pub(super) node: Option<String>,
     pub(super) audit_days: Option<i64>,
     pub(super) audit_durability: Option<String>,

@@ -89,6 +89,12 @@ pub(super) const KEYS: &[Key] = &[
         Shape::Text,
         "https address that is told when a call waits, as Slack reads it []",
     ),
+    key(
+        "smtp_url",
+        Shape::Text,
+        "mail server that tells people when a call waits: smtps://USER:PASSWORD@HOST []",
+    ),
+    key("smtp_from", Shape::Text, "sender of that mail, with smtp_url []"),
     key("node", Shape::Text, "this process's name in the audit trail [the one in DATA_DIR/node]"),
     key("audit_days", Shape::Number, "audit events are kept for so long [90]"),
     key("audit_redact", Shape::List, "more words in names of arguments whose values are not recorded []"),

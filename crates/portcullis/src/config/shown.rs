@@ -8,7 +8,7 @@ use url::Url;
 
 use super::keys::KEYS;
 use super::validate::{DURABILITY, REGISTRATION};
-use super::{Config, LogFormat, Sources, master_key};
+use super::{Config, LogFormat, MailSettings, Sources, master_key};
 use crate::Problem;
 
 pub(super) const MASK: &str = "***";
@@ -89,6 +89,7 @@ fn value(config: &Config, name: &str) -> Result<Value, Problem> {
 /// A setting that a part of the configuration shows itself.
 fn other(config: &Config, name: &str) -> Option<Value> {
     let limits = config.limits.shown(name).or_else(|| config.approvals.shown(name));
+    let limits = limits.or_else(|| MailSettings::shown(config.mail.as_ref(), name));
     let limits = limits.or_else(|| config.sinks.shown(name));
     limits.or_else(|| master_key::shown(&config.master_key, name))
 }

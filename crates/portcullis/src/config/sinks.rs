@@ -70,7 +70,7 @@ fn files(given: Option<String>, data_dir: &Path) -> Result<Option<PathBuf>, Prob
 }
 
 /// An address of the operator's; many hold a secret in their path or query. Plain http stays on this computer.
-fn url(setting: &str, given: Option<String>) -> Result<Option<Secret>, Problem> {
+pub(super) fn url(setting: &str, given: Option<String>) -> Result<Option<Secret>, Problem> {
     let Some(text) = given.filter(|url| !url.is_empty()) else { return Ok(None) };
     let fits = Url::parse(&text).is_ok_and(|url| {
         let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));

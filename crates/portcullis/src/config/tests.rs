@@ -226,6 +226,8 @@ fn every_setting_is_shown_with_who_said_so() {
     dpop_nonces = true (default)
     approvals_allow_command = false (default)
     approvals_webhook = null (default)
+    smtp_url = null (default)
+    smtp_from = null (default)
     node = null (default)
     audit_days = 90 (default)
     audit_redact = [] (default)

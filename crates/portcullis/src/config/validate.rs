@@ -14,8 +14,8 @@ use url::Host;
 use super::draft::Draft;
 use super::listen::{DEFAULT_OPS, DEFAULT_PORT};
 use super::{
-    ApprovalSettings, AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, Network, Sinks,
-    TlsFiles, master_key,
+    ApprovalSettings, AuditDurability, Config, DatabaseUrl, Limits, ListenAddress, LogFormat, MailSettings,
+    Network, Sinks, TlsFiles, master_key,
 };
 use crate::Problem;
 
@@ -33,7 +33,7 @@ pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
 /// The settings, checked and with their defaults.
 pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let (limits, approvals) = (Limits::check(&draft)?, ApprovalSettings::check(&draft)?);
-    let sinks = Sinks::check(&mut draft)?;
+    let (sinks, mail) = (Sinks::check(&mut draft)?, MailSettings::check(&draft)?);
     let data_dir = draft.data_dir.take().filter(|path| !path.is_empty()).unwrap_or_else(|| "data".to_owned());
     let master_key = master_key::check(&mut draft, Path::new(&data_dir))?;
     let database_url = draft
@@ -80,6 +80,7 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         dpop: choice("dpop", draft.dpop, DpopUse::ALL.map(|dpop| (dpop.as_str(), dpop)))?,
         dpop_nonces: draft.dpop_nonces.unwrap_or(true),
         approvals,
+        mail,
         node: node(draft.node)?,
         audit_kept: Seconds::days(number("audit_days", draft.audit_days, 90, 1..=3_650)?),
         audit_durability: choice("audit_durability", draft.audit_durability, DURABILITY)?,

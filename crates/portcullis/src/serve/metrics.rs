@@ -43,6 +43,10 @@ fn describe() {
         "requests that were answered, by surface and class of status"
     );
     metrics::describe_histogram!("portcullis_http_request_seconds", "time until an answer began, by surface");
+    metrics::describe_counter!(
+        "portcullis_approval_notices_total",
+        "notices of calls that wait for a person, by way (webhook, mail) and outcome (told, failed, dropped)"
+    );
     metrics::describe_counter!("portcullis_audit_events_total", "audit events, by action and outcome");
     metrics::describe_counter!("portcullis_refusals_total", "refusals, by action and reason");
     metrics::describe_counter!("portcullis_audit_failures_total", "audit events that could not be committed");

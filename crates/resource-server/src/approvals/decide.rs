@@ -55,15 +55,18 @@ impl Decider<'_> {
     pub(super) fn assurance(self, owner: &PrincipalId, level: u8) -> Option<Assurance> {
         let own = *self.who == *owner;
         let second = self.approver && !own && self.how == How::Page;
-        let needs_another =
-            level == Assurance::SecondPerson.level() || owner.kind() == PrincipalKind::Machine;
         match self.how {
             How::Client if own => Some(Assurance::Client),
             _ if own => Some(Assurance::Session),
-            _ if second && needs_another => Some(Assurance::SecondPerson),
+            _ if second && needs_another(owner, level) => Some(Assurance::SecondPerson),
             _ => None,
         }
     }
+}
+
+/// Whether somebody else than the owner of a call may decide about it: one that needs a second person, or a machine's.
+pub(super) fn needs_another(owner: &PrincipalId, level: u8) -> bool {
+    level == Assurance::SecondPerson.level() || owner.kind() == PrincipalKind::Machine
 }
 
 /// What came of it.

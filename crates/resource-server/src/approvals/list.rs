@@ -6,6 +6,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use tokio::time::{Duration, Instant, sleep_until};
 
+use super::decide::needs_another;
 use super::request::place;
 use super::{Approval, ApprovalState, Approvals, Row, shown};
 
@@ -23,8 +24,8 @@ pub struct Inbox<'a> {
 
 impl Inbox<'_> {
     fn shows(&self, approval: &Approval) -> bool {
-        let needs_another = approval.level >= 3 || approval.principal.as_str().starts_with("machine_");
-        self.who.is_none_or(|who| approval.principal == *who || (self.approver && needs_another))
+        let theirs = self.approver && needs_another(&approval.principal, approval.level);
+        self.who.is_none_or(|who| approval.principal == *who || theirs)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use super::GatewayParts;
-use crate::approvals::{Approvals, Webhook};
+use crate::approvals::Approvals;
 use crate::authorization::{UpstreamAuthorization, UpstreamAuthorizationParts};
 use crate::catalogue::Servers;
 use crate::credentials::Credentials;
@@ -13,14 +13,12 @@ use crate::credentials::Credentials;
 /// What the key is for that seals what calls say which wait for a person.
 const APPROVALS: &[u8] = b"portcullis approvals v1";
 
-/// The calls that wait for a person, and where that is told.
-pub(super) fn approvals(parts: &GatewayParts) -> (Approvals, Option<Webhook>) {
+/// The calls that wait for a person.
+pub(super) fn approvals(parts: &GatewayParts) -> Approvals {
     let kept = (parts.trail.clone(), parts.vault.server_key(APPROVALS));
     let (database, changes, clock) =
         (parts.database.clone(), parts.changes.clone(), Arc::clone(&parts.clock));
-    let page = parts.registry.public_url().clone();
-    let webhook = parts.approvals_webhook.clone().map(|url| Webhook::new(parts.outbound.clone(), url, page));
-    (Approvals::new(database, changes, clock, kept), webhook)
+    Approvals::new(database, changes, clock, kept)
 }
 
 /// The gateway as a client of upstream authorization servers.

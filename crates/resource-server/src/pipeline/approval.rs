@@ -151,10 +151,7 @@ impl Step<'_> {
         };
         match gateway.approvals.request(digest, wanted, self.case.now).await {
             Ok(Asked::Made(approval)) => {
-                if let Some(webhook) = gateway.webhook.clone() {
-                    let told = approval.clone();
-                    gateway.tasks.spawn(async move { webhook.tell(&told).await });
-                }
+                gateway.notices.tell(&approval);
                 Ok(approval)
             }
             Ok(Asked::Found(approval)) => Ok(approval),

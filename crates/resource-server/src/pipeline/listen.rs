@@ -1,14 +1,14 @@
 //! Streams of changes: `GET` in the era of sessions, `subscriptions/listen` in the stateless one. A stream tells of what its
 //! caller may see and of nothing else, and ends with the authorization that opened it (HTTP26-21, MCP-AUTH-8, T20).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::response::Response;
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
-use portcullis_oauth::{Alias, ConnectionId, ScopeSet, Verifier};
+use portcullis_oauth::{Alias, ApprovalId, ConnectionId, ScopeSet, Verifier};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tokio::time::interval;
 use super::exchange::{alive, event, stream};
 use super::list::reached;
 use super::{Caller, session};
-use crate::approvals::{ApprovalState, Inbox, Piece};
+use crate::approvals::{ApprovalState, Hearing, Inbox, Piece};
 use crate::bulletin::News;
 use crate::envelope::Id;
 use crate::protocol::Revision;
@@ -28,6 +28,8 @@ use crate::session::Session;
 const BEAT: Duration = Duration::from_secs(3);
 /// So many events wait for a client that reads slowly.
 const WAITING: usize = 64;
+/// So many addresses are remembered as done: more than wait for one person at a time.
+const DONE: usize = 32;
 /// What tells notifications of one stream from those of another (2026-07-28, "Subscriptions").
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -84,14 +86,15 @@ const LISTS: [(&str, &str); 3] =
 
 /// Opens a stream, for the request `id` in the era that has one.
 pub(super) async fn open(caller: Caller, wanted: Wanted, id: Option<Id>) -> Result<Response, Refusal> {
-    let news = caller.gateway.bulletin.read();
+    // From this moment on, not from when the work below begins.
+    let heard = (caller.gateway.bulletin.read(), caller.gateway.approvals.hear());
     let wanted = wanted.covered(&caller.bearer.effective_scope());
     let known = reached(&caller).await?;
     let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
     let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
     let (events, body) = mpsc::channel(WAITING);
-    let teller = Teller { caller: caller.clone(), wanted, id, known, events };
-    caller.gateway.streams.spawn(teller.tell(news, watched));
+    let teller = Teller { caller: caller.clone(), wanted, id, known, done: VecDeque::new(), events };
+    caller.gateway.streams.spawn(teller.tell(heard, watched));
     Ok(stream(body))
 }
 
@@ -101,6 +104,8 @@ struct Teller {
     wanted: Wanted,
     id: Option<Id>,
     known: HashMap<ConnectionId, Alias>,
+    /// The addresses of which it was told already: news of one approval comes more than once.
+    done: VecDeque<ApprovalId>,
     events: mpsc::Sender<Result<Bytes, Infallible>>,
 }
 
@@ -110,7 +115,7 @@ struct Over;
 impl Teller {
     async fn tell(
         mut self,
-        mut news: tokio::sync::broadcast::Receiver<News>,
+        (mut news, mut approvals): (tokio::sync::broadcast::Receiver<News>, Hearing),
         watched: Vec<crate::upstream::Watch>,
     ) {
         if let Some(id) = &self.id {
@@ -123,7 +128,6 @@ impl Teller {
             }
         }
         let closing = self.caller.gateway.closing.clone();
-        let mut approvals = self.caller.gateway.approvals.hear();
         let mut beat = interval(BEAT);
         beat.tick().await;
         loop {
@@ -184,9 +188,12 @@ impl Teller {
     }
 
     /// Tells that an approval was decided which this very session asked for.
-    async fn decided(&self, piece: Piece) -> Result<(), Over> {
+    async fn decided(&mut self, piece: Piece) -> Result<(), Over> {
         let who = &self.caller.bearer.principal().id;
         let Piece::Of(id, _) = piece else { return Ok(()) };
+        if self.done.contains(&id) {
+            return Ok(());
+        }
         let inbox = Inbox { who: Some(who), approver: false };
         let Ok(Some(approval)) = self.caller.gateway.approvals.find(&id, inbox).await else { return Ok(()) };
         let asked_here = approval.session.as_ref() == self.caller.session.as_ref().map(Session::id);
@@ -194,7 +201,12 @@ impl Teller {
         if !(asked_here && is_decided) {
             return Ok(());
         }
-        self.say("notifications/elicitation/complete", json!({ "elicitationId": id })).await
+        self.say("notifications/elicitation/complete", json!({ "elicitationId": id })).await?;
+        self.done.push_back(id);
+        if self.done.len() > DONE {
+            self.done.pop_front();
+        }
+        Ok(())
     }
 
     async fn everything(&self) -> Result<(), Over> {

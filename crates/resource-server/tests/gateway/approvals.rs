@@ -159,6 +159,41 @@ both_engines! {
         assert_eq!(state_of(&late), "pending", "{}", late.body);
     }
 
+    /// T42: at the border of five minutes one node approves while another finds the time over; one of them wins, and the
+    /// paper trail says which
+    async fn approving_and_expiring_at_the_border_have_one_winner(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let (other, _feed) = stage.another_node().await;
+        let (mut approved, mut expired) = (0, 0);
+        for round in 0..40 {
+            // No token lives as long as this story.
+            delete(&stage, &stage.token(ALL), &format!("n{round}")).await;
+            let id = inbox(&stage).await.remove(0).id;
+            stage.clock.advance(Seconds(299));
+            let over = stage.clock.now().plus(Seconds(1));
+            // Each is first as often as the other.
+            let (decided, swept) = if round % 2 == 0 {
+                tokio::join!(decide(&stage, &id, Verdict::Approve), other.sweep(over))
+            } else {
+                let (swept, decided) = tokio::join!(other.sweep(over), decide(&stage, &id, Verdict::Approve));
+                (decided, swept)
+            };
+            swept.unwrap();
+            match (decided, inbox(&stage).await[0].state) {
+                (Decided::Now(_), ApprovalState::Approved) => approved += 1,
+                (Decided::Over(over), ApprovalState::Expired) if over.state == ApprovalState::Expired => expired += 1,
+                (decided, state) => panic!("{decided:?} and {state:?}"),
+            }
+            let reasons = stage.reasons().await;
+            let told = ["approval_approved", "approval_expired"]
+                .map(|told| reasons.iter().filter(|reason| *reason == told).count());
+            assert_eq!(told, [approved, expired]);
+            // What was approved lapses, in nobody's way.
+            stage.clock.advance(Seconds(200));
+        }
+        assert!(approved + expired == 40, "{approved} and {expired}");
+    }
+
     /// T42: fifty retries of one approved call, one call
     async fn fifty_retries_after_one_approval_make_one_call(database: TestDatabase) {
         let stage = Arc::new(Stage::set(database).await);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::rungs::{CAPABILITIES, accepted, asked, decide, leg, next, session, state, waiting, within};
 use crate::stage::{ALL, Draft, Stage};
 
-/// ELIC-8: the error with an address exists in 2025-11-25 alone, and its session alone hears that it is done
+/// ELIC-8: the error with an address exists in 2025-11-25 alone, and its session alone hears that it is done, once
 #[tokio::test]
 async fn an_error_with_an_address_is_for_one_revision() {
     let stage = Stage::set(sqlite().await).await;
@@ -46,6 +46,10 @@ async fn an_error_with_an_address_is_for_one_revision() {
     assert_eq!(told["params"]["elicitationId"], json!(id));
     let silent = tokio::time::timeout(Duration::from_millis(100), next(&mut theirs)).await;
     assert!(silent.is_err(), "nobody else is told");
+    // Something else happens to the same approval.
+    stage.gateway.approvals().show(&waiting(&stage).await[0], &stage.alice).await.unwrap();
+    let silent = tokio::time::timeout(Duration::from_millis(100), next(&mut ours)).await;
+    assert!(silent.is_err(), "it is told once");
     assert!(within(&new, &token).at(&stage).await.tool().0.starts_with("Created "));
 }
 

@@ -135,7 +135,7 @@ pub(crate) async fn node(
         listen_ports: vec![8420],
         rates,
         patience: Patience { leg, question: 2 * leg },
-        approvals_webhook: None,
+        notifiers: vec![],
         database,
         changes,
     };

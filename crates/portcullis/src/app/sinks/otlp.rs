@@ -6,7 +6,7 @@ mod form;
 use portcullis_audit::{Kept, Sink, SinkError, SinkReach};
 use portcullis_oauth::BoxFuture;
 
-use super::post::Post;
+use crate::app::post::Post;
 
 const JSON: &str = "application/json";
 

@@ -3,7 +3,7 @@
 use portcullis_audit::{Kept, Sink, SinkError, SinkReach, json_lines};
 use portcullis_oauth::BoxFuture;
 
-use super::post::Post;
+use crate::app::post::Post;
 
 /// A webhook.
 #[derive(Debug)]

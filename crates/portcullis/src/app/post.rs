@@ -14,7 +14,7 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// An address, and what authorises us there. `Debug` shows neither.
 #[derive(Debug)]
-pub(super) struct Post {
+pub(in crate::app) struct Post {
     url: Secret,
     authorization: Option<Secret>,
     outbound: Outbound,
@@ -25,7 +25,11 @@ impl Post {
     ///
     /// # Errors
     /// When no client can be made for it.
-    pub(super) fn to(url: Secret, authorization: Option<Secret>, config: &Config) -> Result<Self, Problem> {
+    pub(in crate::app) fn to(
+        url: Secret,
+        authorization: Option<Secret>,
+        config: &Config,
+    ) -> Result<Self, Problem> {
         let host = Url::parse(url.expose()).ok().and_then(|url| url.host_str().map(str::to_owned));
         let policy = Policy {
             loopback: true,
@@ -38,7 +42,7 @@ impl Post {
     }
 
     /// Posts, and finds out whether it was taken: answered with a 2xx.
-    pub(super) async fn send(&self, kind: &'static str, body: String) -> Result<(), SinkError> {
+    pub(in crate::app) async fn send(&self, kind: &'static str, body: String) -> Result<(), SinkError> {
         let request = Outgoing::post(self.url.expose(), kind, body)
             .accepting("*/*")
             .at_most(LONGEST_ANSWER)
