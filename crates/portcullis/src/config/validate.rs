@@ -30,6 +30,9 @@ pub(super) const DURABILITY: [(&str, AuditDurability); 3] = [
     ("relaxed", AuditDurability::Relaxed),
 ];
 
+/// The forms of the log.
+const FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+
 /// The settings, checked and with their defaults.
 pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let (limits, approvals) = (Limits::check(&draft)?, ApprovalSettings::check(&draft)?);
@@ -54,7 +57,6 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
     let documents = [ClientDocuments::Open, ClientDocuments::Ask, ClientDocuments::Off];
     let documents = documents.map(|documents| (documents.as_str(), documents));
     let outbound_seconds = number("outbound_seconds", draft.outbound_seconds, 5, 1..=60)?;
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let data_dir = PathBuf::from(data_dir);
     Ok(Config {
         master_key,
@@ -88,7 +90,7 @@ pub(super) fn check(mut draft: Draft) -> Result<Config, Problem> {
         sinks,
         ops_listen: ops_listen(draft.ops_listen)?,
         log: filter(draft.log)?,
-        log_format: choice("log_format", draft.log_format, formats)?,
+        log_format: choice("log_format", draft.log_format, FORMATS)?,
         data_dir,
     })
 }

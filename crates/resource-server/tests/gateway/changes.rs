@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::patience::until;
 use crate::stage::{ALL, Draft, Stage, events};
 use axum::body::{Body, BodyDataStream};
 use axum::http::Method;
@@ -96,12 +97,7 @@ async fn what_an_upstream_changes_reaches_those_who_listen() {
     let stream = Draft::new(Method::GET, "/mcp").header("accept", "text/event-stream");
     let mut stream =
         open(&stage, stream.header("mcp-session-id", begun.header("mcp-session-id")).bearing(&token)).await;
-    for _ in 0..500 {
-        if upstream.listening() > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the gateway listens", || upstream.listening() > 0).await;
     let list = || Draft::modern("/mcp", "tools/list", json!({})).bearing(&token).at(&stage);
     list().await;
     let before = upstream.seen_of("tools/list").len();

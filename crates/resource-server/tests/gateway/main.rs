@@ -12,6 +12,7 @@ mod ladder_sessions;
 mod limits;
 mod own_tools;
 mod paper;
+mod patience;
 mod pins;
 mod policies;
 mod rare;

@@ -1,7 +1,6 @@
 //! What is switched off is not reached, by whatever way, and what was open there ends (T20).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
@@ -11,18 +10,8 @@ use portcullis_resource_server::{ConnectionStatus, Probe, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
+use crate::patience::until;
 use crate::stage::{ALL, Draft, Stage, call};
-
-/// Waits until something is so, which other tasks bring about.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it never came true: {what}");
-}
 
 async fn switch(stage: &Stage, slug: &str, off: bool) {
     let servers = Servers::new(stage.database.clone(), stage.changes.clone(), Arc::new(stage.clock.clone()));

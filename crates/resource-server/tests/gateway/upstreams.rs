@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::patience::until;
 use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
 use portcullis_database::testing::sqlite;
 use portcullis_database::{Change, ChangeKind, both_engines, on};
@@ -131,14 +132,7 @@ both_engines! {
         let settings = BTreeMap::new();
         let renewed = Connections::renew_in(&mut transaction, &connection, (&settings, stage.clock.now())).await.unwrap();
         stage.gateway.connections().finish_renewal(transaction, &renewed.unwrap()).await.unwrap();
-        for _ in 0..500 {
-            if !upstream.seen_of("DELETE").is_empty() {
-                return;
-            }
-            tokio::task::yield_now().await;
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("the session of the old credential goes on");
+        until("the session of the old credential ends", || !upstream.seen_of("DELETE").is_empty()).await;
     }
 }
 

@@ -1,9 +1,6 @@
 //! What happens while a call is under way: progress and log messages, questions to the person behind the client, and a change
 //! of mind.
 
-use std::time::Duration;
-
-use crate::stage::{ALL, Answer, Draft, Stage, Token, events};
 use axum::body::{Body, BodyDataStream};
 use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
@@ -11,6 +8,9 @@ use portcullis_resource_server::oauth::{PrincipalId, PrincipalKind};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
+
+use crate::patience::until;
+use crate::stage::{ALL, Answer, Draft, Stage, Token, events};
 
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
@@ -43,17 +43,6 @@ async fn next(stream: &mut BodyDataStream) -> Value {
             return message;
         }
     }
-}
-
-/// Waits until something is so.
-async fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it never came");
 }
 
 fn methods(answer: &Answer) -> Vec<&str> {
@@ -203,20 +192,20 @@ async fn a_change_of_mind_reaches_the_upstream() {
     let begun = stage.send(Draft::modern("/mcp", "tools/call", slow.clone()).bearing(&token).request());
     tokio::select! {
         _ = begun => panic!("it was too fast"),
-        () = until(|| upstream.seen_of("tools/call").len() == 1) => {}
+        () = until("the call arrives", || upstream.seen_of("tools/call").len() == 1) => {}
     }
-    until(|| upstream.cancelled().len() == 1).await;
+    until("it is cancelled", || upstream.cancelled().len() == 1).await;
 
     let session = session(&stage, &token, json!({})).await;
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}});
     let stop = async {
-        until(|| upstream.seen_of("tools/call").len() == 2).await;
+        until("the call arrives", || upstream.seen_of("tools/call").len() == 2).await;
         Draft::post("/mcp", &cancel).header("mcp-session-id", &session).bearing(&token).at(&stage).await
     };
     let (answer, stopped) =
         tokio::join!(within(&session, "tools/call", &slow).bearing(&token).at(&stage), stop);
     assert_eq!((stopped.status.as_u16(), answer.tool().1), (202, true));
-    until(|| upstream.cancelled().len() == 2).await;
+    until("it is cancelled", || upstream.cancelled().len() == 2).await;
 }
 
 /// HTTP25-13: a call about which nothing is said begins as a stream all the same, and not only when it ends: a client of the
