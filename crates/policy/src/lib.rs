@@ -19,10 +19,8 @@
 //!
 //! # Keeping verdicts
 //!
-//! [`could_pass`] and [`may_list`] depend on the policies and on their own arguments, nothing else. A caller that keeps its verdicts keys
-//! them by the policy's version, the principal with its groups and permissions, the client with what is known of it, the
-//! connection, whether the grant reaches it, and the tool with its pin, risk, approval level and blacklists: in practice
-//! by the version of the policy, the token's hash and the connection, dropped when the change feed names any of them.
+//! [`could_pass`] and [`may_list`] depend on the policies and on their own arguments, nothing else. A caller that keeps verdicts
+//! keeps them with one set of policies, each under the whole of its subject and target: none of the fields may be left out.
 //! [`decide`] depends on arguments, time and network too; its verdicts are not to be kept.
 
 mod arguments;
