@@ -25,6 +25,7 @@ from mcp.types import (
 from desk import callback, server
 from desk.application import Application, decide
 from desk.engines import ENGINES
+from desk.story import Story, text
 
 MODES = ["legacy", "auto"]
 DENIED = "NOT EXECUTED. The user denied this call."
@@ -33,23 +34,12 @@ CODE = re.compile(r"code ([A-Z]{4})\b", re.IGNORECASE)
 ENDS = {"approve": "Created ", "deny": DENIED}
 
 
-def text(result: CallToolResult) -> str:
-    return "\n".join(block.text for block in result.content)
-
-
 async def create(client: Client, title: str) -> CallToolResult:
     return await client.call_tool("sandbox__create_note", {"title": title, "text": "Buy milk"})
 
 
-class Approvals:
-    """The stories. `mode` and `engine` say how they are told."""
-
-    mode: str
-    engine: staticmethod
-
-    async def asyncSetUp(self) -> None:
-        # unittest switches this on, and asyncio then reports every start of a server as a slow step.
-        asyncio.get_running_loop().set_debug(False)
+class Approvals(Story):
+    """The stories."""
 
     @asynccontextmanager
     async def connected(self, able: bool) -> AsyncIterator[Client]:

@@ -11,11 +11,10 @@ import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mcp.types import CallToolResult
-
 from desk import callback, server
 from desk.application import Application, NobodyThere, unpacked
 from desk.engines import ENGINES
+from desk.story import Story, text
 
 # The SDK's name of each era, and the revision that comes of it.
 ERAS = {"legacy": "2025-11-25", "auto": "2026-07-28"}
@@ -23,19 +22,8 @@ ECHO = ("sandbox__echo", {"message": "hello"})
 LIST_FILES = ("sandbox__list_files", {})
 
 
-def text(result: CallToolResult) -> str:
-    return "\n".join(block.text for block in result.content)
-
-
-class Journey:
-    """The stories. `mode` and `engine` say how they are told."""
-
-    mode: str
-    engine: staticmethod
-
-    async def asyncSetUp(self) -> None:
-        # unittest switches this on, and asyncio then reports every start of a server as a slow step.
-        asyncio.get_running_loop().set_debug(False)
+class Journey(Story):
+    """The stories."""
 
     @contextmanager
     def stage(self, **settings: int) -> Iterator[tuple[server.Server, Application]]:

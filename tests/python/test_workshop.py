@@ -19,6 +19,7 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from desk import callback, server
 from desk.application import Application, authorise
 from desk.engines import ENGINES
+from desk.story import Story
 from desk.workshop import ACCOUNT, LIFE_SECONDS, PNG, SCOPE
 
 MODES = ["legacy", "auto"]
@@ -52,15 +53,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-class Workshop:
-    """The stories. `mode` and `engine` say how they are told."""
-
-    mode: str
-    engine: staticmethod
-
-    async def asyncSetUp(self) -> None:
-        # unittest switches this on, and asyncio then reports every start of a server as a slow step.
-        asyncio.get_running_loop().set_debug(False)
+class Workshop(Story):
+    """The stories."""
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Client]:
