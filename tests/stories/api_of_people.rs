@@ -32,7 +32,7 @@ both_engines! {
         }
     }
 
-    /// T18: the policy that keeps a program from connections at `/mcp` keeps it from them here
+    /// T18, TOOL-1: the policy that keeps a program from connections and from lists at `/mcp` keeps it from them here
     async fn the_policy_decides_which_program_looks_after_what(database: TestDatabase) {
         let world = World::on(database).await;
         let (admin, alice) = (Program::of_admin(&world).await, Program::of(&world, "alice@example.com", "").await);
@@ -44,7 +44,10 @@ both_engines! {
             @id("owners") @reason("Everybody may use their own.")
             permit (principal, action, resource) when { principal.id == resource.owner };
             @id("not_work") @reason("No program looks after connections for work.")
-            forbid (principal, action == Action::"manageConnection", resource) when { resource.alias like "work*" };"#;
+            forbid (principal, action == Action::"manageConnection", resource) when { resource.alias like "work*" };
+            @id("quiet") @reason("The tools at home are not listed.")
+            forbid (principal, action == Action::"listTools", resource) when { resource.alias == "home" };"#;
+        assert_eq!(alice.get("/me/connections/home/tools").await.status.as_u16(), 200);
         let activated = admin.post("/policy/activate", &json!({"text": policy})).await;
         assert_eq!(activated.status.as_u16(), 201, "{}", activated.body);
         world.app.changes.read().await.unwrap();
@@ -62,6 +65,8 @@ both_engines! {
             assert_eq!(refused.status.as_u16(), 403, "{}", refused.body);
             assert!(refused.body.contains("No program looks after connections for work."), "{}", refused.body);
         }
+        let unlisted = alice.get("/me/connections/home/tools").await;
+        assert_eq!((unlisted.status.as_u16(), &unlisted.json()["code"]), (403, &json!("list_forbidden")), "{}", unlisted.body);
         assert_eq!(acted(&alice, "/me/connections/home/disable").await, (200, json!("disabled")));
     }
 

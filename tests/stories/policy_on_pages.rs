@@ -89,7 +89,10 @@ both_engines! {
         activate(&world, r#"@id("no_notes") @reason("No notes here.")
             forbid (principal, action == Action::"manageConnection", resource in Server::"notes");"#).await;
         assert_eq!(buttons(&mut alice).await, 1);
-        assert!(alice.get("/connect").await.body.contains("No notes here."));
+        for page in ["/connect", "/connect?server=notes"] {
+            let told = alice.get(page).await;
+            assert!(told.body.contains("No notes here.") && !told.body.contains("name=\"label\""), "{}", told.body);
+        }
     }
 
     /// A policy that speaks of calls alone keeps programs from connections, by default, and people not: what is theirs they can

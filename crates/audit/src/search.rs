@@ -137,7 +137,7 @@ impl Query {
         }
         if self.action.as_deref().is_some_and(|action| !COMMON.contains(&action)) {
             // The index over actions leaves out what happens all the time, and is used where the statement says so too.
-            parts.push("AND action NOT IN ('tools.call', 'tools.list')".to_owned());
+            parts.push(format!("AND action NOT IN ('{}')", COMMON.join("', '")));
         }
         let mut texts = Vec::new();
         for (column, text) in [

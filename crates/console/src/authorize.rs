@@ -67,12 +67,14 @@ async fn finish(
             return not_authorised(&headers, AuthorizationError::NotYours, None);
         };
         let mark = browser.mark().await?;
-        if let Some(connection) = console.upstream().awaited(&issuer, &answer, (&user.id, &mark)).await?
-            && let Some(kept) = console.kept_from(&user, Managed::Known(&connection), &headers).await?
+        let awaited = console.upstream().awaited(&issuer, &answer, (&user.id, &mark)).await?;
+        if let Some(connection) = &awaited
+            && let Some(kept) = console.kept_from(&user, Managed::Known(connection), &headers).await?
         {
             return Ok(kept);
         }
-        match console.upstream().finish(&issuer, answer, (&user.id, &mark)).await {
+        let asked = awaited.map(|connection| connection.id);
+        match console.upstream().finish(&issuer, answer, (&user.id, &mark), asked.as_ref()).await {
             // Away from the address with the code in it.
             Ok(connection) => Ok(Redirect::to(&page(&connection)).into_response()),
             Err(error) => not_authorised(&headers, error, None),

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
 
+use crate::syntax::is_context;
+
 /// What policies ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -89,10 +91,6 @@ impl Reading {
         let any = || Named { any: true, ..Named::default() };
         Self { arguments: any(), time: any(), network: true, authentication: true }
     }
-}
-
-fn is_context(expr: &Expr) -> bool {
-    matches!(expr, Expr::Var(Var::Context))
 }
 
 /// Whether it is `context.time`.

@@ -92,9 +92,10 @@ impl Recorded {
         self.circumstances.assurance
     }
 
-    /// Whatever of the call these policies look at, as a text: two calls with the same are decided the same.
+    /// Whatever of the call these policies look at, as a text: two calls with the same are decided the same. `None` where there
+    /// is no such text.
     #[must_use]
-    pub fn essence(&self, policies: &PolicySet) -> String {
+    pub fn essence(&self, policies: &PolicySet) -> Option<String> {
         let (reading, circumstances) = (policies.reading(), &self.circumstances);
         let time = circumstances.time;
         let (hour, minute, weekday) = time.wall_clock();
@@ -108,8 +109,7 @@ impl Recorded {
             circumstances.address.filter(|_| reading.network),
             reading.authentication.then_some(circumstances.authentication),
         );
-        // Texts, numbers and lists of them: there is nothing that could not be written.
-        serde_json::to_string(&essence).unwrap_or_default()
+        serde_json::to_string(&essence).ok()
     }
 
     /// Whether these policies ask for nothing that was not kept.

@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     pub(crate) calls: Index,
     /// The same as it looks before a call.
     pub(crate) lists: Index,
-    /// The arguments that any of them asks for.
+    /// What any of them asks of the circumstances of a call.
     reading: Reading,
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn is_assurance(expr: &Expr) -> bool {
     matches!(expr, Expr::GetAttr { expr, attr } if is_context(expr) && attr.as_str() == ASSURANCE)
 }
 
-fn is_context(expr: &Expr) -> bool {
+/// Whether `expr` is `context` itself.
+pub(crate) fn is_context(expr: &Expr) -> bool {
     matches!(expr, Expr::Var(Var::Context))
 }

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
 pub use self::manage::{Managed, NotManaged, Person};
-pub(crate) use self::manage::{may_manage, may_manage_any, may_manage_by_hand};
+pub(crate) use self::manage::{may_list_any, may_manage, may_manage_any, may_manage_by_hand};
 pub(crate) use self::record::{Considered, Recorder};
 pub use self::replay::Replay;
 pub use self::store::{Policies, PolicyError, PolicyVersion};
@@ -224,6 +224,13 @@ impl Ground<'_> {
 fn circumstances(errand: &Errand, now: Timestamp) -> Circumstances {
     Circumstances {
         arguments: errand.arguments().map(Arguments::of).unwrap_or_default(),
+        ..here_and_now(now)
+    }
+}
+
+/// When a request came, and from where.
+fn here_and_now(now: Timestamp) -> Circumstances {
+    Circumstances {
         time: Moment { unix: now.seconds(), offset: 0 },
         address: portcullis_audit::trace::context().and_then(|request| request.address),
         ..Circumstances::default()

@@ -156,8 +156,10 @@ async fn add(State(api): State<Api>, caller: Caller, Body(new): Body<New>) -> Re
                 .ok_or_else(|| Problem::unfit("auth_unknown", "auth is none, header, basic or oauth."))?,
         ),
     };
-    let server = api.enrolment.servers().find(&new.server).await?;
-    managed(&api, &caller, Managed::New(&alias, server.as_ref())).await?;
+    let offered = api.enrolment.servers().offered_to(caller.id()).await?;
+    // What is hidden from the user is as good as not there, for rules that speak of it too.
+    let server = offered.iter().find(|server| server.slug.as_str() == new.server);
+    managed(&api, &caller, Managed::New(&alias, server)).await?;
     let application = Application {
         principal: caller.id().clone(),
         alias,
@@ -181,6 +183,11 @@ async fn tools(
     Path(alias): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&api, &caller, &alias).await?;
+    let may_list = api.gateway.may_list(caller.bearer(), &connection).await;
+    if !may_list.map_err(|error| Problem::inside(&error))? {
+        let told = "A rule of the policy forbids that this program is shown the tools of this connection.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "list_forbidden", told));
+    }
     let tools = api.gateway.tools(&connection).await.map_err(|why| {
         let told =
             format!("The server did not tell its tools ({why}); trying the connection out tells more.");

@@ -144,8 +144,14 @@ impl Console {
         let chrome = Chrome::signed_in("Add a connection", &user.email, &csrf);
         let alias = Alias::parse(text("alias")).map_or_else(|_| String::new(), |alias| alias.to_string());
         let return_to = return_to(asked).unwrap_or_default().to_owned();
-        let Some(server) = servers.iter().find(|server| server.slug.as_str() == text("server")) else {
-            let person = self.person(user).await?;
+        let person = self.person(user).await?;
+        let asked_for = servers.iter().find(|server| server.slug.as_str() == text("server"));
+        // Nobody fills in a form that would be refused: the list says why.
+        let chosen = match asked_for {
+            Some(server) if self.choice(&person, server, &alias).await?.kept.is_none() => Some(server),
+            _ => None,
+        };
+        let Some(server) = chosen else {
             let mut choices = Vec::with_capacity(servers.len());
             for server in &servers {
                 choices.push(self.choice(&person, server, &alias).await?);

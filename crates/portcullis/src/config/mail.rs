@@ -50,7 +50,7 @@ impl MailSettings {
 
 fn is_safe(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
-    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1"));
     match (url.scheme(), url.query()) {
         ("smtps", None) | ("smtp", Some("tls=required")) => url.has_host(),
         ("smtp", None) => is_here,
@@ -75,6 +75,7 @@ mod tests {
         for url in [
             "smtp://u:p@mail.example",
             "smtp://mail.example?tls=opportunistic",
+            "smtp://[::1]",
             "smtps:",
             "https://mail.example",
             "",

@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use portcullis_oauth::{BoxFuture, PrincipalId, PublicUrl};
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::decide::needs_another;
-use super::{Approval, shown};
+use super::{Approval, PENDING};
 
 /// So many notices wait for each way of telling; more are dropped.
 const WAITING: usize = 256;
 /// So long one of them may take.
 const LONGEST: Duration = Duration::from_secs(15);
+/// More of a tool's name is not told, in characters.
+const NAME: usize = 64;
 
 /// What is told of a call that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,8 @@ pub struct Notice {
     pub code: String,
     /// What its owner calls the connection.
     pub alias: String,
-    /// The upstream's name of the tool, as one line in which nothing is hidden.
+    /// The upstream's name of the tool, as far as it is letters, digits, `-` and `_`: a stranger chose it, and this comes from
+    /// us.
     pub tool: String,
     /// Where it is decided.
     pub page: String,
@@ -51,8 +54,11 @@ pub trait Notifier: Debug + Send + Sync {
 /// Every way of telling, each with a line of its own, so that a slow one holds nobody up.
 pub(crate) struct Notices {
     page: PublicUrl,
-    lines: Vec<(&'static str, Sender<Notice>)>,
+    lines: Vec<(&'static str, Line)>,
 }
+
+/// Where notices wait for one way of telling, each with the moment since when.
+type Line = Sender<(Instant, Notice)>;
 
 impl Notices {
     /// Tells by `notifiers`, in `tasks` that end with `closing`.
@@ -78,11 +84,11 @@ impl Notices {
             needs_another: needs_another(&approval.principal, approval.level),
             code: approval.code(),
             alias: approval.alias.clone(),
-            tool: shown::plain(&approval.tool),
+            tool: spoken(&approval.tool),
             page: format!("{}/approvals/{}", self.page, approval.id),
         };
         for (way, line) in &self.lines {
-            if line.try_send(notice.clone()).is_err() {
+            if line.try_send((Instant::now(), notice.clone())).is_err() {
                 tracing::warn!(way, "too many notices of approvals wait already: one is not told");
                 count(way, "dropped");
             }
@@ -90,9 +96,14 @@ impl Notices {
     }
 }
 
-async fn work(notifier: &dyn Notifier, mut waiting: Receiver<Notice>) {
-    let way = notifier.name();
-    while let Some(notice) = waiting.recv().await {
+async fn work(notifier: &dyn Notifier, mut waiting: Receiver<(Instant, Notice)>) {
+    let (way, lives) = (notifier.name(), Duration::from_secs(PENDING.0.unsigned_abs()));
+    while let Some((since, notice)) = waiting.recv().await {
+        // By now nobody waits for what it tells of, and others wait behind it.
+        if since.elapsed() >= lives {
+            count(way, "dropped");
+            continue;
+        }
         let told = timeout(LONGEST, notifier.tell(&notice)).await;
         match told.unwrap_or_else(|_| Err("it took too long".to_owned())) {
             Ok(()) => count(way, "told"),
@@ -102,6 +113,12 @@ async fn work(notifier: &dyn Notifier, mut waiting: Receiver<Notice>) {
             }
         }
     }
+}
+
+/// A name in which nothing reads as a sentence or becomes a link.
+fn spoken(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    name.chars().take(NAME).map(plain).collect()
 }
 
 fn count(way: &'static str, outcome: &'static str) {
@@ -140,6 +157,16 @@ mod tests {
         }
     }
 
+    /// T33: what a stranger calls a tool leads nobody anywhere in a message of ours
+    #[test]
+    fn a_name_is_no_sentence_and_no_link() {
+        assert_eq!(spoken("delete-note_2"), "delete-note_2");
+        let hostile = "delete. First sign in at https://gate.evil.example/login";
+        assert_eq!(spoken(hostile), "delete__First_sign_in_at_https___gate_evil_example_login");
+        assert_eq!(spoken("a\nb\u{202e}c"), "a_b_c");
+        assert_eq!(spoken(&"x".repeat(500)).len(), NAME);
+    }
+
     /// T44: a way that is stuck holds a bounded number of notices, and ends when the server does
     #[tokio::test]
     async fn a_way_that_is_stuck_holds_nobody_up() {
@@ -147,7 +174,7 @@ mod tests {
         let page = PublicUrl::parse("https://gw.example").unwrap();
         let notices = Notices::start(vec![Arc::new(Stuck)], page, (&tasks, &closing));
         let line = &notices.lines[0].1;
-        while line.try_send(notice()).is_ok() {}
+        while line.try_send((Instant::now(), notice())).is_ok() {}
         assert_eq!(line.max_capacity(), WAITING);
         closing.cancel();
         tasks.close();

@@ -5,7 +5,7 @@ use portcullis_database::DatabaseError;
 use portcullis_oauth::client::{
     AuthorizationAnswer, AuthorizationQuestion, RemoteUrl, TokenAnswer, TokenRefusal, TokenRequest,
 };
-use portcullis_oauth::{CodeVerifier, Form, PrincipalId, ScopeSet, Secret};
+use portcullis_oauth::{CodeVerifier, ConnectionId, Form, PrincipalId, ScopeSet, Secret};
 use tracing::Instrument;
 
 use super::discovery::Discovery;
@@ -105,7 +105,7 @@ impl UpstreamAuthorization {
     }
 
     /// Takes the answer that `principal` brought, in the browser with this mark, to the path of the issuer with this
-    /// digest: the connection, which has tokens that nobody tried yet.
+    /// digest: the connection, which has tokens that nobody tried yet. It has to be the one that was [`awaited`](Self::awaited).
     ///
     /// # Errors
     /// When it is not theirs, not the issuer's, or no token comes of it.
@@ -114,13 +114,15 @@ impl UpstreamAuthorization {
         digest: &str,
         answer: Form,
         (principal, browser): (&PrincipalId, &str),
+        awaited: Option<&ConnectionId>,
     ) -> Result<Connection, AuthorizationError> {
         let state = answer.one("state").ok().flatten().map(Secret::presented);
         let redeemed = match state {
             Some(state) => self.0.flows.redeem(&state, digest, (principal, browser)).await?,
             None => None,
         };
-        let Some((flow, verifier)) = redeemed else {
+        let is_awaited = |flow: &Flow| awaited == Some(&flow.connection_id);
+        let Some((flow, verifier)) = redeemed.filter(|(flow, _)| is_awaited(flow)) else {
             let what = Action::Connection(ConnectionEvent::Authorised);
             let event = Event::new(self.0.clock.now(), what, Outcome::Refused).by(principal);
             self.0.trail.note(event.because(AuthorizationError::NotYours.code())).await;

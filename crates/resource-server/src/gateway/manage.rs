@@ -5,6 +5,7 @@ use portcullis_oauth::VerifiedBearer;
 use serde_json::json;
 
 use super::Gateway;
+use crate::connections::Connection;
 use crate::policy::{self, Denial, Managed, NotManaged, Person};
 
 impl Gateway {
@@ -16,6 +17,20 @@ impl Gateway {
     pub async fn may_manage(&self, bearer: &VerifiedBearer, managed: Managed<'_>) -> Result<(), NotManaged> {
         let policy = self.0.policy.current().await.map_err(|error| NotManaged::Unreadable(error.into()))?;
         policy::may_manage_any(&policy, bearer, managed, self.0.clock.now()).map(drop).map_err(denied)
+    }
+
+    /// Whether the policy lets the program with this token for the API be shown the tools of a connection of its user's (the
+    /// action `listTools`, as for lists at `/mcp`).
+    ///
+    /// # Errors
+    /// When the policy cannot be asked.
+    pub async fn may_list(
+        &self,
+        bearer: &VerifiedBearer,
+        connection: &Connection,
+    ) -> Result<bool, NotManaged> {
+        let policy = self.0.policy.current().await.map_err(|error| NotManaged::Unreadable(error.into()))?;
+        Ok(policy::may_list_any(&policy, bearer, connection))
     }
 
     /// Whether the policy lets somebody look after a connection of theirs on our pages. Nobody tried: it is asked for what a

@@ -4,10 +4,10 @@
 
 use portcullis_oauth::{Alias, PrincipalId, PublicUrl, ScopeSet, Timestamp, VerifiedBearer};
 use portcullis_policy::{
-    Assurance, Case, Circumstances, Connection as SeenConnection, Decision, Moment, Subject, Target,
+    Assurance, Case, Circumstances, Connection as SeenConnection, Decision, Subject, Target,
 };
 
-use super::{Considered, Decided, Denial, InForce, seen};
+use super::{Considered, Decided, Denial, InForce, here_and_now, seen};
 use crate::catalogue::Server;
 use crate::connections::Connection;
 
@@ -88,6 +88,12 @@ pub(crate) fn may_manage_any(
     judge(policy, seen::subject_at(bearer, connection, true), now)
 }
 
+/// Whether a program may be shown the tools of one of its user's connections, whatever the user ticked for its token.
+pub(crate) fn may_list_any(policy: &InForce, bearer: &VerifiedBearer, connection: &Connection) -> bool {
+    let subject = seen::subject_at(bearer, seen::connection(connection), true);
+    portcullis_policy::may_list(&policy.set, &subject)
+}
+
 /// Whether a person may do so by their own hand on the page at `gateway`. They are signed in there and sent the page's own
 /// form, which is an assurance of 2. It needs no permit: a policy that speaks of calls alone does not lock people out of what
 /// is theirs. A rule that forbids it is obeyed, and one that fails forbids.
@@ -101,7 +107,7 @@ pub(crate) fn may_manage_by_hand(
     now: Timestamp,
 ) -> Result<(), Denial> {
     let subject = seen::by_hand(person, managed.seen(&person.id), gateway);
-    let circumstances = Circumstances { assurance: Assurance::Session, ..circumstances(now) };
+    let circumstances = Circumstances { assurance: Assurance::Session, ..here_and_now(now) };
     let target = Target::ManageConnection;
     let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
     let Some(rule) = portcullis_policy::forbidden(&policy.set, &case) else { return Ok(()) };
@@ -112,7 +118,7 @@ pub(crate) fn may_manage_by_hand(
 
 /// A person who has to agree does so on the page, so a program that would need more assurance is told to go there.
 fn judge(policy: &InForce, subject: Subject, now: Timestamp) -> Result<Decided, Denial> {
-    let circumstances = circumstances(now);
+    let circumstances = here_and_now(now);
     let target = Target::ManageConnection;
     let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
     let decision = portcullis_policy::decide(&policy.set, &case);
@@ -130,14 +136,6 @@ fn judge(policy: &InForce, subject: Subject, now: Timestamp) -> Result<Decided, 
         Decision::Deny { rule } => {
             Err(Denial { reason: rule.code(), text: rule.reason.clone(), decided: Some(decided) })
         }
-    }
-}
-
-fn circumstances(now: Timestamp) -> Circumstances {
-    Circumstances {
-        time: Moment { unix: now.seconds(), offset: 0 },
-        address: portcullis_audit::trace::context().and_then(|request| request.address),
-        ..Circumstances::default()
     }
 }
 

@@ -109,12 +109,8 @@ fn decide(
     let subject = subjects.get(&recorded.subject).and_then(Option::as_ref);
     let subject = subject.ok_or(Undecidable::Unreadable)?;
     again_by(policies, recorded, subject, || {
-        let essence = recorded.essence(policies);
-        decisions.get(&essence).unwrap_or_else(|| {
-            let decided = Redecided::of(policies, recorded, subject);
-            decisions.insert(essence, decided.clone());
-            decided
-        })
+        let decided = || Redecided::of(policies, recorded, subject);
+        recorded.essence(policies).map_or_else(decided, |essence| decisions.get_with(essence, decided))
     })
 }
 

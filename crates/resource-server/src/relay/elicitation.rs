@@ -33,8 +33,10 @@ const SECRET: [&str; 11] = [
 const SECRET_WORDS: [&str; 6] = ["token", "tokens", "otp", "cvv", "cvc", "pwd"];
 /// A secret by its name; in a sentence too, unless it is what somebody does or is told to keep: people pin things, and are
 /// warned.
-const PIN: &str = "pin";
-/// What stands before a pin that is asked for, whatever was said before.
+const PIN: [&str; 2] = ["pin", "pincode"];
+/// What ends a sentence, and what was said in it to warn.
+const ENDS: [char; 6] = ['.', '!', '?', ':', ';', '\n'];
+/// What stands before a pin that is asked for, whatever the sentence said before.
 const ASKED_FOR: [&str; 9] = ["your", "the", "a", "my", "enter", "type", "digit", "card", "security"];
 
 /// What makes a warning of the words behind it.
@@ -86,7 +88,11 @@ fn form(params: &Map<String, Value>, message: &str) -> Result<(), Unfit> {
     }
     let mut names = fields.iter().flat_map(|(name, field)| [name.as_str(), text(field, "title")]);
     let mut sentences = fields.values().map(|field| text(field, "description")).chain([message]);
-    if names.any(names_a_secret) || sentences.any(speaks_of_a_secret) { Err(Unfit::Secret) } else { Ok(()) }
+    if names.any(names_a_secret) || sentences.any(|text| text.split(ENDS).any(speaks_of_a_secret)) {
+        Err(Unfit::Secret)
+    } else {
+        Ok(())
+    }
 }
 
 fn is_plain(field: &Value) -> bool {
@@ -111,13 +117,17 @@ fn text<'f>(field: &'f Value, key: &str) -> &'f str {
 
 fn names_a_secret(name: &str) -> bool {
     let words = words(name);
-    hold_a_secret(&words) || words.iter().any(|word| word == PIN)
+    hold_a_secret(&words) || words.iter().any(|word| word == "pins" || is_pin(word))
 }
 
 fn speaks_of_a_secret(sentence: &str) -> bool {
     let words = words(sentence);
     hold_a_secret(&words)
-        || (0..words.len()).any(|at| words[at] == PIN && asks_for_what_follows(&words[..at]))
+        || (0..words.len()).any(|at| is_pin(&words[at]) && asks_for_what_follows(&words[..at]))
+}
+
+fn is_pin(word: &str) -> bool {
+    PIN.contains(&word)
 }
 
 /// Whether a pin behind these words is one to be told.
@@ -222,12 +232,16 @@ mod tests {
             "your card PIN?",
             "Bank pin",
             "Do not close this page and enter your pin",
+            "Do not close this page. Bank pin:",
+            "Don't worry, it is safe! ATM pincode?",
         ] {
             assert_eq!(asked(about(sentence), FORMS), Err(Unfit::Secret), "{sentence}");
         }
-        for name in
-            [json!({"pin": {"type": "string"}}), json!({"x": {"type": "string", "title": "Bank pin"}})]
-        {
+        for name in [
+            json!({"pin": {"type": "string"}}),
+            json!({"x": {"type": "string", "title": "Bank pin"}}),
+            json!({"pincode": {"type": "string"}}),
+        ] {
             assert_eq!(asked(form_of(&name), FORMS), Err(Unfit::Secret));
         }
     }

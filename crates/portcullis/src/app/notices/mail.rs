@@ -10,6 +10,7 @@ use lettre::{AsyncTransport, Message, Tokio1Executor};
 use portcullis_authorization_server::{Groups, User, Users};
 use portcullis_oauth::BoxFuture;
 use portcullis_resource_server::{APPROVERS, Notice, Notifier};
+use tokio::task::JoinSet;
 
 use crate::Problem;
 use crate::config::MailSettings;
@@ -49,20 +50,37 @@ impl Mail {
 
     async fn deliver(&self, notice: &Notice) -> Result<(), String> {
         let people = self.people(notice).await?;
+        if people.is_empty() {
+            return Err("nobody who may decide about it can be told".to_owned());
+        }
+        // One mail each: nobody reads who else is told. All at once: a slow server keeps the last from nothing.
+        let mut mails = JoinSet::new();
         let mut failed = None;
-        // One mail each: nobody reads who else is told.
-        for user in people.iter().filter(|user| user.disabled_at.is_none()) {
-            failed = self.send(notice, user).await.err().or(failed);
+        for user in &people {
+            match self.mail(notice, user) {
+                Ok(mail) => {
+                    let server = self.server.clone();
+                    mails.spawn(async move { server.send(mail).await });
+                }
+                Err(why) => failed = Some(why),
+            }
+        }
+        while let Some(sent) = mails.join_next().await {
+            if let Err(why) =
+                sent.map_err(|error| error.to_string()).and_then(|sent| sent.map_err(|error| cause(&error)))
+            {
+                failed = Some(why);
+            }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// Who may decide about it.
+    /// Who may decide about it and can sign in to do so.
     async fn people(&self, notice: &Notice) -> Result<Vec<User>, String> {
         let unreadable = |error: &dyn fmt::Display| format!("the store failed: {error}");
         if !notice.needs_another {
             let owner = self.users.find(&notice.owner).await.map_err(|error| unreadable(&error))?;
-            return Ok(owner.into_iter().collect());
+            return Ok(owner.into_iter().filter(can_sign_in).collect());
         }
         let groups = self.groups.list().await.map_err(|error| unreadable(&error))?;
         if !groups.iter().any(|group| group.name == APPROVERS) {
@@ -70,24 +88,31 @@ impl Mail {
         }
         let members = self.groups.members(APPROVERS).await.map_err(|error| unreadable(&error))?;
         let mut people = Vec::new();
-        for member in members.iter().filter(|member| member.principal != notice.owner).take(APPROVERS_TOLD) {
-            people.extend(self.users.find(&member.principal).await.map_err(|error| unreadable(&error))?);
+        for member in members.iter().filter(|member| member.principal != notice.owner) {
+            let user = self.users.find(&member.principal).await.map_err(|error| unreadable(&error))?;
+            people.extend(user.filter(can_sign_in));
+            if people.len() == APPROVERS_TOLD {
+                break;
+            }
         }
         Ok(people)
     }
 
-    async fn send(&self, notice: &Notice, to: &User) -> Result<(), String> {
+    fn mail(&self, notice: &Notice, to: &User) -> Result<Message, String> {
         let to = to.email.parse().map(|address| Mailbox::new(None, address));
         let to = to.map_err(|_| "somebody's e-mail address is none that mail can be sent to".to_owned())?;
-        let message = Message::builder()
+        Message::builder()
             .from(self.from.clone())
             .to(to)
             .subject(format!("A call waits for your approval (code {})", notice.code))
             .header(ContentType::TEXT_PLAIN)
             .body(body(notice))
-            .map_err(|error| error.to_string())?;
-        self.server.send(message).await.map(drop).map_err(|error| cause(&error))
+            .map_err(|error| error.to_string())
     }
+}
+
+fn can_sign_in(user: &User) -> bool {
+    user.disabled_at.is_none()
 }
 
 impl Notifier for Mail {
