@@ -60,10 +60,10 @@ export async function play({ engine, settings, publicUrl, person, kind, asked, a
   }
 }
 
-/** A story that needs a server only. */
-export function serverStory(title, body) {
+/** A story that needs a server only. `settings`: its configuration. */
+export function serverStory(title, body, settings) {
   for (const engine of engines) {
-    test(`${title} (${engine.name})`, { timeout: STORY_MS }, () => play({ engine }, body));
+    test(`${title} (${engine.name})`, { timeout: STORY_MS }, () => play({ engine, settings }, body));
   }
 }
 
