@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Facts, Unspeakable};
-use crate::index::{Found, Index};
-use crate::set::Inner;
-use crate::vocabulary::action;
-use crate::{Assurance, Case, Circumstances, Effect, PolicySet, Rule, Subject, Target};
+use crate::answer::Answer;
+use crate::question::Question;
+use crate::{Assurance, Case, Circumstances, PolicySet, Rule, Subject, Target};
 
 /// What the policies say to a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,34 +54,24 @@ pub(crate) struct Failed;
 #[must_use]
 pub fn decide(policies: &PolicySet, case: &Case<'_>) -> Decision {
     // Fails closed: what cannot be evaluated is not allowed.
-    decide_by(policies.inner(), case)
-        .unwrap_or_else(|Failed| Decision::Deny { rule: Arc::new(Rule::policy_error()) })
+    decide_by(policies, case).unwrap_or_else(|Failed| Decision::Deny { rule: Arc::new(Rule::policy_error()) })
 }
 
 /// Whether any call of `target` could pass for `subject`, whatever its arguments, its time, its network, how the user
 /// signed in and how surely a person agrees. Never wrongly false; the module `outlook` says when it is wrongly true.
 #[must_use]
 pub fn could_pass(policies: &PolicySet, subject: &Subject, target: &Target) -> bool {
-    let set = policies.inner();
     let case = Case { subject, target, circumstances: &Circumstances::default() };
-    let found = Facts::of(set.vocabulary, case)
-        .and_then(|facts| evaluate(&set.lists, &facts, &case, Assurance::SecondPerson));
     // A permit that fails may hold once everything is known; a forbid that fails need not.
-    let may_permit = |(id, _): &(_, _)| set.first([id]).is_some_and(|rule| rule.effect == Effect::Permit);
-    found.is_ok_and(|found| {
-        found.forbid.is_empty() && (!found.permit.is_empty() || found.failed.iter().any(may_permit))
-    })
+    let may = |answer: Answer| answer.forbid.is_none() && (answer.permit.is_some() || answer.failed_permit);
+    Question::of(policies, case).outlook(Assurance::SecondPerson).is_ok_and(may)
 }
 
 /// The rule that forbids the case as it is: for what needs no permit of its own. A rule or a case that cannot be evaluated
 /// forbids, under `policy_error`.
 #[must_use]
 pub fn forbidden(policies: &PolicySet, case: &Case<'_>) -> Option<Arc<Rule>> {
-    let set = policies.inner();
-    let verdict = Facts::of(set.vocabulary, *case)
-        .and_then(|facts| evaluate(&set.calls, &facts, case, case.circumstances.assurance))
-        .map_err(|_| Failed)
-        .and_then(|found| judge(set, &found));
+    let verdict = judge(&Question::of(policies, *case), case.circumstances.assurance);
     match verdict {
         Ok(Verdict::Forbidden(rule)) => Some(rule),
         Ok(Verdict::Permitted(_) | Verdict::Open) => None,
@@ -96,19 +84,14 @@ pub fn forbidden(policies: &PolicySet, case: &Case<'_>) -> Option<Arc<Rule>> {
 /// approves one: a rule is obeyed as far as it holds before anything is known of a call and with nobody asked.
 #[must_use]
 pub fn may_list(policies: &PolicySet, subject: &Subject) -> bool {
-    let set = policies.inner();
     let case = Case { subject, target: &Target::ListTools, circumstances: &Circumstances::default() };
-    let found = Facts::of(set.vocabulary, case)
-        .and_then(|facts| evaluate(&set.lists, &facts, &case, Assurance::None));
-    let forbids = |(id, _): &(_, _)| set.first([id]).is_none_or(|rule| rule.effect == Effect::Forbid);
-    found.is_ok_and(|found| found.forbid.is_empty() && !found.failed.iter().any(forbids))
+    let may = |answer: Answer| answer.forbid.is_none() && !answer.failed_forbid;
+    Question::of(policies, case).outlook(Assurance::None).is_ok_and(may)
 }
 
-fn decide_by(set: &Inner, case: &Case<'_>) -> Result<Decision, Failed> {
-    let facts = Facts::of(set.vocabulary, *case).map_err(|_| Failed)?;
-    let at = |assurance| {
-        evaluate(&set.calls, &facts, case, assurance).map_err(|_| Failed).and_then(|found| judge(set, &found))
-    };
+fn decide_by(policies: &PolicySet, case: &Case<'_>) -> Result<Decision, Failed> {
+    let question = Question::of(policies, *case);
+    let at = |assurance| judge(&question, assurance);
     let given = case.circumstances.assurance;
     let as_it_is = match at(given)? {
         Verdict::Permitted(rule) => return Ok(Decision::Allow { rule }),
@@ -135,25 +118,14 @@ fn decide_by(set: &Inner, case: &Case<'_>) -> Result<Decision, Failed> {
     Ok(Decision::NeedsAssurance { level, rule })
 }
 
-/// Everything that applies to the case at this assurance.
-pub(crate) fn evaluate(
-    index: &Index,
-    facts: &Facts<'_>,
-    case: &Case<'_>,
-    assurance: Assurance,
-) -> Result<Found, Unspeakable> {
-    let request = facts.request(assurance)?;
-    let place = (action(case.target), case.subject.connection.server.as_str());
-    Ok(index.evaluate(place, &request, &facts.entities))
-}
-
-/// What follows from what applies: a forbid that holds decides, then a failure, then a permit.
-fn judge(set: &Inner, found: &Found) -> Result<Verdict, Failed> {
-    if let Some(rule) = set.first(&found.forbid) {
+/// What follows from what applies at this assurance: a forbid that holds decides, then a failure, then a permit.
+fn judge(question: &Question<'_>, assurance: Assurance) -> Result<Verdict, Failed> {
+    let answer = question.answer(assurance).map_err(|_| Failed)?;
+    if let Some((_, rule)) = answer.forbid {
         return Ok(Verdict::Forbidden(rule));
     }
-    if !found.failed.is_empty() {
+    if answer.failed_permit || answer.failed_forbid {
         return Err(Failed);
     }
-    Ok(set.first(&found.permit).map_or(Verdict::Open, Verdict::Permitted))
+    Ok(answer.permit.map_or(Verdict::Open, |(_, rule)| Verdict::Permitted(rule)))
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::decision::evaluate;
-use crate::facts::Facts;
+use crate::question::Question;
 use crate::{Assurance, Case, Decision, PolicySet, Rule, decide};
 
 /// A decision and every rule that took part in it.
@@ -40,18 +39,18 @@ pub fn explain(policies: &PolicySet, case: &Case<'_>) -> Explanation {
 
 fn parts(policies: &PolicySet, case: &Case<'_>) -> Result<Vec<Part>, crate::facts::Unspeakable> {
     let set = policies.inner();
-    let facts = Facts::of(set.vocabulary, *case)?;
+    let question = Question::of(policies, *case);
     let mut parts: Vec<Part> =
         policies.rules().into_iter().map(|rule| Part { rule, applies: Vec::new(), failure: None }).collect();
     for assurance in Assurance::ALL.into_iter().filter(|level| *level >= case.circumstances.assurance) {
-        let found = evaluate(&set.calls, &facts, case, assurance)?;
+        let found = question.found(assurance)?;
         for rule in set.in_order(found.forbid.iter().chain(&found.permit)) {
             if let Some(part) = parts.iter_mut().find(|part| part.rule == rule) {
                 part.applies.push(assurance);
             }
         }
         for (id, failure) in found.failed {
-            if let Some(rule) = set.first([&id])
+            if let Some(rule) = set.in_order([&id]).into_iter().next()
                 && let Some(part) = parts.iter_mut().find(|part| part.rule == rule)
             {
                 part.failure = Some(failure);

@@ -22,18 +22,23 @@ pub(crate) struct Facts<'a> {
     pub(crate) entities: Entities,
 }
 
+/// Puts into Cedar's words who asks for what: all of a case but its circumstances.
+pub(crate) fn spoken(names: &Vocabulary, case: &Case<'_>) -> Result<Entities, Unspeakable> {
+    let mut entities =
+        vec![principal(names, case)?, client(names, case)?, server(names, case)?, connection(names, case)?];
+    entities.extend(target(names, case)?);
+    Ok(Entities::from_entities(entities, None)?)
+}
+
 impl<'a> Facts<'a> {
-    /// Puts the case into Cedar's words.
-    pub(crate) fn of(vocabulary: &'static Vocabulary, case: Case<'a>) -> Result<Self, Unspeakable> {
-        let mut entities = vec![
-            principal(vocabulary, &case)?,
-            client(vocabulary, &case)?,
-            server(vocabulary, &case)?,
-            connection(vocabulary, &case)?,
-            arguments(vocabulary, &case)?,
-        ];
-        entities.extend(target(vocabulary, &case)?);
-        Ok(Self { vocabulary, case, entities: Entities::from_entities(entities, None)? })
+    /// Puts the case into Cedar's words, of which `spoken` says who asks for what.
+    pub(crate) fn of(
+        vocabulary: &'static Vocabulary,
+        case: Case<'a>,
+        spoken: Entities,
+    ) -> Result<Self, Unspeakable> {
+        let entities = spoken.add_entities([arguments(vocabulary, &case)?], None)?;
+        Ok(Self { vocabulary, case, entities })
     }
 
     /// The question at this assurance.
@@ -240,7 +245,7 @@ mod tests {
                     granted: true,
                 };
                 let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
-                let facts = Facts::of(names, case).unwrap();
+                let facts = Facts::of(names, case, spoken(names, &case).unwrap()).unwrap();
                 Entities::from_entities(facts.entities.iter().cloned(), Some(&names.schema)).unwrap();
                 let request = facts.request(Assurance::Session).unwrap();
                 let (who, what) = (request.principal().unwrap().clone(), request.resource().unwrap().clone());

@@ -34,6 +34,16 @@ pub(crate) struct Found {
     pub(crate) failed: Vec<(PolicyId, String)>,
 }
 
+impl Found {
+    /// These and others.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.permit.extend(other.permit);
+        self.forbid.extend(other.forbid);
+        self.failed.extend(other.failed);
+        self
+    }
+}
+
 impl Index {
     /// Puts a policy where it will be found; the error is Cedar's text.
     pub(crate) fn add(&mut self, names: &Vocabulary, policy: &Policy) -> Result<(), String> {
@@ -58,13 +68,18 @@ impl Index {
         Ok(())
     }
 
+    /// Whether any policy is for this action at this server.
+    pub(crate) fn speaks_of(&self, place: (usize, &str)) -> bool {
+        self.shelves(place).any(|shelf| !shelf.permit.is_empty() || !shelf.forbid.is_empty())
+    }
+
+    fn shelves(&self, (action, server): (usize, &str)) -> impl Iterator<Item = &Shelf> {
+        let shelves = [Some(&self.anywhere), self.servers.get(server)].into_iter().flatten();
+        shelves.map(move |shelves| &shelves[action])
+    }
+
     /// Evaluates every policy for this action at this server.
-    pub(crate) fn evaluate(
-        &self,
-        (action, server): (usize, &str),
-        request: &Request,
-        entities: &Entities,
-    ) -> Found {
+    pub(crate) fn evaluate(&self, place: (usize, &str), request: &Request, entities: &Entities) -> Found {
         let mut found = Found::default();
         let authorizer = Authorizer::new();
         let mut look = |set: &PolicySet, applied: Decision| {
@@ -82,11 +97,10 @@ impl Index {
                 Vec::new()
             }
         };
-        let shelves = [Some(&self.anywhere), self.servers.get(server)].into_iter().flatten();
         let (mut permit, mut forbid) = (Vec::new(), Vec::new());
-        for shelves in shelves {
-            forbid.extend(look(&shelves[action].forbid, Decision::Deny));
-            permit.extend(look(&shelves[action].permit, Decision::Allow));
+        for shelf in self.shelves(place) {
+            forbid.extend(look(&shelf.forbid, Decision::Deny));
+            permit.extend(look(&shelf.permit, Decision::Allow));
         }
         (found.permit, found.forbid) = (permit, forbid);
         found

@@ -17,12 +17,13 @@
 //! Cedar skips a policy whose evaluation fails, a `forbid` too. Here any such failure denies, under the rule
 //! `policy_error`. Where no policy permits, the rule `no_policy` denies.
 //!
-//! # Keeping verdicts
+//! # What is remembered
 //!
-//! [`could_pass`] and [`may_list`] depend on the policies and on their own arguments, nothing else. A caller that keeps verdicts
-//! keeps them with one set of policies, each under the whole of its subject and target: none of the fields may be left out.
-//! [`decide`] depends on arguments, time and network too; its verdicts are not to be kept.
+//! A [`PolicySet`] remembers what its rules answered, each under everything that they look at: the whole of who asks and what for,
+//! and of the circumstances what any of them reads. Rules that look at arguments or at the second are asked anew each time.
+//! Clones remember together; whoever keeps a set for as long as it is in force asks most rules once.
 
+mod answer;
 mod arguments;
 mod assurance;
 mod case;
@@ -30,9 +31,11 @@ mod decision;
 mod explanation;
 mod facts;
 mod index;
+mod memory;
 mod monotone;
 mod outlook;
 mod problem;
+mod question;
 mod reading;
 mod recorded;
 pub mod replay;

@@ -1,11 +1,14 @@
-//! What a policy asks of the circumstances of a call: which arguments by name, which parts of the time, and whether network and
-//! sign-in. A recorded call of which some arguments were not kept can still be decided by a policy that does not ask for them,
+//! What a policy asks of the circumstances of a call: which arguments by name, which parts of the time, and whether network,
+//! sign-in and assurance. A recorded call of which some arguments were not kept can still be decided by a policy that does not ask for them,
 //! and two calls that differ in nothing that is asked for are decided the same.
 
 use std::collections::BTreeSet;
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
 
+use serde::Serialize;
+
+use crate::Circumstances;
 use crate::syntax::is_context;
 
 /// What policies ask for.
@@ -16,9 +19,11 @@ pub(crate) struct Reading {
     /// Parts of the time: `now`, `hour`, `minute`, `weekday`.
     time: Named,
     /// Whether the caller's address is asked for.
-    pub(crate) network: bool,
+    network: bool,
     /// Whether it is asked how the user signed in.
-    pub(crate) authentication: bool,
+    authentication: bool,
+    /// Whether it is asked how surely a person agreed.
+    pub(crate) assurance: bool,
 }
 
 /// What is asked for by name.
@@ -41,12 +46,35 @@ impl Named {
 }
 
 impl Reading {
-    /// Takes note of what a policy asks for.
-    pub(crate) fn add(&mut self, policy: &Template) {
+    /// What a policy asks for.
+    pub(crate) fn of(policy: &Template) -> Self {
+        let mut read = Self::default();
         for clause in policy.clauses() {
             let (Clause::When(expr) | Clause::Unless(expr)) = clause;
-            self.take(of(expr));
+            read.take(of(expr));
         }
+        read
+    }
+
+    /// Whether nothing is asked for that is another in every call: arguments, or the second.
+    pub(crate) fn lasts(&self) -> bool {
+        self.arguments == Named::default() && !self.asks_when("now")
+    }
+
+    /// Whatever is asked for of these circumstances, but the assurance: those of which it is the same are the same to the
+    /// policies.
+    pub(crate) fn essence<'c>(&self, circumstances: &'c Circumstances) -> impl Serialize + use<'c> {
+        let time = circumstances.time;
+        let (hour, minute, weekday) = time.wall_clock();
+        let when = |part: &str, value: i64| self.asks_when(part).then_some(value);
+        let asked: Vec<_> = circumstances.arguments.iter().filter(|(at, _)| self.asks_for(at)).collect();
+        (
+            (asked, circumstances.arguments.overflow()),
+            (when("now", time.unix), when("hour", hour.into()), when("minute", minute.into())),
+            when("weekday", weekday.into()),
+            circumstances.address.filter(|_| self.network),
+            self.authentication.then_some(circumstances.authentication),
+        )
     }
 
     /// Whether the value of this name may be asked for.
@@ -62,15 +90,17 @@ impl Reading {
     }
 
     /// Whether this part of the time may be asked for.
-    pub(crate) fn asks_when(&self, part: &str) -> bool {
+    fn asks_when(&self, part: &str) -> bool {
         self.time.has(part)
     }
 
-    fn take(&mut self, other: Self) {
+    /// Takes what another asks for.
+    pub(crate) fn take(&mut self, other: Self) {
         self.arguments.take(other.arguments);
         self.time.take(other.time);
         self.network |= other.network;
         self.authentication |= other.authentication;
+        self.assurance |= other.assurance;
     }
 
     /// What asking for a member of the context asks for. Who asks and what was granted is not of the circumstances, and
@@ -78,7 +108,8 @@ impl Reading {
     fn member(name: &str) -> Self {
         let mut read = Self::default();
         match name {
-            "assurance" | "client" | "granted" | "arguments" => {}
+            "client" | "granted" | "arguments" => {}
+            "assurance" => read.assurance = true,
             "time" => read.time.any = true,
             "network" => read.network = true,
             "authentication" => read.authentication = true,
@@ -89,7 +120,7 @@ impl Reading {
 
     fn everything() -> Self {
         let any = || Named { any: true, ..Named::default() };
-        Self { arguments: any(), time: any(), network: true, authentication: true }
+        Self { arguments: any(), time: any(), network: true, authentication: true, assurance: true }
     }
 }
 
@@ -145,10 +176,10 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_known_part_by_part() {
-        let none = reading(
-            "context.assurance >= 2 && context.client has host && context.granted && context.arguments.overflow",
-        );
-        assert_eq!(none, Reading::default());
+        let none = reading("context.client has host && context.granted && context.arguments.overflow");
+        // The built-in rules ask for the assurance.
+        assert_eq!(none, Reading { assurance: true, ..Reading::default() });
+        assert!(none.lasts());
         let hour = reading("context.time.hour < 3");
         assert!(hour.asks_when("hour") && !hour.asks_when("now") && !hour.network, "{hour:?}");
         let aside = reading(

@@ -96,19 +96,9 @@ impl Recorded {
     /// is no such text.
     #[must_use]
     pub fn essence(&self, policies: &PolicySet) -> Option<String> {
-        let (reading, circumstances) = (policies.reading(), &self.circumstances);
-        let time = circumstances.time;
-        let (hour, minute, weekday) = time.wall_clock();
-        let when = |part: &str, value: i64| reading.asks_when(part).then_some(value);
-        let asked: Vec<_> = circumstances.arguments.iter().filter(|(at, _)| reading.asks_for(at)).collect();
-        let essence = (
-            (&self.subject, &self.target, circumstances.assurance),
-            (asked, circumstances.arguments.overflow()),
-            (when("now", time.unix), when("hour", hour.into()), when("minute", minute.into())),
-            when("weekday", weekday.into()),
-            circumstances.address.filter(|_| reading.network),
-            reading.authentication.then_some(circumstances.authentication),
-        );
+        let circumstances = &self.circumstances;
+        let asked = policies.reading().essence(circumstances);
+        let essence = (&self.subject, &self.target, circumstances.assurance, asked);
         serde_json::to_string(&essence).ok()
     }
 

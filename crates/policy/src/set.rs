@@ -7,7 +7,9 @@ use std::sync::{Arc, LazyLock};
 use cedar_policy::{Policy, PolicyId, PolicySet as Cedar, ValidationMode, Validator, pst};
 use miette::Diagnostic;
 
-use crate::index::Index;
+use crate::answer::Answer;
+use crate::index::{Found, Index};
+use crate::memory::Memory;
 use crate::reading::Reading;
 use crate::rule::ENGINE;
 use crate::vocabulary::Vocabulary;
@@ -18,7 +20,10 @@ const LONGEST: usize = 2 * 1024 * 1024;
 
 /// A set of policies that passed every check, with the built-in rules. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct PolicySet(Arc<Inner>);
+pub struct PolicySet {
+    inner: Arc<Inner>,
+    memory: Memory,
+}
 
 /// The built-in rules alone, which every set begins with. That they are right is for a test to see.
 static BEGINNING: LazyLock<Result<Inner, Vec<Problem>>> = LazyLock::new(|| {
@@ -26,7 +31,8 @@ static BEGINNING: LazyLock<Result<Inner, Vec<Problem>>> = LazyLock::new(|| {
     let nothing = Inner {
         vocabulary,
         rules: HashMap::new(),
-        calls: Index::default(),
+        lasting: Rules::default(),
+        passing: Rules::default(),
         lists: Index::default(),
         reading: Reading::default(),
     };
@@ -38,12 +44,21 @@ pub(crate) struct Inner {
     pub(crate) vocabulary: &'static Vocabulary,
     /// By id: the place in the order of the text, built-in rules first, and the rule.
     rules: HashMap<PolicyId, (usize, Arc<Rule>)>,
-    /// What decides a call.
-    pub(crate) calls: Index,
-    /// The same as it looks before a call.
+    /// What decides a call and looks at nothing that is another in every call.
+    pub(crate) lasting: Rules,
+    /// What else decides a call.
+    pub(crate) passing: Rules,
+    /// All of them as they look before a call.
     pub(crate) lists: Index,
     /// What any of them asks of the circumstances of a call.
     reading: Reading,
+}
+
+/// Rules and what they ask of the circumstances of a call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) index: Index,
+    pub(crate) reading: Reading,
 }
 
 /// A policy of a text and where it stands there.
@@ -67,23 +82,28 @@ impl PolicySet {
     /// Everything that is wrong with the text, in its order.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         let beginning = BEGINNING.as_ref().map_err(Clone::clone)?;
-        Ok(Self(Arc::new(beginning.clone().with(Origin::Policy, text)?)))
+        let inner = Arc::new(beginning.clone().with(Origin::Policy, text)?);
+        Ok(Self { inner, memory: Memory::default() })
     }
 
     /// Every rule in the order of the text, the built-in ones first.
     #[must_use]
     pub fn rules(&self) -> Vec<Arc<Rule>> {
-        let mut rules: Vec<_> = self.0.rules.values().collect();
+        let mut rules: Vec<_> = self.inner.rules.values().collect();
         rules.sort_by_key(|(place, _)| *place);
         rules.into_iter().map(|(_, rule)| Arc::clone(rule)).collect()
     }
 
     pub(crate) fn inner(&self) -> &Inner {
-        &self.0
+        &self.inner
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     pub(crate) fn reading(&self) -> &Reading {
-        &self.0.reading
+        &self.inner.reading
     }
 }
 
@@ -113,19 +133,36 @@ impl Inner {
         if !monotone::holds(tree.body()) {
             return Err(not_monotone(&rule, problem));
         }
-        self.reading.add(tree.body());
         let outlook = outlook::of(tree.body())
             .and_then(|tree| Policy::from_pst(pst::Policy::Static(tree)))
             .map_err(|error| problem(error.to_string()))?;
-        let added = self.calls.add(self.vocabulary, &policy);
+        let reading = Reading::of(tree.body());
+        let calls = if reading.lasts() { &mut self.lasting } else { &mut self.passing };
+        calls.reading.take(reading.clone());
+        self.reading.take(reading);
+        let added = calls.index.add(self.vocabulary, &policy);
         added.and_then(|()| self.lists.add(self.vocabulary, &outlook)).map_err(problem)?;
         self.rules.insert(id, (self.rules.len(), Arc::new(rule)));
         Ok(())
     }
 
-    /// The rule that stands first in the text.
-    pub(crate) fn first<'i>(&self, ids: impl IntoIterator<Item = &'i PolicyId>) -> Option<Arc<Rule>> {
-        self.in_order(ids).into_iter().next()
+    /// What these say.
+    pub(crate) fn answer(&self, found: &Found) -> Answer {
+        let first = |ids: &[PolicyId]| {
+            ids.iter().filter_map(|id| self.rules.get(id)).min_by_key(|(place, _)| *place).cloned()
+        };
+        let failed = |effect| {
+            found
+                .failed
+                .iter()
+                .any(|(id, _)| self.rules.get(id).is_none_or(|(_, rule)| rule.effect == effect))
+        };
+        Answer {
+            permit: first(&found.permit),
+            forbid: first(&found.forbid),
+            failed_permit: failed(Effect::Permit),
+            failed_forbid: failed(Effect::Forbid),
+        }
     }
 
     /// The rules of these ids, in the order of the text.

@@ -6,16 +6,13 @@
 mod blocks;
 mod keeper;
 mod manage;
-mod outlooks;
 mod record;
 mod replay;
 pub mod seen;
 mod store;
 
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{
-    Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Subject, Target,
-};
+use portcullis_policy::{Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Target};
 use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
@@ -169,7 +166,7 @@ pub(crate) fn decide(
 /// step-up or an approval would open does (TOOL-1, TOOL-2).
 pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> bool {
     let subject = seen::subject(ground.bearer, connection);
-    ground.could_pass(&subject, &listed(ground, connection, (kind, offer)))
+    portcullis_policy::could_pass(&ground.policy.set, &subject, &listed(ground, connection, (kind, offer)))
 }
 
 /// Whether this caller may be shown what the connection offers of this kind. Of tools alone: the policy has no word for other
@@ -190,7 +187,7 @@ pub(crate) fn held_by_pin(
     let pin = tool.pin;
     let accepted = Target::Tool(portcullis_policy::Tool { pin: Pin::Active, ..tool });
     let subject = seen::subject(ground.bearer, connection);
-    let waits = pin != Pin::Active && ground.could_pass(&subject, &accepted);
+    let waits = pin != Pin::Active && portcullis_policy::could_pass(&ground.policy.set, &subject, &accepted);
     waits.then_some(pin)
 }
 
@@ -206,10 +203,6 @@ pub(crate) fn hidden_by(
 }
 
 impl Ground<'_> {
-    fn could_pass(self, subject: &Subject, target: &Target) -> bool {
-        self.policy.outlooks.could_pass(&self.policy.set, subject, target)
-    }
-
     fn decide(self, connection: &Connection, target: Target, circumstances: Circumstances) -> Decided {
         let subject = seen::subject(self.bearer, connection);
         let case = Case { subject: &subject, target: &target, circumstances: &circumstances };

@@ -3,6 +3,7 @@
 mod decisions;
 mod examples;
 mod lists;
+mod memory;
 mod monotone;
 mod parsing;
 mod replay;

@@ -7,7 +7,6 @@ use portcullis_policy::PolicySet;
 use tokio::sync::Mutex;
 
 use super::blocks::Blocked;
-use super::outlooks::Outlooks;
 use super::{Policies, PolicyVersion, ToolBlocks};
 
 /// Why there is no policy to decide by. Nothing is allowed then.
@@ -32,8 +31,6 @@ pub(crate) struct InForce {
     pub(crate) set: PolicySet,
     /// What is blocked.
     pub(crate) blocked: Blocked,
-    /// What is known to pass or not.
-    pub(crate) outlooks: Outlooks,
 }
 
 /// Keeps the policy in force.
@@ -70,7 +67,7 @@ impl Keeper {
             _ => parse(newest).await?,
         };
         *parsed = Some((version, set.clone()));
-        Ok(Arc::new(InForce { version, set, blocked, outlooks: Outlooks::default() }))
+        Ok(Arc::new(InForce { version, set, blocked }))
     }
 }
 

@@ -78,7 +78,6 @@ fn default() -> InForce {
         version: 0,
         set: PolicySet::parse(portcullis_policy::DEFAULT).unwrap(),
         blocked: super::blocks::Blocked::default(),
-        outlooks: super::outlooks::Outlooks::default(),
     }
 }
 
