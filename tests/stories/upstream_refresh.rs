@@ -203,6 +203,34 @@ both_engines! {
         assert_eq!(standing(&world.app, &connection).await, "active");
     }
 
+    /// T46: a call for which no token is to be had for a while is one end, beside that of its connection
+    async fn a_call_without_a_token_is_one_end(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        upstream.behave(Mood { life: Some(20), ..Mood::default() });
+        let (_browser, _) = authorised(&world, &upstream).await;
+        let tokens = Client::public(&world).await.connect(&world).await;
+        let call = json!({"name": "notes__read_account", "arguments": {}});
+        // The second time nothing is new about its tools, so that they are still known when its token has ended.
+        for _ in 0..2 {
+            let told = world.mcp(&tokens.access, "tools/call", call.clone()).await;
+            assert!(told.body.contains("alice over there"), "{}", told.body);
+            world.app.changes.read().await.unwrap();
+        }
+        let calls = async || {
+            let trail = world.trail().await.into_iter();
+            trail.filter(|line| line.starts_with("tools.call")).collect::<Vec<_>>()
+        };
+        let before = calls().await.len();
+        upstream.behave(Mood { token_error: Some((503, "x")), ..Mood::default() });
+        world.advance(20);
+        world.app.changes.read().await.unwrap();
+        let told = world.mcp(&tokens.access, "tools/call", call).await;
+        assert!(told.body.contains("does not answer as it should"), "{}", told.body);
+        let mut left = calls().await.split_off(before);
+        left.sort();
+        assert_eq!(left, ["tools.call failed upstream_later", "tools.call started "]);
+    }
+
     /// Without a refresh token the authorization ends with its token, and it says so
     async fn without_a_refresh_token_it_ends(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);

@@ -32,6 +32,7 @@ use crate::limits::{Limits, Rates};
 use crate::line::Questions;
 use crate::offer::Kind;
 use crate::origin::Guard;
+pub use crate::patience::Patience;
 use crate::pins::{Pins, ToolReview};
 use crate::policy::{Keeper, Policies, Recorder, ToolBlocks};
 use crate::possession::Possession;
@@ -42,7 +43,6 @@ use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
 use crate::underway::Underway;
 use crate::upstream::{self, Upstreams};
-pub use crate::waits::Patience;
 use crate::waits::Waits;
 
 /// What a gateway is made of.
@@ -79,7 +79,7 @@ pub struct GatewayParts {
     pub listen_ports: Vec<u16>,
     /// How much one user may ask for.
     pub rates: Rates,
-    /// How long a call is held that waits for a person.
+    /// How long others are waited for.
     pub patience: Patience,
     /// How people elsewhere are told that a call waits.
     pub notifiers: Vec<Arc<dyn Notifier>>,
@@ -114,6 +114,7 @@ pub(crate) struct Inner {
     pub(crate) recorder: Recorder,
     pub(crate) rounds: Rounds,
     pub(crate) approvals: Approvals,
+    pub(crate) patience: Patience,
     pub(crate) waits: Waits,
     pub(crate) notices: Notices,
     pub(crate) questions: Questions,
@@ -175,7 +176,8 @@ impl Gateway {
             recorder: Recorder::new(&parts.vault, parts.trail.snapshots(), parts.trail.redaction().clone()),
             rounds: Rounds::new(parts.vault),
             approvals,
-            waits: Waits::of(parts.patience),
+            patience: parts.patience,
+            waits: Waits::default(),
             notices,
             questions: Questions::default(),
             underway: Underway::default(),

@@ -83,6 +83,8 @@ mod offer;
 #[cfg(feature = "gateway")]
 mod origin;
 #[cfg(feature = "gateway")]
+mod patience;
+#[cfg(feature = "gateway")]
 mod pins;
 #[cfg(feature = "gateway")]
 mod pipeline;

@@ -1,8 +1,7 @@
-//! Requests that are held because a call waits for a person: how long, and how many at once, of one user and in total.
+//! Requests that are held because a call waits for a person: how many at once, of one user and in total.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use portcullis_oauth::PrincipalId;
 
@@ -11,25 +10,9 @@ const PER_USER: usize = 5;
 /// So many are held on one node.
 const IN_ALL: usize = 1_000;
 
-/// How long a request is held that waits for a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// One leg of a call of the stateless era: nine of them span the life of an approval, and each is shorter than what
-    /// clients and proxies wait for.
-    pub leg: Duration,
-    /// A call of a session, whose client was asked in the middle of it.
-    pub question: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { leg: Duration::from_secs(34), question: Duration::from_secs(45) }
-    }
-}
-
 /// The requests that are held.
+#[derive(Default)]
 pub(crate) struct Waits {
-    pub(crate) patience: Patience,
     held: Arc<Mutex<HashMap<PrincipalId, usize>>>,
 }
 
@@ -40,11 +23,6 @@ pub(crate) struct Place {
 }
 
 impl Waits {
-    /// Held for so long.
-    pub(crate) fn of(patience: Patience) -> Self {
-        Self { patience, held: Arc::default() }
-    }
-
     /// A place for a request of this user; `None` when they, or all together, hold as many as they may.
     pub(crate) fn take(&self, who: &PrincipalId) -> Option<Place> {
         let mut held = lock(&self.held);
@@ -81,7 +59,7 @@ mod tests {
     /// T44: what one user holds is bounded, takes nothing from others, and is given back
     #[test]
     fn a_user_holds_five_requests_and_gets_their_places_back() {
-        let waits = Waits::of(Patience::default());
+        let waits = Waits::default();
         let (alice, bob) =
             (PrincipalId::generate(PrincipalKind::User), PrincipalId::generate(PrincipalKind::User));
         let mut places: Vec<_> = (0..PER_USER).map(|_| waits.take(&alice).unwrap()).collect();

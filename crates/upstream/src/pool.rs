@@ -40,7 +40,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            response_limit: 1_024 * 1_024,
+            // A result of 1 MiB, and what stands around it.
+            response_limit: (1_024 + 64) * 1_024,
             at_once: 16,
             waiting: 64,
             failures: 5,

@@ -16,11 +16,13 @@ use crate::refusal::Refusal;
 
 /// Larger bodies are refused.
 const LARGEST: usize = 1024 * 1024;
-/// A body that takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Reads the message of a request.
-pub(super) async fn read(headers: &HeaderMap, body: Body, token: &Secret) -> Result<Message, Refusal> {
+/// Reads the message of a request. A body that takes longer than `patience` is given up.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    (body, patience): (Body, Duration),
+    token: &Secret,
+) -> Result<Message, Refusal> {
     let refuse = Refusal::transport;
     // HTTP25-4: refused only if what we send is not acceptable
     if !accepts_json(headers) {
@@ -33,7 +35,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, token: &Secret) -> Res
     if !is_json(headers) {
         return Err(refuse("content_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json"));
     }
-    let bytes = match tokio::time::timeout(PATIENCE, to_bytes(body, LARGEST)).await {
+    let bytes = match tokio::time::timeout(patience, to_bytes(body, LARGEST)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) if is_too_large(&error) => {
             return Err(refuse("body_size", StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB"));

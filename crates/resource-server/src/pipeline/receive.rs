@@ -46,7 +46,7 @@ pub(super) async fn message(
 ) -> Result<Received, Refusal> {
     let (parts, content) = request.into_parts();
     let presented = token::presented(&parts)?;
-    let message = body::read(&parts.headers, content, presented.token()).await?;
+    let message = body::read(&parts.headers, (content, gateway.patience.body), presented.token()).await?;
     case.id = message.id().cloned();
     case.era = headers::agree(&parts.headers, &message)?;
     let bearer = token::verify(gateway, resource, &presented, case).await?;

@@ -2,16 +2,18 @@
 //! Each is one event too, like those of the table in `paper`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use portcullis_database::both_engines;
 use portcullis_resource_server::oauth::Seconds;
-use portcullis_resource_server::{Policies, Verdict};
+use portcullis_resource_server::{Patience, Policies, Verdict};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
 use crate::paper::{left_after, left_by};
-use crate::rungs::{CAPABILITIES, accepted, decide, leg, state};
+use crate::patience::until;
+use crate::rungs::{CAPABILITIES, accepted, decide, leg, session, state};
 use crate::stage::{ALL, Draft, Stage, Token};
 
 /// A call with this text that waits for its user's approval, to be asked for again.
@@ -89,6 +91,82 @@ both_engines! {
         let asks = Draft::modern("/mcp", "tools/call", params);
         let left = of_the_call(left_by(&stage, asks.bearing(&token)).await);
         assert_eq!(left.len(), 2, "a beginning and an end: {left:?}");
+
+        for (count, reason) in [(1024 * 1024, "result_size"), (2 * 1024 * 1024, "upstream_too_large")] {
+            let big = json!({"name": "demo__big", "arguments": {"count": count}});
+            let big = Draft::modern("/mcp", "tools/call", big).bearing(&token);
+            let left = of_the_call(left_by(&stage, big).await);
+            assert_eq!(left, ["tools.call started", &format!("tools.call failed {reason}")]);
+        }
+    }
+
+    /// T46: a question that no server may ask is the end of its call, in whichever era its client would be asked
+    async fn a_question_that_is_not_passed_on_ends_its_call(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        stage.connect("demo", &upstream.url("/stateless")).await;
+        let token = stage.token(ALL);
+        let able = json!({"elicitation": {}});
+        let mut params = json!({"name": "demo__test_input_required_result_password"});
+        let body = json!({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": &params});
+        let session = session(&stage, &token, ("2025-11-25", able.clone())).await;
+        let in_between = Draft::post("/mcp", &body).header("mcp-session-id", &session);
+        params["_meta"] = json!({CAPABILITIES: able});
+        for asks in [in_between, Draft::modern("/mcp", "tools/call", params)] {
+            let left = of_the_call(left_by(&stage, asks.bearing(&token)).await);
+            assert_eq!(left, ["tools.call started", "tools.call failed elicitation_refused"]);
+        }
+    }
+
+    /// T46: a call whose client changed its mind is one end, whether somebody is there to be answered or not
+    async fn a_change_of_mind_is_one_end_of_its_call(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let upstream = Upstream::start().await;
+        stage.connect("demo", &upstream.url("/mcp")).await;
+        let token = stage.token(ALL);
+        let arrived = |calls| {
+            let upstream = &upstream;
+            async move { until("the call arrives", || upstream.seen_of("tools/call").len() == calls).await }
+        };
+        let session = session(&stage, &token, ("2025-11-25", json!({}))).await;
+        let post = |body: &Value| Draft::post("/mcp", body).header("mcp-session-id", &session).bearing(&token);
+        let hang = json!({"name": "demo__hang"});
+        let begun = post(&json!({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": &hang}));
+        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}});
+        let stopped = async {
+            arrived(1).await;
+            post(&cancel).at(&stage).await
+        };
+        let left = left_after(&stage, async { tokio::join!(begun.at(&stage), stopped) });
+        assert_eq!(of_the_call(left.await), ["tools.call started", "tools.call failed cancelled"]);
+
+        let begun = Draft::modern("/mcp", "tools/call", hang).bearing(&token).request();
+        let left = left_after(&stage, async {
+            tokio::select! {
+                _ = stage.send(begun) => panic!("it was too fast"),
+                () = arrived(2) => {}
+            }
+            // Nobody is answered any more: the server ends once everything is noted.
+            stage.gateway.drain().await;
+        });
+        assert_eq!(of_the_call(left.await), ["tools.call started", "tools.call failed cancelled"]);
+    }
+
+    /// T46, T24: who keeps others waiting is given up, and that is one event
+    async fn what_takes_too_long_is_one_event(database: TestDatabase) {
+        let soon = Duration::from_millis(200);
+        let patience = Patience { body: soon, silence: soon, ..Patience::default() };
+        let stage = Stage::patient(database, patience).await;
+        let upstream = Upstream::start().await;
+        stage.connect("demo", &upstream.url("/mcp")).await;
+        let token = stage.token(ALL);
+        let mut slow = Draft::raw("/mcp", "").bearing(&token).request();
+        *slow.body_mut() = Body::from_stream(tokio_stream::pending::<Result<&str, std::io::Error>>());
+        assert_eq!(left_after(&stage, stage.send(slow)).await, ["mcp.request refused body_slow"]);
+
+        let hang = Draft::modern("/mcp", "tools/call", json!({"name": "demo__hang"})).bearing(&token);
+        let left = of_the_call(left_by(&stage, hang).await);
+        assert_eq!(left, ["tools.call started", "tools.call failed tool_deadline"]);
     }
 
     /// T46: what breaks off, or has no place in this revision, is one event

@@ -104,6 +104,11 @@ impl Verifier for FakeVerifier {
     }
 }
 
+/// Held for so long, calls wait for a person.
+fn asking(leg: Duration) -> Patience {
+    Patience { leg, question: 2 * leg, ..Patience::default() }
+}
+
 /// A vault whose master key is the same in every story.
 pub(crate) async fn vault(database: &Database, clock: &TestClock) -> Vault {
     let key = MasterKeySource::Environment(Secret::presented("A".repeat(43)));
@@ -116,7 +121,7 @@ pub(crate) async fn node(
     clock: &TestClock,
     verifier: &FakeVerifier,
     (changes, folder): (&ChangeFeed, &Path),
-    (rates, leg): (Rates, Duration),
+    (rates, patience): (Rates, Patience),
 ) -> Gateway {
     let (database, changes) = (database.clone(), changes.clone());
     let parts = GatewayParts {
@@ -134,7 +139,7 @@ pub(crate) async fn node(
         sandbox_folder: folder.to_owned(),
         listen_ports: vec![8420],
         rates,
-        patience: Patience { leg, question: 2 * leg },
+        patience,
         notifiers: vec![],
         database,
         changes,
@@ -165,22 +170,29 @@ impl Stage {
 
     /// The same, but its feed of changes was never read.
     pub(crate) async fn deaf(held: TestDatabase) -> Self {
-        Self::build(held, (Rates::default(), LEG)).await
+        Self::build(held, (Rates::default(), asking(LEG))).await
     }
 
     /// The same with other limits.
     pub(crate) async fn with_rates(held: TestDatabase, rates: Rates) -> Self {
-        let stage = Self::build(held, (rates, LEG)).await;
+        let stage = Self::build(held, (rates, asking(LEG))).await;
         stage.changes.read().await.unwrap();
         stage
     }
 
     /// The same, and calls that wait for a person are held for so long.
     pub(crate) async fn holding(held: TestDatabase, leg: Duration) -> Self {
-        Self::build(held, (Rates::default(), leg)).await
+        Self::patient(held, asking(leg)).await
     }
 
-    async fn build(held: TestDatabase, (rates, leg): (Rates, Duration)) -> Self {
+    /// The same, and others are waited for so long.
+    pub(crate) async fn patient(held: TestDatabase, patience: Patience) -> Self {
+        let stage = Self::build(held, (Rates::default(), patience)).await;
+        stage.changes.read().await.unwrap();
+        stage
+    }
+
+    async fn build(held: TestDatabase, limits: (Rates, Patience)) -> Self {
         let folder = TempDir::new().unwrap();
         sandbox::seed(folder.path()).unwrap();
         let clock = TestClock::at(Timestamp::from_micros(1_800_000_000_000_000));
@@ -188,7 +200,7 @@ impl Stage {
         let database = held.database.clone();
         let changes = ChangeFeed::new(database.clone(), Arc::new(clock.clone()));
         let place = (&changes, folder.path());
-        let gateway = node(&database, &clock, &verifier, place, (rates, leg)).await;
+        let gateway = node(&database, &clock, &verifier, place, limits).await;
         let alice = PrincipalId::generate(PrincipalKind::User);
         let alias = Alias::parse("sandbox").unwrap();
         let sandbox = gateway.connections().create(&alice, &alias, "sandbox", "Sandbox").await.unwrap();
@@ -207,7 +219,7 @@ impl Stage {
     pub(crate) async fn another_node_with(&self, rates: Rates) -> (Gateway, ChangeFeed) {
         let changes = ChangeFeed::new(self.database.clone(), Arc::new(self.clock.clone()));
         let place = (&changes, self.held.1.path());
-        let gateway = node(&self.database, &self.clock, &self.verifier, place, (rates, LEG)).await;
+        let gateway = node(&self.database, &self.clock, &self.verifier, place, (rates, asking(LEG))).await;
         changes.read().await.unwrap();
         (gateway, changes)
     }

@@ -22,6 +22,7 @@ pub(super) fn list() -> Vec<Value> {
         "multi_round",
         "tampered_state",
         "capabilities",
+        "password",
     ]
     .into_iter()
     .map(|name| plain(&format!("{PREFIX}{name}")))
@@ -121,6 +122,8 @@ pub(super) fn call(talk: &Talk, name: &str, params: &Value) -> Option<Result<Val
             &[("user_name", form("What is your name?", "name", "string")), ("greeting", sampling("Greet"))],
             None,
         ),
+        // What no server may ask.
+        "password" => ask(talk, &[("password", form("What is your password?", "password", "string"))], None),
         _ => return None,
     }))
 }

@@ -102,7 +102,7 @@ impl Step<'_> {
         if was_held || place.is_none() || !self.line.begin().await {
             return Err(self.pending(&approval));
         }
-        let until = Instant::now() + self.caller.gateway.waits.patience.leg;
+        let until = Instant::now() + self.caller.gateway.patience.leg;
         let waited = self.caller.gateway.approvals.wait(&approval.id, ApprovalState::Pending, until).await;
         drop(place);
         let waited = waited.map_err(|error| Refusal::unavailable(&error))?.ok_or_else(words::gone)?;
@@ -123,7 +123,7 @@ impl Step<'_> {
         if !self.line.begin().await {
             return Err(words::under_way(&approval));
         }
-        let until = Instant::now() + self.caller.gateway.waits.patience.leg;
+        let until = Instant::now() + self.caller.gateway.patience.leg;
         let waited = self.caller.gateway.approvals.wait(&approval.id, ApprovalState::Consumed, until).await;
         let waited = waited.map_err(|error| Refusal::unavailable(&error))?.ok_or_else(words::gone)?;
         if waited.state == ApprovalState::Consumed && leg < LEGS {
@@ -156,7 +156,7 @@ impl Step<'_> {
             .as_ref()
             .zip(id)
             .map(|(session, id)| underway.begin(session.id(), &id, cancelled.clone()));
-        let until = Instant::now() + self.caller.gateway.waits.patience.question;
+        let until = Instant::now() + self.caller.gateway.patience.question;
         tokio::select! {
             obtained = self.asked(approval, until) => obtained,
             // Who stops waiting decides nothing.

@@ -26,9 +26,6 @@ use crate::reply::Reply;
 use crate::round::{self, Binding, Stage, Ticket};
 use crate::upstream::{Answered, Failure};
 
-/// What is silent for longer is given up; progress and a person who is thinking are no silence.
-const DEADLINE: Duration = Duration::from_secs(30);
-
 /// Failures that an upstream itself told: then it is known how the call ended.
 const UPSTREAM_SAID: [&str; 2] = ["tool_error", "upstream_error"];
 
@@ -79,8 +76,9 @@ impl Job {
             outcome = self.gateway.upstreams.execute(permitted, &self.line, &self.origin) => {
                 self.answer(outcome, approval.as_ref()).await
             }
-            () = silence(&self.line) => {
-                let text = format!("The tool took longer than {} seconds.", DEADLINE.as_secs());
+            () = silence(&self.line, self.gateway.patience.silence) => {
+                let seconds = self.gateway.patience.silence.as_secs();
+                let text = format!("The tool took longer than {seconds} seconds.");
                 Err(self.form.fail("tool_deadline", text))
             }
             () = cancelled.cancelled() => Err(self.form.fail("cancelled", "The request was cancelled.")),
@@ -212,9 +210,9 @@ impl Job {
 }
 
 /// Comes back when nothing was heard for too long.
-async fn silence(line: &Line) {
+async fn silence(line: &Line, patience: Duration) {
     loop {
-        let until = line.quiet_since().unwrap_or_else(Instant::now) + DEADLINE;
+        let until = line.quiet_since().unwrap_or_else(Instant::now) + patience;
         if until <= Instant::now() {
             return;
         }
