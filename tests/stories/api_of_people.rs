@@ -32,7 +32,7 @@ both_engines! {
         }
     }
 
-    /// T18, TOOL-1: the policy that keeps a program from connections and from lists at `/mcp` keeps it from them here
+    /// T18, T46, TOOL-1: the policy that keeps a program from connections and from lists at `/mcp` keeps it from them here
     async fn the_policy_decides_which_program_looks_after_what(database: TestDatabase) {
         let world = World::on(database).await;
         let (admin, alice) = (Program::of_admin(&world).await, Program::of(&world, "alice@example.com", "").await);
@@ -67,6 +67,11 @@ both_engines! {
         }
         let unlisted = alice.get("/me/connections/home/tools").await;
         assert_eq!((unlisted.status.as_u16(), &unlisted.json()["code"]), (403, &json!("list_forbidden")), "{}", unlisted.body);
+        let by_rule = "SELECT COUNT(*) FROM audit_event WHERE action = 'api.request' AND reason = 'policy' \
+            AND policy_version = '1' AND detail LIKE '%\"rule\":\"not_work\"%'";
+        let by_list = "SELECT COUNT(*) FROM audit_event WHERE action = 'api.request' AND reason = 'list_forbidden' \
+            AND policy_version = '1' AND detail LIKE '%\"rule\":\"quiet\"%'";
+        assert_eq!((world.count(by_rule).await, world.count(by_list).await), (5, 1), "{:?}", world.trail().await);
         assert_eq!(acted(&alice, "/me/connections/home/disable").await, (200, json!("disabled")));
     }
 

@@ -71,6 +71,9 @@ both_engines! {
             assert!(answer.body.contains("Connections for work are the platform team&#39;s."), "{}", answer.body);
         }
         assert_eq!(refusals(&world).await, told.len(), "{:?}", world.trail().await);
+        let by_rule = "SELECT COUNT(*) FROM audit_event WHERE action = 'connection.managed' \
+            AND policy_version = '1' AND detail LIKE '%\"rule\":\"not_work\"%'";
+        assert_eq!(world.count(by_rule).await, 14, "each names what decided");
         let kept = world.app.gateway.connections().list(&world.alice.id).await.unwrap();
         let mut aliases: Vec<String> = kept.iter().map(|one| format!("{} {}", one.alias, one.status.as_str())).collect();
         aliases.sort();

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::facts::Unspeakable;
+use crate::memory::Occasion;
 use crate::question::Question;
-use crate::{Assurance, Case, Decision, PolicySet, Rule, decide};
+use crate::{
+    Assurance, Case, Circumstances, Decision, Effect, Origin, PolicySet, Rule, Subject, Target, decide,
+    forbidden, may_list,
+};
 
 /// A decision and every rule that took part in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,23 +32,71 @@ pub struct Part {
     pub failure: Option<String>,
 }
 
-/// Decides a case and tells why.
-#[must_use]
-pub fn explain(policies: &PolicySet, case: &Case<'_>) -> Explanation {
-    let decision = decide(policies, case);
-    match parts(policies, case) {
-        Ok(parts) => Explanation { decision, parts, failure: None },
-        Err(failure) => Explanation { decision, parts: Vec::new(), failure: Some(failure.to_string()) },
+impl Explanation {
+    fn of(decision: Decision, parts: Result<Vec<Part>, Unspeakable>) -> Self {
+        match parts {
+            Ok(parts) => Self { decision, parts, failure: None },
+            Err(failure) => Self { decision, parts: Vec::new(), failure: Some(failure.to_string()) },
+        }
     }
 }
 
-fn parts(policies: &PolicySet, case: &Case<'_>) -> Result<Vec<Part>, crate::facts::Unspeakable> {
+/// Decides a case and tells why.
+#[must_use]
+pub fn explain(policies: &PolicySet, case: &Case<'_>) -> Explanation {
+    let levels = Assurance::ALL.into_iter().filter(|level| *level >= case.circumstances.assurance);
+    Explanation::of(decide(policies, case), parts(policies, Occasion::Call, case, levels))
+}
+
+/// What [`forbidden`] says of a case, as a decision, and why.
+#[must_use]
+pub fn explain_forbidden(policies: &PolicySet, case: &Case<'_>) -> Explanation {
+    let decision = match forbidden(policies, case) {
+        Some(rule) => Decision::Deny { rule },
+        None => unforbidden(),
+    };
+    Explanation::of(decision, parts(policies, Occasion::Call, case, [case.circumstances.assurance]))
+}
+
+/// What [`may_list`] says of a subject, as a decision, and why.
+#[must_use]
+pub fn explain_list(policies: &PolicySet, subject: &Subject) -> Explanation {
+    let case = Case { subject, target: &Target::ListTools, circumstances: &Circumstances::default() };
+    let parts = parts(policies, Occasion::List, &case, [Assurance::None]);
+    let decision = if may_list(policies, subject) {
+        unforbidden()
+    } else {
+        let forbids = |part: &&Part| part.rule.effect == Effect::Forbid && !part.applies.is_empty();
+        let rule = parts.iter().flatten().find(forbids).map(|part| Arc::clone(&part.rule));
+        Decision::Deny { rule: rule.unwrap_or_else(|| Arc::new(Rule::policy_error())) }
+    };
+    Explanation::of(decision, parts)
+}
+
+/// What needs no permit of its own is allowed by no rule.
+fn unforbidden() -> Decision {
+    let rule = Rule {
+        id: "not_forbidden".to_owned(),
+        reason: "No rule forbids this, and it needs no permit of its own.".to_owned(),
+        effect: Effect::Permit,
+        origin: Origin::Engine,
+    };
+    Decision::Allow { rule: Arc::new(rule) }
+}
+
+/// The rules that take part in the case then, at some of these levels.
+fn parts(
+    policies: &PolicySet,
+    occasion: Occasion,
+    case: &Case<'_>,
+    levels: impl IntoIterator<Item = Assurance>,
+) -> Result<Vec<Part>, Unspeakable> {
     let set = policies.inner();
     let question = Question::of(policies, *case);
     let mut parts: Vec<Part> =
         policies.rules().into_iter().map(|rule| Part { rule, applies: Vec::new(), failure: None }).collect();
-    for assurance in Assurance::ALL.into_iter().filter(|level| *level >= case.circumstances.assurance) {
-        let found = question.found(assurance)?;
+    for assurance in levels {
+        let found = question.found(occasion, assurance)?;
         for rule in set.in_order(found.forbid.iter().chain(&found.permit)) {
             if let Some(part) = parts.iter_mut().find(|part| part.rule == rule) {
                 part.applies.push(assurance);

@@ -54,7 +54,7 @@ pub use case::{
     ServerKind, Subject, Target, Tool,
 };
 pub use decision::{Decision, could_pass, decide, forbidden, may_list};
-pub use explanation::{Explanation, Part, explain};
+pub use explanation::{Explanation, Part, explain, explain_forbidden, explain_list};
 pub use problem::Problem;
 pub use recorded::Recorded;
 pub use risk::{Risk, words};

@@ -43,9 +43,15 @@ impl<'a> Question<'a> {
     }
 
     /// Every rule that applies at this assurance, or fails.
-    pub(crate) fn found(&self, assurance: Assurance) -> Result<Found, Unspeakable> {
+    pub(crate) fn found(&self, occasion: Occasion, assurance: Assurance) -> Result<Found, Unspeakable> {
         let set = self.policies.inner();
-        Ok(self.evaluate(&set.lasting.index, assurance)?.with(self.evaluate(&set.passing.index, assurance)?))
+        match occasion {
+            Occasion::List => self.evaluate(&set.lists, assurance),
+            Occasion::Call => {
+                let lasting = self.evaluate(&set.lasting.index, assurance)?;
+                Ok(lasting.with(self.evaluate(&set.passing.index, assurance)?))
+            }
+        }
     }
 
     fn remembered(

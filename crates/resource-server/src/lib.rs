@@ -159,8 +159,8 @@ pub use local_proofs::LocalProofs;
 pub use pins::{Difference, Pins, ReviewState, ToolReview, Warning, made_visible};
 #[cfg(feature = "gateway")]
 pub use policy::{
-    BlockedAt, Managed, NotManaged, Person, Policies, PolicyError, PolicyVersion, Replay, ToolBlock,
-    ToolBlocks, seen as seen_by_policy,
+    BlockedAt, Forbidden, Managed, NotManaged, Person, Policies, PolicyError, PolicyVersion, Replay,
+    ToolBlock, ToolBlocks, seen as seen_by_policy,
 };
 pub use portcullis_oauth as oauth;
 pub use portcullis_oauth::{VerifiedBearer, Verifier, VerifyError};

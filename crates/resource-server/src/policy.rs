@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
-pub use self::manage::{Managed, NotManaged, Person};
+pub use self::manage::{Forbidden, Managed, NotManaged, Person};
 pub(crate) use self::manage::{may_list_any, may_manage, may_manage_any, may_manage_by_hand};
 pub(crate) use self::record::{Considered, Recorder};
 pub use self::replay::Replay;

@@ -11,6 +11,7 @@ use axum::routing::MethodRouter;
 use portcullis_audit::{Action, Event, Outcome};
 use portcullis_limits::Verdict;
 use portcullis_oauth::{ErrorBody, ScopeSet, TokenScheme, VerifiedBearer};
+use portcullis_resource_server::Forbidden;
 use portcullis_resource_server::challenge::Unauthorized;
 use serde_json::json;
 
@@ -96,6 +97,9 @@ fn by(mut event: Event, response: &Response) -> Event {
         if let Some(email) = &bearer.standing().email {
             event = event.known_as(email);
         }
+    }
+    if let Some(forbidden) = response.extensions().get::<Forbidden>() {
+        event = forbidden.noted(event);
     }
     match response.extensions().get::<Named>() {
         Some(Named(id)) => event.with(json!({ "operation": id })),

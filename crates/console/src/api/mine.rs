@@ -183,11 +183,13 @@ async fn tools(
     Path(alias): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let connection = find(&api, &caller, &alias).await?;
-    let may_list = api.gateway.may_list(caller.bearer(), &connection).await;
-    if !may_list.map_err(|error| Problem::inside(&error))? {
-        let told = "A rule of the policy forbids that this program is shown the tools of this connection.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "list_forbidden", told));
-    }
+    api.gateway.may_list(caller.bearer(), &connection).await.map_err(|error| match error {
+        NotManaged::Denied(mut forbidden) => {
+            forbidden.code = "list_forbidden";
+            Problem::forbidden(forbidden)
+        }
+        NotManaged::Unreadable(_) => Problem::inside(&error),
+    })?;
     let tools = api.gateway.tools(&connection).await.map_err(|why| {
         let told =
             format!("The server did not tell its tools ({why}); trying the connection out tells more.");
@@ -263,7 +265,7 @@ async fn find(api: &Api, caller: &Caller, alias: &str) -> Result<Connection, Pro
 /// Whether the policy lets this program look after it.
 async fn managed(api: &Api, caller: &Caller, what: Managed<'_>) -> Result<(), Problem> {
     api.gateway.may_manage(caller.bearer(), what).await.map_err(|error| match error {
-        NotManaged::Denied(code, text) => Problem::new(StatusCode::FORBIDDEN, code, text),
+        NotManaged::Denied(forbidden) => Problem::forbidden(forbidden),
         NotManaged::Unreadable(_) => Problem::inside(&error),
     })
 }

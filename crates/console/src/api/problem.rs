@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_database::DatabaseError;
 use portcullis_oauth::Seconds;
+use portcullis_resource_server::Forbidden;
 use serde_json::{Value, json};
 
 /// RFC 9457 §3.
@@ -24,16 +25,18 @@ pub(super) struct Problem {
     retry_after: Option<Seconds>,
     /// Beside the rest: what is wrong with each part.
     errors: Option<Box<Value>>,
+    /// What the policy said, where it was the policy.
+    forbidden: Option<Box<Forbidden>>,
 }
 
-/// The code of a problem, left in its response for the paper trail.
+/// The code of a problem, left in its response for the paper trail, as is what the policy said.
 #[derive(Clone, Debug)]
 pub(super) struct Code(pub(super) &'static str);
 
 impl Problem {
     /// A problem.
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None, errors: None }
+        Self { status, code, detail: detail.into(), retry_after: None, errors: None, forbidden: None }
     }
 
     /// What was sent cannot be taken: 400.
@@ -54,6 +57,12 @@ impl Problem {
     /// It stands against what is there: 409.
     pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The policy says no: 403.
+    pub(super) fn forbidden(forbidden: Forbidden) -> Self {
+        let problem = Self::new(StatusCode::FORBIDDEN, forbidden.code, forbidden.reason.as_str());
+        Self { forbidden: Some(Box::new(forbidden)), ..problem }
     }
 
     /// Asked too often: 429.
@@ -106,6 +115,9 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.0));
         }
         response.extensions_mut().insert(Code(self.code));
+        if let Some(forbidden) = self.forbidden {
+            response.extensions_mut().insert(*forbidden);
+        }
         response
     }
 }

@@ -27,7 +27,7 @@ impl Console {
     ) -> Result<Option<Response>, Fault> {
         match self.gateway().manage_by_hand(&self.person(user).await?, managed).await {
             Ok(()) => Ok(None),
-            Err(NotManaged::Denied(_, reason)) => Ok(Some(refusal(&reason, headers))),
+            Err(NotManaged::Denied(forbidden)) => Ok(Some(refusal(&forbidden.reason, headers))),
             Err(error) => Err(error.into()),
         }
     }
@@ -40,7 +40,7 @@ impl Console {
     ) -> Result<Option<String>, Fault> {
         match self.gateway().may_manage_by_hand(person, managed).await {
             Ok(()) => Ok(None),
-            Err(NotManaged::Denied(_, reason)) => Ok(Some(reason)),
+            Err(NotManaged::Denied(forbidden)) => Ok(Some(forbidden.reason)),
             Err(error) => Err(error.into()),
         }
     }

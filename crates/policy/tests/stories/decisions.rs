@@ -198,3 +198,31 @@ fn an_explanation_names_every_rule_that_took_part() {
     world.circumstances.time = Moment { unix: 0, offset: 82_800 };
     assert_eq!(told(&world), ("night".to_owned(), "approval_needed@2 reads@4 night@4".to_owned()));
 }
+
+/// What needs no permit of its own is explained as it is decided: by what forbids it at the assurance that is there
+#[test]
+fn an_explanation_of_what_needs_no_permit_says_what_forbids_it() {
+    let text = rule("quiet", "forbid (principal, action == Action::\"listTools\", resource);")
+        + &rule(
+            "two",
+            "forbid (principal, action == Action::\"manageConnection\", resource) when { context.assurance < 3 };",
+        );
+    let mut world = World { target: Target::ManageConnection, ..World::calling("x") };
+    world.circumstances.assurance = Assurance::Session;
+    let told = |explained: Explanation| {
+        let parts = explained.parts.iter().map(|part| format!("{}@{}", part.rule.id, part.applies.len()));
+        (explained.decision.rule().id.clone(), parts.collect::<Vec<_>>().join(" "))
+    };
+    let set = policy(&text);
+    assert_eq!(told(explain_forbidden(&set, &world.case())), ("two".to_owned(), "two@1".to_owned()));
+    assert_eq!(told(explain_list(&set, &world.subject)), ("quiet".to_owned(), "quiet@1".to_owned()));
+    let set = policy(DEFAULT);
+    let allowed = ("not_forbidden".to_owned(), "owners@1".to_owned());
+    assert_eq!(told(explain_forbidden(&set, &world.case())), allowed);
+    assert_eq!(told(explain_list(&set, &world.subject)), allowed);
+    let broken =
+        "forbid (principal, action, resource) when { 9223372036854775807 + context.authentication > 3 };";
+    let broken = rule("broken", broken);
+    world.circumstances.authentication = 1;
+    assert_eq!(told(explain_forbidden(&policy(&broken), &world.case())).0, "policy_error");
+}

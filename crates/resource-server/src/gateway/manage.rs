@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Gateway;
 use crate::connections::Connection;
-use crate::policy::{self, Denial, Managed, NotManaged, Person};
+use crate::policy::{self, Denial, Forbidden, Managed, NotManaged, Person};
 
 impl Gateway {
     /// Whether the policy lets the program with this token for the API look after a connection of its user's (the action
@@ -23,14 +23,10 @@ impl Gateway {
     /// action `listTools`, as for lists at `/mcp`).
     ///
     /// # Errors
-    /// When the policy cannot be asked.
-    pub async fn may_list(
-        &self,
-        bearer: &VerifiedBearer,
-        connection: &Connection,
-    ) -> Result<bool, NotManaged> {
+    /// When it does not, or cannot be asked.
+    pub async fn may_list(&self, bearer: &VerifiedBearer, connection: &Connection) -> Result<(), NotManaged> {
         let policy = self.0.policy.current().await.map_err(|error| NotManaged::Unreadable(error.into()))?;
-        Ok(policy::may_list_any(&policy, bearer, connection))
+        policy::may_list_any(&policy, bearer, connection).map_err(denied)
     }
 
     /// Whether the policy lets somebody look after a connection of theirs on our pages. Nobody tried: it is asked for what a
@@ -48,10 +44,11 @@ impl Gateway {
     /// When the policy does not let them, or cannot be asked.
     pub async fn manage_by_hand(&self, person: &Person, managed: Managed<'_>) -> Result<(), NotManaged> {
         let Err(denial) = self.judge_by_hand(person, managed).await? else { return Ok(()) };
+        let forbidden = Forbidden::from(denial);
         let what = Action::Connection(ConnectionEvent::Managed);
-        let event = Event::new(self.0.clock.now(), what, Outcome::Refused).because(denial.reason);
+        let event = Event::new(self.0.clock.now(), what, Outcome::Refused).because(forbidden.code);
         let event = event.by(&person.id).known_as(&person.email);
-        let mut event = match managed {
+        let event = match managed {
             Managed::Known(connection) => event
                 .at_connection(&connection.id)
                 .with(json!({ "alias": connection.alias, "server": connection.server })),
@@ -59,11 +56,8 @@ impl Gateway {
                 event.with(json!({ "alias": alias, "server": server.map(|server| &server.slug) }))
             }
         };
-        if let Some(decided) = &denial.decided {
-            event = event.under_policy(&decided.version.to_string()).with(json!({ "rule": decided.rule }));
-        }
-        self.0.trail.note(event).await;
-        Err(denied(denial))
+        self.0.trail.note(forbidden.noted(event)).await;
+        Err(NotManaged::Denied(forbidden))
     }
 
     async fn judge_by_hand(
@@ -78,5 +72,5 @@ impl Gateway {
 }
 
 fn denied(denial: Denial) -> NotManaged {
-    NotManaged::Denied(denial.reason, denial.text)
+    NotManaged::Denied(denial.into())
 }

@@ -2,10 +2,14 @@
 //! people on our own pages. What follows is a link, a status or a change of the person's own, so there is nothing to be
 //! `Permitted`; whoever asks gets the rule that decided.
 
+use std::sync::Arc;
+
+use portcullis_audit::Event;
 use portcullis_oauth::{Alias, PrincipalId, PublicUrl, ScopeSet, Timestamp, VerifiedBearer};
 use portcullis_policy::{
-    Assurance, Case, Circumstances, Connection as SeenConnection, Decision, Subject, Target,
+    Assurance, Case, Circumstances, Connection as SeenConnection, Decision, Rule, Subject, Target,
 };
+use serde_json::json;
 
 use super::{Considered, Decided, Denial, InForce, here_and_now, seen};
 use crate::catalogue::Server;
@@ -49,12 +53,39 @@ pub struct Person {
     pub permissions: ScopeSet,
 }
 
+/// What the policy says no to.
+#[derive(Clone, Debug)]
+pub struct Forbidden {
+    /// A code that stays across releases.
+    pub code: &'static str,
+    /// The rule's own reason.
+    pub reason: String,
+    /// The version of the policy, and the id of the rule.
+    by: Option<(i64, String)>,
+}
+
+impl Forbidden {
+    /// The event of it, with what decided.
+    #[must_use]
+    pub fn noted(&self, event: Event) -> Event {
+        let Some((version, rule)) = &self.by else { return event };
+        event.under_policy(&version.to_string()).with(json!({ "rule": rule }))
+    }
+}
+
+impl From<Denial> for Forbidden {
+    fn from(denial: Denial) -> Self {
+        let by = denial.decided.map(|decided| (decided.version, decided.rule));
+        Self { code: denial.reason, reason: denial.text, by }
+    }
+}
+
 /// Why somebody may not look after it.
 #[derive(Debug, thiserror::Error)]
 pub enum NotManaged {
-    /// The policy says so: a code that stays across releases, and the rule's own reason.
-    #[error("{1}")]
-    Denied(&'static str, String),
+    /// The policy says so.
+    #[error("{}", .0.reason)]
+    Denied(Forbidden),
     /// The policy could not be read, so nothing is allowed.
     #[error("the policy cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -89,9 +120,23 @@ pub(crate) fn may_manage_any(
 }
 
 /// Whether a program may be shown the tools of one of its user's connections, whatever the user ticked for its token.
-pub(crate) fn may_list_any(policy: &InForce, bearer: &VerifiedBearer, connection: &Connection) -> bool {
+///
+/// # Errors
+/// Why not.
+pub(crate) fn may_list_any(
+    policy: &InForce,
+    bearer: &VerifiedBearer,
+    connection: &Connection,
+) -> Result<(), Denial> {
     let subject = seen::subject_at(bearer, seen::connection(connection), true);
-    portcullis_policy::may_list(&policy.set, &subject)
+    if portcullis_policy::may_list(&policy.set, &subject) {
+        return Ok(());
+    }
+    let decision = portcullis_policy::explain_list(&policy.set, &subject).decision;
+    Err(denial(
+        decision.rule(),
+        decided(policy, (subject, Target::ListTools), Circumstances::default(), decision.clone()),
+    ))
 }
 
 /// Whether a person may do so by their own hand on the page at `gateway`. They are signed in there and sent the page's own
@@ -111,9 +156,8 @@ pub(crate) fn may_manage_by_hand(
     let target = Target::ManageConnection;
     let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
     let Some(rule) = portcullis_policy::forbidden(&policy.set, &case) else { return Ok(()) };
-    let (reason, text) = (rule.code(), rule.reason.clone());
-    let decided = decided(policy, subject, circumstances, Decision::Deny { rule });
-    Err(Denial { reason, text, decided: Some(decided) })
+    let decision = Decision::Deny { rule: Arc::clone(&rule) };
+    Err(denial(&rule, decided(policy, (subject, target), circumstances, decision)))
 }
 
 /// A person who has to agree does so on the page, so a program that would need more assurance is told to go there.
@@ -122,7 +166,7 @@ fn judge(policy: &InForce, subject: Subject, now: Timestamp) -> Result<Decided, 
     let target = Target::ManageConnection;
     let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
     let decision = portcullis_policy::decide(&policy.set, &case);
-    let decided = decided(policy, subject, circumstances, decision.clone());
+    let decided = decided(policy, (subject, target), circumstances, decision.clone());
     match decision {
         Decision::Allow { .. } => Ok(decided),
         Decision::NeedsAssurance { rule, .. } => Err(Denial {
@@ -133,14 +177,21 @@ fn judge(policy: &InForce, subject: Subject, now: Timestamp) -> Result<Decided, 
             ),
             decided: Some(decided),
         }),
-        Decision::Deny { rule } => {
-            Err(Denial { reason: rule.code(), text: rule.reason.clone(), decided: Some(decided) })
-        }
+        Decision::Deny { rule } => Err(denial(&rule, decided)),
     }
 }
 
-fn decided(policy: &InForce, subject: Subject, circumstances: Circumstances, decision: Decision) -> Decided {
+fn denial(rule: &Rule, decided: Decided) -> Denial {
+    Denial { reason: rule.code(), text: rule.reason.clone(), decided: Some(decided) }
+}
+
+fn decided(
+    policy: &InForce,
+    (subject, target): (Subject, Target),
+    circumstances: Circumstances,
+    decision: Decision,
+) -> Decided {
     let (version, rule) = (policy.version, decision.rule().id.clone());
-    let considered = Considered { subject, target: Target::ManageConnection, circumstances, decision };
+    let considered = Considered { subject, target, circumstances, decision };
     Decided { version, rule, considered: Box::new(considered) }
 }
