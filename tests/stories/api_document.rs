@@ -56,6 +56,7 @@ fn requests() -> Vec<(Method, &'static str, Option<Value>)> {
         get("/policy/versions/1"),
         get("/policy/diff?from=0&to=1"),
         post("/policy/explain", json!({"user": "root@example.com", "connection": "wiki", "tool": "echo"})),
+        post("/policy/explain", json!({"user": "root@example.com", "connection": "wiki", "manage": true})),
         post("/blocks", json!({"tool": "echo"})),
         get("/blocks"),
         delete("/blocks?tool=echo"),

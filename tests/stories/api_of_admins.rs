@@ -2,12 +2,25 @@
 
 use portcullis_database::both_engines;
 use portcullis_oauth::Alias;
-use portcullis_tests::{Client, Program, World};
+use portcullis_tests::{Browser, Client, Program, UpstreamLogin, World};
 use serde_json::{Value, json};
+
+use crate::upstream_stage::{connect, offer};
 
 const READ_ONLY: &str = "@id(\"reads\") @reason(\"You may read.\") permit (principal, action, resource);\n\
     @id(\"only_reads\") @reason(\"Nothing but reading.\") \
     forbid (principal, action == Action::\"callTool\", resource) unless { resource.risk == Risk::\"read\" };\n";
+
+/// A rule about everything that the policy is asked about.
+const EVERYTHING: &str = r#"
+    @id("owners") @reason("Yours.") permit (principal, action, resource) when { principal.id == resource.owner };
+    @id("salaries") @reason("Not those.") forbid (principal, action == Action::"getPrompt", resource)
+    when { context.arguments.hasTag("/of") && context.arguments.getTag("/of") == "salaries" };
+    @id("secrets") @reason("Secret.") forbid (principal, action == Action::"readResource", resource)
+    when { resource.uri like "file:///secret/*" };
+    @id("quiet") @reason("Not listed.") forbid (principal, action == Action::"listTools", resource);
+    @id("by_hand") @reason("By hand.") forbid (principal, action == Action::"manageConnection", resource)
+    unless { context.client.id == "portcullis" };"#;
 
 fn items(answer: &portcullis_tests::Answer, key: &str) -> Vec<Value> {
     let told = answer.json();
@@ -92,6 +105,47 @@ both_engines! {
         assert_eq!(status(&admin, "/policy/rollback", json!({"version": 7})).await, 404);
         assert_eq!(items(&admin.get("/policy/versions").await, "version"), [2, 1, 0]);
         assert_eq!(admin.get("/policy/versions/1").await.json()["text"], READ_ONLY);
+    }
+
+    /// What is explained is what the gate itself says, for everything that the policy is asked about
+    async fn everything_that_the_policy_is_asked_about_is_explained(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        let (admin, alice) = (Program::of_admin(&world).await, Program::of(&world, "alice@example.com", "").await);
+        let client = Client::public(&world).await;
+        offer(&world, "notes", &upstream).await;
+        connect(&world, &world.alice, "notes", "notes").await;
+        let activated = admin.post("/policy/activate", &json!({"text": EVERYTHING})).await;
+        assert_eq!(activated.status.as_u16(), 201, "{}", activated.body);
+        world.app.changes.read().await.unwrap();
+        let told = async |mut question: Value| {
+            (question["user"], question["connection"]) = (json!("alice@example.com"), json!("notes"));
+            let answer = admin.post("/policy/explain", &question).await.json();
+            format!("{} {}", answer["decision"].as_str().unwrap_or("?"), answer["rule"].as_str().unwrap_or(&answer["code"].to_string()))
+        };
+        for (question, said) in [
+            (json!({"tool": "delete_note"}), "needs 2 approval_needed"),
+            (json!({"tool": "weigh"}), "needs 2 approval_needed"),
+            (json!({"prompt": "review"}), "allow owners"),
+            (json!({"prompt": "review", "arguments": {"of": "salaries"}}), "deny salaries"),
+            (json!({"resource": "file:///plan.md"}), "allow owners"),
+            (json!({"resource": "file:///secret/plan.md"}), "deny secrets"),
+            (json!({"list": true}), "deny quiet"),
+            (json!({"manage": true}), "allow not_forbidden"),
+            (json!({"manage": true, "client": &client.id}), "deny by_hand"),
+            (json!({}), "? \"question_invalid\""),
+            (json!({"list": true, "manage": true}), "? \"question_invalid\""),
+            (json!({"tool": "weigh", "resource": "file:///plan.md"}), "? \"question_invalid\""),
+            (json!({"manage": true, "arguments": {}}), "? \"question_invalid\""),
+        ] {
+            assert_eq!(told(question.clone()).await, said, "{question}");
+        }
+        let refused = alice.get("/me/connections/notes").await;
+        assert!(refused.status.as_u16() == 403 && refused.body.contains("By hand."), "{}", refused.body);
+        assert_eq!(Browser::signed_in(&world).await.get("/connections/notes").await.status.as_u16(), 200);
+        assert_eq!(status(&admin, "/servers/notes/disable", json!({})).await, 200);
+        for question in [json!({"tool": "weigh"}), json!({"prompt": "review"}), json!({"resource": "file:///plan.md"})] {
+            assert_eq!(told(question).await, "deny removed");
+        }
     }
 
     async fn a_tool_is_blocked_and_the_record_tells_by_whom(database: TestDatabase) {

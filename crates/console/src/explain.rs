@@ -1,31 +1,57 @@
-//! What the policy would decide about a call, for those who ask before it happens or after it was refused. Asks the stores and
-//! no upstream server: what a server says of its tool beyond its name is not known here.
+//! What the policy would decide, for those who ask before something happens or after it was refused. Asks the stores and no
+//! upstream server: what a server says of its tool beyond its name is not known here.
 
 use portcullis_authorization_server::{Clients, Groups, User, Users};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{Alias, ClientId, ClientStanding, Standing, Timestamp};
+use portcullis_oauth::{Alias, ClientId, ClientStanding, PublicUrl, Standing, Timestamp};
 use portcullis_policy::{
-    Arguments, Case, Circumstances, Explanation, Moment, PolicySet, Principal, Subject, Target,
+    Arguments, Assurance, Case, Circumstances, Explanation, Moment, PolicySet, Principal, Subject, Target,
 };
-use portcullis_resource_server::{Connections, Pins, Policies, PolicyVersion, ToolBlocks, seen_by_policy};
+use portcullis_resource_server::catalogue::Servers;
+use portcullis_resource_server::{
+    Connection, Connections, Person, Pins, Policies, PolicyVersion, ToolBlocks, seen_by_policy,
+};
 use serde_json::{Map, Value};
 
-/// A call to be explained.
+/// What is to be explained.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The address of the person who calls.
+    /// The address of the person who asks for something.
     pub user: String,
-    /// The client through which they call; `None` for one that an administrator made.
+    /// The client through which they do. `None` for one that an administrator made; and where a connection is looked after,
+    /// for none at all: by their own hand, on the gateway's own pages.
     pub client: Option<ClientId>,
     /// Their name for the connection.
     pub connection: String,
-    /// The tool, by its server's own name for it.
-    pub tool: String,
-    /// With what.
-    pub arguments: Map<String, Value>,
+    /// What they ask for.
+    pub asked: Asked,
 }
 
-/// Why a call cannot be explained.
+/// What somebody asks for. Names are those of the server.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// To call a tool, with what.
+    Tool(String, Map<String, Value>),
+    /// To get a prompt, with what.
+    Prompt(String, Map<String, Value>),
+    /// To read a resource.
+    Resource(String),
+    /// To be shown the tools of the connection.
+    List,
+    /// To look after the connection.
+    Manage,
+}
+
+impl Asked {
+    fn arguments(&self) -> Arguments {
+        match self {
+            Self::Tool(_, arguments) | Self::Prompt(_, arguments) => Arguments::of(arguments),
+            Self::Resource(_) | Self::List | Self::Manage => Arguments::default(),
+        }
+    }
+}
+
+/// Why it cannot be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     /// Nobody has the address.
@@ -60,18 +86,22 @@ pub struct Sources<'a> {
     pub blocks: &'a ToolBlocks,
     /// What was reviewed.
     pub pins: &'a Pins,
+    /// How far servers are trusted.
+    pub servers: &'a Servers,
     /// By which policy.
     pub policies: &'a Policies,
+    /// Where the gateway's own pages are.
+    pub gateway: &'a PublicUrl,
 }
 
 impl Sources<'_> {
-    /// Explains a call under the policy that holds.
+    /// Explains what is asked for under the policy that holds: what is said is what the gate itself would say.
     ///
     /// # Errors
     /// When somebody or something of it is not there, or a store fails.
     pub async fn explain(
         &self,
-        asked: &Question,
+        question: &Question,
         now: Timestamp,
     ) -> Result<(PolicyVersion, Explanation), ExplainError> {
         let policy = self.policies.current().await?;
@@ -79,43 +109,79 @@ impl Sources<'_> {
             let first = problems.first().map(ToString::to_string).unwrap_or_default();
             ExplainError::NotUnderstood(policy.version, first)
         })?;
-        let (subject, target) = self.case(asked).await?;
-        let circumstances = Circumstances {
-            arguments: Arguments::of(&asked.arguments),
+        let person = self.person(&question.user).await?;
+        let connection = self.connection(&person, &question.connection).await?;
+        let mut circumstances = Circumstances {
+            arguments: question.asked.arguments(),
             time: Moment { unix: now.seconds(), offset: 0 },
             ..Circumstances::default()
         };
+        let by_hand = matches!(question.asked, Asked::Manage) && question.client.is_none();
+        let subject = if by_hand {
+            circumstances.assurance = Assurance::Session;
+            seen_by_policy::by_hand(&person, seen_by_policy::connection(&connection), self.gateway)
+        } else {
+            self.through_client(question.client.as_ref(), person, &connection).await?
+        };
+        let target = self.target(&question.asked, &connection).await?;
         let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
-        let told = portcullis_policy::explain(&set, &case);
+        let told = match target {
+            Target::ListTools => portcullis_policy::explain_list(&set, &subject),
+            _ if by_hand => portcullis_policy::explain_forbidden(&set, &case),
+            _ => portcullis_policy::explain(&set, &case),
+        };
         Ok((policy, told))
     }
 
-    /// Who calls, through what, where, and the tool as far as the database knows it.
-    async fn case(&self, asked: &Question) -> Result<(Subject, Target), ExplainError> {
-        let user = self.users.find_by_email(&asked.user).await?;
-        let user: User = user.ok_or_else(|| ExplainError::NoUser(asked.user.clone()))?;
+    async fn person(&self, email: &str) -> Result<Person, ExplainError> {
+        let user = self.users.find_by_email(email).await?;
+        let user: User = user.ok_or_else(|| ExplainError::NoUser(email.to_owned()))?;
         let groups = self.groups.of(&user.id).await?;
-        let unknown = || ExplainError::NoConnection(asked.user.clone(), asked.connection.clone());
-        let alias = Alias::parse(&asked.connection).map_err(|_| unknown())?;
-        let connection = self.connections.find(&user.id, &alias).await?.ok_or_else(unknown)?;
-        let mut tool = seen_by_policy::tool_by_name(&connection, &asked.tool, self.blocks).await?;
-        if let Some(stood) = self.pins.last_stood(&connection.id, &asked.tool).await? {
-            tool.pin = stood;
-        }
-        let (id, standing) = self.client(asked.client.as_ref()).await?;
-        let subject = Subject {
+        Ok(Person { permissions: user.may(), id: user.id, email: user.email, groups })
+    }
+
+    async fn connection(&self, person: &Person, alias: &str) -> Result<Connection, ExplainError> {
+        let unknown = || ExplainError::NoConnection(person.email.clone(), alias.to_owned());
+        let alias = Alias::parse(alias).map_err(|_| unknown())?;
+        self.connections.find(&person.id, &alias).await?.ok_or_else(unknown)
+    }
+
+    /// What is asked for, as far as the database knows it.
+    async fn target(&self, asked: &Asked, connection: &Connection) -> Result<Target, ExplainError> {
+        let server = self.servers.find(&connection.server).await?;
+        let server = server.as_ref();
+        Ok(match asked {
+            Asked::Tool(name, _) => {
+                let known = (self.blocks, self.pins);
+                seen_by_policy::tool_by_name((connection, server), name, known).await?
+            }
+            Asked::Prompt(name, _) => seen_by_policy::prompt_by_name(connection, server, name),
+            Asked::Resource(uri) => seen_by_policy::resource_by_uri(connection, server, uri),
+            Asked::List => Target::ListTools,
+            Asked::Manage => Target::ManageConnection,
+        })
+    }
+
+    /// A person who asks through a client that was given the connection.
+    async fn through_client(
+        &self,
+        id: Option<&ClientId>,
+        person: Person,
+        connection: &Connection,
+    ) -> Result<Subject, ExplainError> {
+        let (id, standing) = self.client(id).await?;
+        Ok(Subject {
             principal: Principal {
-                id: user.id.to_string(),
-                permissions: user.may().iter().map(str::to_owned).collect(),
-                email: Some(user.email),
-                groups,
+                id: person.id.to_string(),
+                permissions: person.permissions.iter().map(str::to_owned).collect(),
+                email: Some(person.email),
+                groups: person.groups,
                 ..Principal::default()
             },
             client: seen_by_policy::client(&id, &standing),
-            connection: seen_by_policy::connection(&connection),
+            connection: seen_by_policy::connection(connection),
             granted: true,
-        };
-        Ok((subject, Target::Tool(tool)))
+        })
     }
 
     async fn client(&self, id: Option<&ClientId>) -> Result<(ClientId, Standing), ExplainError> {

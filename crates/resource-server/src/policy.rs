@@ -23,10 +23,12 @@ pub(crate) use self::record::{Considered, Recorder};
 pub use self::replay::Replay;
 pub use self::store::{Policies, PolicyError, PolicyVersion};
 use crate::approvals::Consumed;
+use crate::catalogue::{NewTools, Server};
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};
 use crate::offer::{Kind, Offer};
 use crate::pins::Pinned;
+use crate::sandbox::SERVER;
 
 /// An action that the policy allowed. Its field is private to `policy`, so there is no other way to have one.
 #[derive(Debug)]
@@ -116,6 +118,21 @@ pub(crate) enum Trust {
     All,
     /// A server that is not in the catalogue, or was taken from it.
     None,
+}
+
+impl Trust {
+    /// In what a connection leads to, which is this server of the catalogue, if it is there.
+    pub(crate) fn of(connection: &Connection, server: Option<&Server>) -> Self {
+        if connection.server == SERVER {
+            return Self::Sandbox;
+        }
+        let server = server.filter(|server| server.disabled_at.is_none());
+        server.map_or(Self::None, |server| match connection.rules.new_tools.unwrap_or(server.new_tools) {
+            NewTools::Quarantine => Self::Quarantine,
+            NewTools::AllowRead => Self::Reading,
+            NewTools::Allow => Self::All,
+        })
+    }
 }
 
 /// What a decision stands on: the policy in force, who asks, and how far the connection's server is trusted.

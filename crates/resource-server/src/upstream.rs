@@ -19,7 +19,6 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 use tokio_util::task::TaskTracker;
 
-use crate::catalogue::NewTools;
 use crate::connections::{Connection, Connections};
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::{End, Line};
@@ -120,17 +119,9 @@ impl Upstreams {
 
     /// How far the server of a connection is trusted.
     pub(crate) async fn trust(&self, connection: &Connection) -> Result<Trust, DatabaseError> {
-        if connection.server == SERVER {
-            return Ok(Trust::Sandbox);
-        }
-        let server = self.reach.server(connection).await?.filter(|server| server.disabled_at.is_none());
-        Ok(server.map_or(Trust::None, |server| {
-            match connection.rules.new_tools.unwrap_or(server.new_tools) {
-                NewTools::Quarantine => Trust::Quarantine,
-                NewTools::AllowRead => Trust::Reading,
-                NewTools::Allow => Trust::All,
-            }
-        }))
+        let is_listed = connection.server != SERVER;
+        let server = if is_listed { self.reach.server(connection).await? } else { None };
+        Ok(Trust::of(connection, server.as_deref()))
     }
 
     /// What must not be written down of a call through `connection`; nothing where that cannot be said.

@@ -20,7 +20,7 @@ use super::catalogue::sentence;
 use super::operation::{Operation, PAGED};
 use super::page::Query;
 use super::problem::Problem;
-use crate::explain::{ExplainError, Question, Sources};
+use crate::explain::{Asked, ExplainError, Question, Sources};
 use crate::shown;
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -56,7 +56,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes("PolicyRollback")
             .gives(201, "PolicyVersion"),
         Operation::post(("explainPolicy", "/policy/explain"), ADMIN_READ, explain)
-            .says("Say what would be decided about a call, and name every rule that took part.")
+            .says("Say what would be decided about a call, a prompt, a resource, a list of tools or the management of a connection, and name every rule that took part.")
             .takes("PolicyQuestion")
             .gives(200, "PolicyExplanation"),
     ]
@@ -165,26 +165,44 @@ async fn roll_back(
     Ok((StatusCode::CREATED, Json(shown::version(&made))).into_response())
 }
 
-/// A call to be explained.
+/// What is to be explained: of the last five, one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct Questioned {
     user: String,
     client: Option<String>,
     connection: String,
-    tool: String,
+    arguments: Option<Map<String, Value>>,
+    tool: Option<String>,
+    prompt: Option<String>,
+    resource: Option<String>,
     #[serde(default)]
-    arguments: Map<String, Value>,
+    list: bool,
+    #[serde(default)]
+    manage: bool,
 }
 
-async fn explain(State(api): State<Api>, Body(asked): Body<Asked>) -> Result<Json<Value>, Problem> {
-    let question = Question {
-        user: asked.user,
-        client: asked.client.map(ClientId::from),
-        connection: asked.connection,
-        tool: asked.tool,
-        arguments: asked.arguments,
-    };
+impl Questioned {
+    fn question(self) -> Result<Question, Problem> {
+        let Self { user, client, connection, arguments, tool, prompt, resource, list, manage } = self;
+        let has_arguments = arguments.is_some();
+        let asked = match (tool, prompt, resource, list, manage) {
+            (Some(name), None, None, false, false) => Asked::Tool(name, arguments.unwrap_or_default()),
+            (None, Some(name), None, false, false) => Asked::Prompt(name, arguments.unwrap_or_default()),
+            (None, None, Some(uri), false, false) if !has_arguments => Asked::Resource(uri),
+            (None, None, None, true, false) if !has_arguments => Asked::List,
+            (None, None, None, false, true) if !has_arguments => Asked::Manage,
+            _ => {
+                let told = "Ask about one tool, prompt, resource, list or manage; arguments go with a tool or a prompt.";
+                return Err(Problem::unfit("question_invalid", told));
+            }
+        };
+        Ok(Question { user, client: client.map(ClientId::from), connection, asked })
+    }
+}
+
+async fn explain(State(api): State<Api>, Body(asked): Body<Questioned>) -> Result<Json<Value>, Problem> {
+    let question = asked.question()?;
     let sources = Sources {
         users: api.authorization.users(),
         groups: &api.groups,
@@ -192,7 +210,9 @@ async fn explain(State(api): State<Api>, Body(asked): Body<Asked>) -> Result<Jso
         connections: api.gateway.connections(),
         blocks: &api.blocks,
         pins: api.gateway.pins(),
+        servers: api.enrolment.servers(),
         policies: &api.policies,
+        gateway: api.registry.public_url(),
     };
     let (policy, told) = sources.explain(&question, api.clock.now()).await.map_err(|error| match error {
         ExplainError::Database(error) => error.into(),

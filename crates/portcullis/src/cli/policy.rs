@@ -70,7 +70,14 @@ Examples:
     #[command(after_help = "\
 Examples:
   portcullis policy explain --user ada@example.com --connection work --tool delete_repository
-  portcullis policy explain --user ada@example.com --connection work --tool search --args '{\"q\": \"x\"}' --json")]
+  portcullis policy explain --user ada@example.com --connection work --tool search --args '{\"q\": \"x\"}' --json
+  portcullis policy explain --user ada@example.com --connection work --prompt review
+  portcullis policy explain --user ada@example.com --connection work --resource file:///plan.md
+  portcullis policy explain --user ada@example.com --connection work --list
+  portcullis policy explain --user ada@example.com --connection work --manage
+
+A list of tools needs no permit of its own, and is kept back by a rule that forbids alone. So it is
+with who looks after their connection on the gateway's own pages: --manage without --client.")]
     Explain(ExplainArguments),
 }
 

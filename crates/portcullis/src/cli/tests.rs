@@ -101,6 +101,10 @@ fn every_line_about_policies_is_understood() {
         "policy diff --file team.cedar",
         "policy rollback 3 --yes --json",
         "policy explain --user a@b.example --client client_1 --connection work --tool x --args {} --json",
+        "policy explain --user a@b.example --connection work --prompt x --args {}",
+        "policy explain --user a@b.example --connection work --resource file:///x",
+        "policy explain --user a@b.example --connection work --list",
+        "policy explain --user a@b.example --client client_1 --connection work --manage",
         "group add agents --about Robots --json",
         "group list --json",
         "group member agents --add a@b.example --add client_1 --remove c@d.example --json",
@@ -111,6 +115,16 @@ fn every_line_about_policies_is_understood() {
         "tool blocked --json",
     ] {
         parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
+fn one_thing_is_explained_at_a_time() {
+    for asked in
+        ["", "--list --manage", "--tool x --prompt y", "--list --args {}", "--resource file:///x --args {}"]
+    {
+        let line = format!("policy explain --user a@b.example --connection work {asked}");
+        assert!(parse(&line).is_err(), "{line}");
     }
 }
 

@@ -85,21 +85,17 @@ impl Pins {
         Ok(review::of(rows, trust))
     }
 
-    /// How a tool stood to what was accepted when its server listed it last; nothing where that never was.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn last_stood(
+    /// How a tool stood to what was accepted when its server, which is trusted so far, listed it last; nothing where that never
+    /// was.
+    pub(crate) async fn last_stood(
         &self,
-        connection: &ConnectionId,
+        (connection, trust): (&Connection, Trust),
         tool: &str,
-    ) -> Result<Option<Pin>, DatabaseError> {
-        let known = self.known(connection).await?.remove(tool);
-        Ok(known.map(|row| match (row.accepted.hash, row.seen) {
-            (_, None) => Pin::Removed,
-            (None, _) => Pin::New,
-            (Some(accepted), Some(seen)) if accepted == seen => Pin::Active,
-            _ => Pin::Changed,
+    ) -> Result<Option<Pinned>, DatabaseError> {
+        let known = self.known(&connection.id).await?.remove(tool);
+        Ok(known.map(|row| match row.seen {
+            Some(hash) => row.accepted.stands(&hash, trust),
+            None => Pinned { pin: Pin::Removed, reviewed: row.accepted.by.is_some() },
         }))
     }
 

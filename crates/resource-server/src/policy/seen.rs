@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::blocks::Blocked;
 use super::{Person, ToolBlocks, Trust};
+use crate::catalogue::Server;
 use crate::connections::Connection;
-use crate::pins::Pinned;
-use crate::sandbox;
+use crate::pins::{Pinned, Pins};
 
 /// The tools of the sandbox, each of which was reviewed. Another of its name may not be called.
 const REVIEWED: [&str; 10] = [
@@ -34,7 +34,8 @@ const PAGES: &str = "portcullis";
 
 /// Somebody who looks after a connection of their own on the gateway's own pages. There is no client between the two, so the
 /// gateway stands where a client would: as the program of those who run it, at its own host.
-pub(crate) fn by_hand(person: &Person, connection: SeenConnection, gateway: &PublicUrl) -> Subject {
+#[must_use]
+pub fn by_hand(person: &Person, connection: SeenConnection, gateway: &PublicUrl) -> Subject {
     let host = gateway.authority().to_owned();
     Subject {
         principal: Principal {
@@ -109,19 +110,33 @@ pub(crate) fn kind(name: &str) -> ServerKind {
     }
 }
 
-/// A tool of which only the name is known, at a server that is trusted with what its class allows.
+/// A tool of which the name is known and how it stood when this server of the catalogue listed it last. One that was never
+/// listed is taken as a new one would be.
 ///
 /// # Errors
-/// When the store fails.
+/// When a store fails.
 pub async fn tool_by_name(
-    connection: &Connection,
+    (connection, server): (&Connection, Option<&Server>),
     name: &str,
-    blocks: &ToolBlocks,
-) -> Result<Tool, DatabaseError> {
+    (blocks, pins): (&ToolBlocks, &Pins),
+) -> Result<Target, DatabaseError> {
     let blocked = Blocked::of(blocks.list().await?);
-    let trust = if connection.server == sandbox::SERVER { Trust::Sandbox } else { Trust::All };
-    let accepted = Pinned { pin: Pin::Active, reviewed: true };
-    Ok(tool((connection, trust), name, (None, accepted), &blocked))
+    let trust = Trust::of(connection, server);
+    let stood = pins.last_stood((connection, trust), name).await?;
+    let pinned = stood.unwrap_or(Pinned { pin: pin(trust), reviewed: false });
+    Ok(Target::Tool(tool((connection, trust), name, (None, pinned), &blocked)))
+}
+
+/// A prompt of a connection to this server of the catalogue.
+#[must_use]
+pub fn prompt_by_name(connection: &Connection, server: Option<&Server>, name: &str) -> Target {
+    prompt(Trust::of(connection, server), name)
+}
+
+/// A resource of a connection to this server of the catalogue.
+#[must_use]
+pub fn resource_by_uri(connection: &Connection, server: Option<&Server>, uri: &str) -> Target {
+    resource(Trust::of(connection, server), uri)
 }
 
 /// A tool as its server describes it and as it stands to its pin, at a connection to a server that is trusted so far. Its

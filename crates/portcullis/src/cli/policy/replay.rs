@@ -73,6 +73,10 @@ fn verdict(report: &Report) -> Result<(), Problem> {
 }
 
 fn tell(report: &Report) {
+    if report.calls == 0 {
+        say(&"There was nothing to replay: no call was recorded in that time.");
+        return;
+    }
     let calls = grouped(report.calls);
     say(&format_args!(
         "would have denied {} of {calls} calls{}",
