@@ -54,7 +54,7 @@ impl Cluster {
             "-c",
             "listen_addresses=",
             "-c",
-            "shared_buffers=256MB",
+            "shared_buffers=1GB",
         ]);
         postgres.arg("-k").arg(folder.path());
         let log = std::fs::File::create(folder.path().join("log"))?;

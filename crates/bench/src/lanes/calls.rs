@@ -1,5 +1,6 @@
 //! `tools/call` of an echo in either era of the protocol: at the gateway, at the floor, or at the upstream server itself.
 
+use portcullis_oauth::random_handle;
 use serde_json::{Value, json};
 
 use super::SharedBearers;
@@ -55,6 +56,8 @@ pub(crate) struct Called {
 pub(crate) struct Call {
     called: Called,
     bearers: SharedBearers,
+    /// Whether each call says something else.
+    various: bool,
     /// In the era of sessions, once it has begun.
     session: Option<String>,
     ready: Option<Vec<u8>>,
@@ -62,11 +65,17 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(called: Called, bearers: SharedBearers) -> Self {
-        Self { called, bearers, session: None, ready: None }
+        Self { called, bearers, various: false, session: None, ready: None }
+    }
+
+    /// The same with arguments that are others in every call.
+    pub(crate) fn various(called: Called, bearers: SharedBearers) -> Self {
+        Self { various: true, ..Self::new(called, bearers) }
     }
 
     fn call(&self) -> Vec<u8> {
-        let arguments = json!({"message": "the quick brown fox jumps over the lazy dog"});
+        let more = if self.various { random_handle(" ") } else { String::new() };
+        let arguments = json!({"message": format!("the quick brown fox jumps over the lazy dog{more}")});
         let mut params = json!({"name": self.called.tool, "arguments": arguments});
         if self.called.era == Era::Stateless {
             params["_meta"] = json!({
@@ -125,7 +134,7 @@ impl Caller for Call {
     fn operate<'a>(&'a mut self, connection: &'a mut Connection) -> Step<'a> {
         Box::pin(async move {
             self.begin(connection).await?;
-            if !self.bearers.same || self.ready.is_none() {
+            if !self.bearers.same || self.various || self.ready.is_none() {
                 self.ready = Some(self.call());
             }
             let answer = connection.exchange(self.ready.as_deref().unwrap_or_default()).await?;
