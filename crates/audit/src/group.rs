@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use portcullis_database::{DatabaseError, Transaction, insert_rows, on};
+use portcullis_database::{DatabaseError, Insert, Transaction, on};
 use tokio::sync::oneshot;
 
 use crate::chain::{Chain, Head, tell_of_fork};
@@ -14,8 +14,8 @@ use crate::record::{COLUMNS, Draft};
 const SIZES: [usize; 8] = [32, 24, 16, 8, 4, 3, 2, 1];
 
 /// The statement for each of the [`SIZES`].
-static STATEMENTS: LazyLock<[String; SIZES.len()]> =
-    LazyLock::new(|| SIZES.map(|rows| insert_rows("audit_event", &COLUMNS.join(", "), rows)));
+static STATEMENTS: LazyLock<[Insert; SIZES.len()]> =
+    LazyLock::new(|| SIZES.map(|rows| Insert::rows("audit_event", &COLUMNS.join(", "), rows)));
 
 /// So often a place is tried that somebody else may have taken.
 const TRIES: usize = 10;
@@ -52,8 +52,9 @@ macro_rules! bind {
 
 /// Writes an event inside a transaction. It gets its place when the transaction has committed: see `seal`.
 pub(crate) async fn insert_in(transaction: &mut Transaction, draft: &Draft) -> Result<(), DatabaseError> {
-    let (statement, node) = (one(), transaction.node());
-    on!(transaction.on(), |connection| bind!(sqlx::query(statement), draft)
+    let (node, place) = (transaction.node(), transaction.on());
+    let statement = one().on(&place);
+    on!(place, |connection| bind!(sqlx::query(statement), draft)
         .bind(&*node)
         .bind(None::<i64>)
         .bind(None::<&str>)
@@ -64,7 +65,7 @@ pub(crate) async fn insert_in(transaction: &mut Transaction, draft: &Draft) -> R
 }
 
 /// Writes a batch at the end of the chain.
-async fn append(chain: &Chain, statement: &'static str, batch: &[Waiting]) -> Result<(), DatabaseError> {
+async fn append(chain: &Chain, statement: &'static Insert, batch: &[Waiting]) -> Result<(), DatabaseError> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -89,10 +90,12 @@ async fn append(chain: &Chain, statement: &'static str, batch: &[Waiting]) -> Re
 
 async fn insert_all(
     chain: &Chain,
-    statement: &'static str,
+    statement: &'static Insert,
     rows: impl Iterator<Item = (&Waiting, &Head)>,
 ) -> Result<(), DatabaseError> {
-    on!(chain.database.write(), |pool| {
+    let place = chain.database.write();
+    let statement = statement.on(&place);
+    on!(place, |pool| {
         let mut query = sqlx::query(statement);
         for (Waiting { draft, .. }, place) in rows {
             query = bind!(query, draft).bind(chain.node()).bind(place.sequence).bind(&place.hash);
@@ -103,7 +106,7 @@ async fn insert_all(
 }
 
 /// The statement of a single row.
-fn one() -> &'static str {
+fn one() -> &'static Insert {
     &STATEMENTS[SIZES.len() - 1]
 }
 
@@ -157,7 +160,7 @@ impl Inner {
     }
 
     /// What goes into the next commit; `None` when nothing waits, and then nobody writes any more.
-    fn next(&self) -> Option<(&'static str, Vec<Waiting>)> {
+    fn next(&self) -> Option<(&'static Insert, Vec<Waiting>)> {
         let mut queue = self.queue();
         let fits = SIZES.iter().zip(STATEMENTS.iter()).find(|(size, _)| **size <= queue.waiting.len());
         let Some((size, statement)) = fits else {
@@ -183,7 +186,7 @@ impl Writer {
         self.over = true;
     }
 
-    async fn write(&self, statement: &'static str, batch: Vec<Waiting>) {
+    async fn write(&self, statement: &'static Insert, batch: Vec<Waiting>) {
         let written = append(&self.inner.chain, statement, &batch).await;
         if let (Err(_), true) = (&written, batch.len() > 1) {
             // A row that the engine refuses must not take its neighbours with it.

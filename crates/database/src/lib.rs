@@ -25,6 +25,6 @@ pub use feed::{ChangeFeed, ChangeListener, Stamp};
 pub use inspection::{HARMFUL_SKEW, Inspection, Step};
 pub use open::Database;
 pub use remembered::Remembered;
-pub use rows::insert_rows;
+pub use rows::Insert;
 pub use transaction::Transaction;
 pub use verdict::Verdict;

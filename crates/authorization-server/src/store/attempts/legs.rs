@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use portcullis_database::{Database, DatabaseError, insert_rows, on};
+use portcullis_database::{Database, DatabaseError, Insert, on};
 use portcullis_oauth::ordered_handle;
 
 use crate::attempt::{Numbered, Reason};
@@ -11,8 +11,8 @@ use crate::attempt::{Numbered, Reason};
 const SIZES: [usize; 5] = [16, 8, 4, 2, 1];
 
 /// The statement for each of the [`SIZES`].
-static STATEMENTS: LazyLock<[String; SIZES.len()]> =
-    LazyLock::new(|| SIZES.map(|rows| insert_rows("attempt_leg", COLUMNS, rows)));
+static STATEMENTS: LazyLock<[Insert; SIZES.len()]> =
+    LazyLock::new(|| SIZES.map(|rows| Insert::rows("attempt_leg", COLUMNS, rows)));
 
 const COLUMNS: &str =
     "attempt, id, at, number, stage, outcome, reason, client_id, principal_id, stranger, trace_id, steps";
@@ -26,8 +26,10 @@ pub(crate) async fn insert(database: &Database, legs: &[Numbered]) -> Result<(),
         rest = after;
         let steps = batch.iter().map(|numbered| serde_json::to_string(&numbered.leg.notes));
         let steps = steps.collect::<Result<Vec<String>, _>>().map_err(encode)?;
-        on!(database.write(), |pool| {
-            let mut query = sqlx::query(STATEMENTS[at].as_str());
+        let place = database.write();
+        let statement = STATEMENTS[at].on(&place);
+        on!(place, |pool| {
+            let mut query = sqlx::query(statement);
             for (Numbered { leg, number }, steps) in batch.iter().zip(&steps) {
                 query = query
                     .bind(&leg.attempt)
