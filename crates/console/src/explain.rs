@@ -3,7 +3,7 @@
 
 use portcullis_authorization_server::{Clients, Groups, User, Users};
 use portcullis_database::DatabaseError;
-use portcullis_oauth::{Alias, ClientId, ClientStanding, PublicUrl, Standing, Timestamp};
+use portcullis_oauth::{Alias, ClientId, ClientStanding, ONE_FACTOR, PublicUrl, Standing, Timestamp};
 use portcullis_policy::{
     Arguments, Assurance, Case, Circumstances, Explanation, Moment, PolicySet, Principal, Subject, Target,
 };
@@ -95,7 +95,8 @@ pub struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Explains what is asked for under the policy that holds: what is said is what the gate itself would say.
+    /// Explains what is asked for under the policy that holds: what the gate itself would say at this moment, from an address that is
+    /// not known, by somebody who signed in here, through a client that was given the connection, of arguments as they are given and of what the server listed last.
     ///
     /// # Errors
     /// When somebody or something of it is not there, or a store fails.
@@ -105,15 +106,13 @@ impl Sources<'_> {
         now: Timestamp,
     ) -> Result<(PolicyVersion, Explanation), ExplainError> {
         let policy = self.policies.current().await?;
-        let set = PolicySet::parse(&policy.text).map_err(|problems| {
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            ExplainError::NotUnderstood(policy.version, first)
-        })?;
+        let set = parsed(&policy).await?;
         let person = self.person(&question.user).await?;
         let connection = self.connection(&person, &question.connection).await?;
         let mut circumstances = Circumstances {
             arguments: question.asked.arguments(),
             time: Moment { unix: now.seconds(), offset: 0 },
+            authentication: ONE_FACTOR,
             ..Circumstances::default()
         };
         let by_hand = matches!(question.asked, Asked::Manage) && question.client.is_none();
@@ -193,4 +192,16 @@ impl Sources<'_> {
         let client = found.ok_or_else(|| ExplainError::NoClient(id.clone()))?;
         Ok((id.clone(), Standing { client: client.standing(), ..Standing::default() }))
     }
+}
+
+/// In a thread that may take its time.
+async fn parsed(policy: &PolicyVersion) -> Result<PolicySet, ExplainError> {
+    let text = policy.text.clone();
+    let parsed = tokio::task::spawn_blocking(move || PolicySet::parse(&text)).await;
+    let why = match parsed {
+        Ok(Ok(set)) => return Ok(set),
+        Ok(Err(problems)) => problems.first().map(ToString::to_string).unwrap_or_default(),
+        Err(error) => error.to_string(),
+    };
+    Err(ExplainError::NotUnderstood(policy.version, why))
 }

@@ -149,6 +149,7 @@ pub fn explanation(version: &PolicyVersion, told: &Explanation) -> Value {
         "rule": rule.id,
         "reason": rule.reason,
         "parts": told.parts.iter().map(part).collect::<Vec<_>>(),
+        "failure": told.failure,
     })
 }
 

@@ -66,5 +66,6 @@ pub use token_scheme::TokenScheme;
 pub use token_type::TokenType;
 pub use user_code::UserCode;
 pub use verifier::{
-    BoxFuture, ClientStanding, GrantedConnections, Principal, Standing, VerifiedBearer, Verifier, VerifyError,
+    BoxFuture, ClientStanding, GrantedConnections, ONE_FACTOR, Principal, Standing, VerifiedBearer, Verifier,
+    VerifyError,
 };

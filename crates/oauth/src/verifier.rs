@@ -66,7 +66,13 @@ pub struct Standing {
     pub email: Option<String>,
     /// How the client came to be known.
     pub client: ClientStanding,
+    /// How the principal had signed in when they gave the grant: 0 not known, [1](ONE_FACTOR) one factor, 2 two factors, 3 a factor
+    /// that cannot be phished.
+    pub authentication: u8,
 }
+
+/// Somebody signed in with one factor, such as a password.
+pub const ONE_FACTOR: u8 = 1;
 
 /// How a client came to be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,6 +21,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether the evaluation of any failed.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed_permit || self.failed_forbid
+    }
+
     /// What these and others say together.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {

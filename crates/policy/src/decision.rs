@@ -124,7 +124,7 @@ fn judge(question: &Question<'_>, assurance: Assurance) -> Result<Verdict, Faile
     if let Some((_, rule)) = answer.forbid {
         return Ok(Verdict::Forbidden(rule));
     }
-    if answer.failed_permit || answer.failed_forbid {
+    if answer.failed() {
         return Err(Failed);
     }
     Ok(answer.permit.map_or(Verdict::Open, |(_, rule)| Verdict::Permitted(rule)))

@@ -6,8 +6,8 @@ use crate::facts::Unspeakable;
 use crate::memory::Occasion;
 use crate::question::Question;
 use crate::{
-    Assurance, Case, Circumstances, Decision, Effect, Origin, PolicySet, Rule, Subject, Target, decide,
-    forbidden, may_list,
+    Assurance, Case, Circumstances, Decision, Effect, PolicySet, Rule, Subject, Target, decide, forbidden,
+    may_list,
 };
 
 /// A decision and every rule that took part in it.
@@ -53,7 +53,7 @@ pub fn explain(policies: &PolicySet, case: &Case<'_>) -> Explanation {
 pub fn explain_forbidden(policies: &PolicySet, case: &Case<'_>) -> Explanation {
     let decision = match forbidden(policies, case) {
         Some(rule) => Decision::Deny { rule },
-        None => unforbidden(),
+        None => Decision::Allow { rule: Arc::new(Rule::not_forbidden()) },
     };
     Explanation::of(decision, parts(policies, Occasion::Call, case, [case.circumstances.assurance]))
 }
@@ -64,24 +64,13 @@ pub fn explain_list(policies: &PolicySet, subject: &Subject) -> Explanation {
     let case = Case { subject, target: &Target::ListTools, circumstances: &Circumstances::default() };
     let parts = parts(policies, Occasion::List, &case, [Assurance::None]);
     let decision = if may_list(policies, subject) {
-        unforbidden()
+        Decision::Allow { rule: Arc::new(Rule::not_forbidden()) }
     } else {
         let forbids = |part: &&Part| part.rule.effect == Effect::Forbid && !part.applies.is_empty();
         let rule = parts.iter().flatten().find(forbids).map(|part| Arc::clone(&part.rule));
         Decision::Deny { rule: rule.unwrap_or_else(|| Arc::new(Rule::policy_error())) }
     };
     Explanation::of(decision, parts)
-}
-
-/// What needs no permit of its own is allowed by no rule.
-fn unforbidden() -> Decision {
-    let rule = Rule {
-        id: "not_forbidden".to_owned(),
-        reason: "No rule forbids this, and it needs no permit of its own.".to_owned(),
-        effect: Effect::Permit,
-        origin: Origin::Engine,
-    };
-    Decision::Allow { rule: Arc::new(rule) }
 }
 
 /// The rules that take part in the case then, at some of these levels.

@@ -1,11 +1,10 @@
 //! What a policy asks of the circumstances of a call: which arguments by name, which parts of the time, and whether network,
-//! sign-in and assurance. A recorded call of which some arguments were not kept can still be decided by a policy that does not ask for them,
-//! and two calls that differ in nothing that is asked for are decided the same.
+//! sign-in and assurance. A recorded call of which some arguments were not kept can still be decided by a policy that does not ask
+//! for them, and two calls that differ in nothing that is asked for are decided the same.
 
 use std::collections::BTreeSet;
 
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
-
 use serde::Serialize;
 
 use crate::Circumstances;

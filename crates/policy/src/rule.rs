@@ -34,7 +34,8 @@ pub struct Rule {
 }
 
 /// The ids that policies cannot take because they mean the engine's own answers, each with its code.
-pub(crate) const ENGINE: [(&str, &str); 2] = [("no_policy", "no_policy"), ("policy_error", "policy_error")];
+pub(crate) const ENGINE: [(&str, &str); 3] =
+    [("no_policy", "no_policy"), ("policy_error", "policy_error"), ("not_forbidden", "not_forbidden")];
 
 impl Rule {
     /// No policy permits.
@@ -48,6 +49,12 @@ impl Rule {
             ENGINE[1].0,
             "The policy could not be evaluated, so nothing was done. An administrator can ask `portcullis policy explain`.",
         )
+    }
+
+    /// What needs no permit of its own is forbidden by no rule.
+    pub(crate) fn not_forbidden() -> Self {
+        let reason = "No rule forbids this, and it needs no permit of its own.";
+        Self { effect: Effect::Permit, ..Self::engine(ENGINE[2].0, reason) }
     }
 
     fn engine(id: &str, reason: &str) -> Self {

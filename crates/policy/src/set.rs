@@ -152,10 +152,8 @@ impl Inner {
             ids.iter().filter_map(|id| self.rules.get(id)).min_by_key(|(place, _)| *place).cloned()
         };
         let failed = |effect| {
-            found
-                .failed
-                .iter()
-                .any(|(id, _)| self.rules.get(id).is_none_or(|(_, rule)| rule.effect == effect))
+            let is_one = |(id, _): &(_, _)| self.rules.get(id).is_some_and(|(_, rule)| rule.effect == effect);
+            found.failed.iter().any(is_one)
         };
         Answer {
             permit: first(&found.permit),

@@ -131,11 +131,14 @@ impl Offer {
     }
 }
 
+/// No resource has a longer address, in bytes.
+pub(crate) const LONGEST_ADDRESS: usize = 4_096;
+
 /// An address has a scheme, and nothing in it breaks a line.
 fn is_address(uri: &str) -> bool {
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| !scheme.is_empty())
-        && uri.len() <= 4_096
+        && uri.len() <= LONGEST_ADDRESS
         && !uri.chars().any(char::is_control)
 }
 

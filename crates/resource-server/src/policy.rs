@@ -166,7 +166,7 @@ pub(crate) fn decide(
     }
     let target = target(ground, &dispatch, tool);
     let risk = if let Target::Tool(tool) = &target { tool.risk } else { Risk::Unknown };
-    let decided = ground.decide(&dispatch.connection, target, circumstances(&dispatch.errand, now));
+    let decided = ground.decide(&dispatch.connection, target, ground.circumstances(&dispatch.errand, now));
     match decided.considered.decision.clone() {
         Decision::Allow { .. } => Ok(Ruling::Permitted(Permitted(dispatch), decided)),
         Decision::NeedsAssurance { level, rule } => {
@@ -216,10 +216,18 @@ pub(crate) fn hidden_by(
     (errand, now): (&Errand, Timestamp),
 ) -> Decided {
     let target = listed(ground, connection, (kind, offer));
-    ground.decide(connection, target, circumstances(errand, now))
+    ground.decide(connection, target, ground.circumstances(errand, now))
 }
 
 impl Ground<'_> {
+    /// What else counts for an errand.
+    fn circumstances(self, errand: &Errand, now: Timestamp) -> Circumstances {
+        Circumstances {
+            arguments: errand.arguments().map(Arguments::of).unwrap_or_default(),
+            ..here_and_now(self.bearer.standing().authentication, now)
+        }
+    }
+
     fn decide(self, connection: &Connection, target: Target, circumstances: Circumstances) -> Decided {
         let subject = seen::subject(self.bearer, connection);
         let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
@@ -230,17 +238,10 @@ impl Ground<'_> {
     }
 }
 
-/// What else counts for an errand.
-fn circumstances(errand: &Errand, now: Timestamp) -> Circumstances {
+/// When a request came, from where, and how who sent it had signed in.
+fn here_and_now(authentication: u8, now: Timestamp) -> Circumstances {
     Circumstances {
-        arguments: errand.arguments().map(Arguments::of).unwrap_or_default(),
-        ..here_and_now(now)
-    }
-}
-
-/// When a request came, and from where.
-fn here_and_now(now: Timestamp) -> Circumstances {
-    Circumstances {
+        authentication,
         time: Moment { unix: now.seconds(), offset: 0 },
         address: portcullis_audit::trace::context().and_then(|request| request.address),
         ..Circumstances::default()

@@ -2,8 +2,8 @@
 
 use portcullis_database::{Change, ChangeKind, Database, DatabaseError, Transaction, on};
 use portcullis_oauth::{
-    Actor, ClientId, ConnectionId, GrantId, GrantedConnections, JwkThumbprint, PrincipalId, ResourceUri,
-    ScopeSet, SecretHash, Standing, Timestamp,
+    Actor, ClientId, ConnectionId, GrantId, GrantedConnections, JwkThumbprint, ONE_FACTOR, PrincipalId,
+    ResourceUri, ScopeSet, SecretHash, Standing, Timestamp,
 };
 
 use super::clients::ClientOrigin;
@@ -37,6 +37,7 @@ pub(crate) struct TokenRow {
     email: Option<String>,
     client_origin: String,
     client_has_document: bool,
+    signed_in_here: bool,
 }
 
 impl TokenRow {
@@ -82,7 +83,9 @@ impl TokenRow {
     /// What policies may know of its principal and client.
     pub(crate) fn standing(&self) -> Standing {
         let origin = ClientOrigin::kept(&self.client_origin, self.client_has_document);
-        Standing { email: self.email.clone(), client: origin.standing(&self.client_id) }
+        // People sign in with a password here; what another issuer vouched for does not say how.
+        let authentication = if self.signed_in_here { ONE_FACTOR } else { 0 };
+        Standing { email: self.email.clone(), client: origin.standing(&self.client_id), authentication }
     }
 
     /// Through whom it acts (RFC 8693 §4.1).
@@ -126,7 +129,9 @@ impl AccessTokens {
              COALESCE(u.permissions, m.permissions) AS permissions, u.admin, \
              (SELECT string_agg(n.connection_id, ' ') FROM grant_connection n WHERE n.grant_id = g.id) AS connections, \
              (SELECT string_agg(b.group_name, ' ') FROM principal_group_member b WHERE b.principal_id = g.principal_id) \
-             AS member_of, u.email, c.origin AS client_origin, c.document_read_at IS NOT NULL AS client_has_document \
+             AS member_of, u.email, c.origin AS client_origin, c.document_read_at IS NOT NULL AS client_has_document, \
+             u.principal_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM enterprise_grant e WHERE e.grant_id = g.id) \
+             AS signed_in_here \
              FROM access_token t \
              JOIN oauth_grant g ON g.id = t.grant_id JOIN oauth_client c ON c.id = COALESCE(t.client_id, g.client_id) \
              LEFT JOIN user_account u ON u.principal_id = g.principal_id \

@@ -54,6 +54,17 @@ const CHANGES: &[(&str, Change)] = &[
     ("context.time.minute == 7", |world| world.circumstances.time.unix = 7 * 60),
     ("context.time.weekday == 7", |world| world.circumstances.time.unix = 3 * 86_400),
     ("context.time.now > datetime(\"1970-01-01T00:00:00Z\")", |world| world.circumstances.time.unix = 1),
+    // The same by other ways.
+    ("{at: context.time}.at.now > datetime(\"1970-01-01T00:00:00Z\")", |world| {
+        world.circumstances.time.unix = 1;
+    }),
+    ("(if context.granted then context.time else context.time).hour == 3", |world| {
+        world.circumstances.time.unix = 3 * 3_600;
+    }),
+    ("Arguments::\"call\".hasTag(\"/to\")", |world| {
+        world.circumstances.arguments = arguments(&json!({"to": "eve"}));
+    }),
+    ("context has network.address", |world| world.circumstances.address = Some([10, 0, 0, 1].into())),
     ("context.network has address && context.network.address.isLoopback()", |world| {
         world.circumstances.address = Some([127, 0, 0, 1].into());
     }),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use portcullis_audit::Event;
-use portcullis_oauth::{Alias, PrincipalId, PublicUrl, ScopeSet, Timestamp, VerifiedBearer};
+use portcullis_oauth::{Alias, ONE_FACTOR, PrincipalId, PublicUrl, ScopeSet, Timestamp, VerifiedBearer};
 use portcullis_policy::{
     Assurance, Case, Circumstances, Connection as SeenConnection, Decision, Rule, Subject, Target,
 };
@@ -101,7 +101,7 @@ pub(crate) fn may_manage(
     connection: &Connection,
     now: Timestamp,
 ) -> Result<Decided, Denial> {
-    judge(policy, seen::subject(bearer, connection), now)
+    judge(policy, (bearer, seen::subject(bearer, connection)), now)
 }
 
 /// Whether a program may look after one of its user's connections whatever the user ticked for its token, or begin to make
@@ -116,7 +116,7 @@ pub(crate) fn may_manage_any(
     now: Timestamp,
 ) -> Result<Decided, Denial> {
     let connection = managed.seen(&bearer.principal().id);
-    judge(policy, seen::subject_at(bearer, connection, true), now)
+    judge(policy, (bearer, seen::subject_at(bearer, connection, true)), now)
 }
 
 /// Whether a program may be shown the tools of one of its user's connections, whatever the user ticked for its token.
@@ -152,7 +152,7 @@ pub(crate) fn may_manage_by_hand(
     now: Timestamp,
 ) -> Result<(), Denial> {
     let subject = seen::by_hand(person, managed.seen(&person.id), gateway);
-    let circumstances = Circumstances { assurance: Assurance::Session, ..here_and_now(now) };
+    let circumstances = Circumstances { assurance: Assurance::Session, ..here_and_now(ONE_FACTOR, now) };
     let target = Target::ManageConnection;
     let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
     let Some(rule) = portcullis_policy::forbidden(&policy.set, &case) else { return Ok(()) };
@@ -161,8 +161,12 @@ pub(crate) fn may_manage_by_hand(
 }
 
 /// A person who has to agree does so on the page, so a program that would need more assurance is told to go there.
-fn judge(policy: &InForce, subject: Subject, now: Timestamp) -> Result<Decided, Denial> {
-    let circumstances = here_and_now(now);
+fn judge(
+    policy: &InForce,
+    (bearer, subject): (&VerifiedBearer, Subject),
+    now: Timestamp,
+) -> Result<Decided, Denial> {
+    let circumstances = here_and_now(bearer.standing().authentication, now);
     let target = Target::ManageConnection;
     let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
     let decision = portcullis_policy::decide(&policy.set, &case);
