@@ -10,9 +10,16 @@ use portcullis_tests::{
 };
 use serde_json::{Value, json};
 
+use crate::policy_on_pages::activate;
+
 const IDP: &str = "https://idp.example.com";
 const ISSUER: &str = "http://localhost:8420";
 const REFUSED: &str = "400 invalid_grant";
+const SIGNED_IN_HERE: &str = r#"
+    @id("owners") @reason("Everybody may use their own.")
+    permit (principal, action, resource) when { principal.id == resource.owner };
+    @id("here") @reason("Sign in here first.")
+    forbid (principal, action == Action::"callTool", resource) when { context.authentication < 1 };"#;
 
 /// A client that an admin registered to bring assertions.
 async fn agent(world: &World) -> Client {
@@ -58,6 +65,20 @@ async fn press(browser: &mut Browser<'_>, action: &str) -> Answer {
 }
 
 both_engines! {
+    /// What another issuer vouched for does not say how somebody signed in, and a policy can ask that they did so here
+    async fn a_policy_can_ask_how_somebody_signed_in(database: TestDatabase) {
+        let world = World::on(database).await;
+        let (provider, client) = stage(&world).await;
+        let vouched = Tokens::of(&give(&world, &provider, &client, &json!({})).await);
+        let allowed = Client::public(&world).await.connect(&world).await;
+        activate(&world, SIGNED_IN_HERE).await;
+        let echo = json!({"name": "sandbox__echo", "arguments": {"message": "hello"}});
+        let said = world.mcp(&allowed.access, "tools/call", echo.clone()).await.body;
+        assert!(said.contains("hello"), "{said}");
+        let said = world.mcp(&vouched.access, "tools/call", echo).await.body;
+        assert!(said.contains("Sign in here first."), "{said}");
+    }
+
     /// IDJAG-4.4.3-1, IDJAG-4.4.1-3, R7523-3.1-1: a token for what the assertion names and no refresh token, as often as it comes
     async fn an_enterprise_vouches_and_nobody_is_asked(database: TestDatabase) {
         let world = World::on(database).await;

@@ -23,7 +23,7 @@ const TWO_PEOPLE: &str = r#"@id("two") @reason("Two people do that together.")
     forbid (principal, action == Action::"manageConnection", resource) when { context.assurance < 3 };"#;
 const REFUSED: &str = "connection.managed refused policy";
 
-async fn activate(world: &World, text: &str) {
+pub(crate) async fn activate(world: &World, text: &str) {
     let app = &world.app;
     let policies = Policies::new(app.database.clone(), app.changes.clone(), Arc::new(world.clock.clone()));
     policies.activate(text, "root", "").await.unwrap();
