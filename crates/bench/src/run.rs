@@ -31,11 +31,25 @@ pub(crate) struct Lane {
     /// The limit's name, or ours.
     pub(crate) name: Cow<'static, str>,
     pub(crate) seats: Vec<Seat>,
-    /// Those that fill the stock before a round, for work that uses something up.
-    pub(crate) supply: Vec<Seat>,
+    /// Where what is used up comes from.
+    pub(crate) supply: Option<Supply>,
     /// Whose processor time counts.
     pub(crate) processes: Vec<u32>,
     done: Vec<(Round, Duration)>,
+}
+
+/// What fills a stock before a round, for work that uses something up.
+pub(crate) struct Supply {
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) stock: Stock,
+}
+
+impl Supply {
+    /// Fills the stock anew: what a round before left over may have expired.
+    async fn fill(&mut self) -> Outcome<()> {
+        self.stock.borrow_mut().clear();
+        load(&mut self.seats, PATIENCE).await.map(drop)
+    }
 }
 
 /// One line of the table: what is done, at the limit and by us.
@@ -49,12 +63,14 @@ pub(crate) struct Work {
 
 impl Lane {
     pub(crate) fn new(name: impl Into<Cow<'static, str>>, seats: Vec<Seat>, processes: Vec<u32>) -> Self {
-        Self { name: name.into(), seats, supply: Vec::new(), processes, done: Vec::new() }
+        Self { name: name.into(), seats, supply: None, processes, done: Vec::new() }
     }
 
     async fn measure(&mut self, length: Duration) -> Outcome<(Round, Duration)> {
         // A supplier stops by itself when the stock is full.
-        load(&mut self.supply, PATIENCE).await?;
+        if let Some(supply) = &mut self.supply {
+            supply.fill().await?;
+        }
         let before = cpu::used(&self.processes);
         let round = load(&mut self.seats, length).await?;
         Ok((round, cpu::used(&self.processes).saturating_sub(before)))

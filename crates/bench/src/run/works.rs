@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::stage::Stage;
-use super::{Lane, Work, stock};
+use super::{Lane, Supply, Work, stock};
 use crate::http::Connection;
 use crate::lanes::{
     Asking, Bearers, Call, Called, Check, Code, Era, Exchange, FloorCode, FloorExchange, FloorFlow, FloorGet,
@@ -156,7 +156,8 @@ impl Lanes<'_> {
             let machine = Machine::signed(&stage.site, &stage.machine);
             Box::new(Signed { machine, stock: Rc::clone(&stock), full })
         };
-        let supply = seats(stage.product.address, self.extent.connections, supplier).await?;
+        let seats = seats(stage.product.address, self.extent.connections, supplier).await?;
+        let supply = Some(Supply { seats, stock });
         Ok(Lane { supply, ..Lane::new(OURS, seats_apart, stage.apart_processes()) })
     }
 
@@ -213,8 +214,9 @@ impl Lanes<'_> {
         let lane = self
             .floor(FLOOR, self.extent.connections, || Box::new(FloorExchange { stock: Rc::clone(&stock) }));
         let supplier = || -> Box<dyn Caller> { Box::new(FloorCode { stock: Rc::clone(&stock), full }) };
-        let supply = seats(self.stage.floor.address, self.extent.connections, supplier).await?;
-        Ok(Lane { supply, ..lane.await? })
+        let seats = seats(self.stage.floor.address, self.extent.connections, supplier).await?;
+        let lane = lane.await?;
+        Ok(Lane { supply: Some(Supply { seats, stock }), ..lane })
     }
 
     async fn floor(
@@ -255,8 +257,8 @@ impl Lanes<'_> {
         let supplier = || -> Box<dyn Caller> {
             Box::new(Code { flow: self.stage.flow(), stock: Rc::clone(&stock), full })
         };
-        let supply = seats(self.stage.product.address, self.extent.connections, supplier).await?;
-        Ok(Lane { supply, ..lane })
+        let seats = seats(self.stage.product.address, self.extent.connections, supplier).await?;
+        Ok(Lane { supply: Some(Supply { seats, stock }), ..lane })
     }
 
     async fn refresh(&self, callers: usize) -> Outcome<Lane> {
