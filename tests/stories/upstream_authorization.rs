@@ -1,7 +1,7 @@
 //! A person authorises a connection at somebody else's authorization server, and others try to do it for them.
 
 use portcullis_database::both_engines;
-use portcullis_tests::{Browser, Mood, PASSWORD, UpstreamLogin, World};
+use portcullis_tests::{Browser, Client, Mood, PASSWORD, Pkce, UpstreamLogin, World};
 
 use crate::upstream_stage::{authorise, authorised, connect, offer, press, standing};
 
@@ -44,6 +44,23 @@ both_engines! {
         let trail = world.trail().await;
         assert!(trail.contains(&"connection.authorised started ".to_owned()), "{trail:?}");
         assert!(trail.contains(&"connection.authorised done ".to_owned()), "{trail:?}");
+    }
+
+    /// SBP-1: a new client is asked about here first, whatever others and upstream servers were given, and no is no
+    async fn a_new_client_is_asked_about_before_anything_is_reached(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        let (mut browser, connection) = authorised(&world, &upstream).await;
+        Client::public(&world).await.connect(&world).await;
+        let asked = upstream.asked().len();
+
+        let newcomer = Client::public(&world).await;
+        let page = browser.reach_consent(&newcomer.authorize(&Pkce::new(), &[])).await;
+        assert_eq!(page.status.as_u16(), 200, "a page of our own, and not the upstream's");
+        assert!(page.boxes("connection").contains(&connection.id.to_string()), "{}", page.body);
+        let answer = browser.answer_consent(&page, "deny", &page.boxes("scope")).await;
+        assert_eq!(answer.redirect_parameter("error").as_deref(), Some("access_denied"));
+        assert_eq!(answer.redirect_parameter("code"), None);
+        assert_eq!(upstream.asked().len(), asked);
     }
 
     /// T03, A40, SBP-4, OA21-2.3.3-1: an answer counts for the person and the browser that began, in time and once
