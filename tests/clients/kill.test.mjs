@@ -51,7 +51,8 @@ async function settle(server) {
 /** Refreshes one token many times at once: the pairs that were acknowledged. */
 async function refreshTogether(client, { refresh }, heard) {
   const answered = await Promise.all(Array.from({ length: AT_ONCE }, () => client.refresh(refresh).then(heard)));
-  return answered.filter(({ status }) => status !== 0).map(tokens);
+  // Neither silence nor a store that is out of reach for the moment acknowledges anything.
+  return answered.filter(({ status }) => status !== 0 && status !== 503).map(tokens);
 }
 
 /** Refreshes one generation after the other until the server dies: all pairs that were acknowledged. */
