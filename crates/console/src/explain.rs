@@ -95,8 +95,9 @@ pub struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Explains what is asked for under the policy that holds: what the gate itself would say at this moment, from an address that is
-    /// not known, by somebody who signed in here, through a client that was given the connection, of arguments as they are given and of what the server listed last.
+    /// Explains what is asked for under the policy that holds: what the gate itself would say at this moment to somebody who signed
+    /// in here, at an address that is not known, through a client that was given the connection, of arguments as they are given
+    /// and of what the server listed last.
     ///
     /// # Errors
     /// When somebody or something of it is not there, or a store fails.

@@ -2,8 +2,8 @@
 //!
 //! Owns the language (Cedar with [our schema](SCHEMA)), the rules that nothing overrides, [`PolicySet::parse`] with its
 //! checks, the decision ([`decide`]), the questions of lists ([`could_pass`], [`may_list`]), [`explain`], the risk class of a tool
-//! ([`Risk::of`]), trials of a policy ([`trial`]) and what it would have said to calls of the past ([`replay`]). No I/O: stores, versions, the audit and what is done with a
-//! decision are its callers'.
+//! ([`Risk::of`]), trials of a policy ([`trial`]) and what it would have said to calls of the past ([`replay`]). No I/O: stores,
+//! versions, the audit and what is done with a decision are its callers'.
 //!
 //! # How approval is part of the language
 //!
