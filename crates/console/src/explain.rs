@@ -4,9 +4,7 @@
 use portcullis_authorization_server::{Clients, Groups, User, Users};
 use portcullis_database::DatabaseError;
 use portcullis_oauth::{Alias, ClientId, ClientStanding, ONE_FACTOR, PublicUrl, Standing, Timestamp};
-use portcullis_policy::{
-    Arguments, Assurance, Case, Circumstances, Explanation, Moment, PolicySet, Principal, Subject, Target,
-};
+use portcullis_policy::{Arguments, Assurance, Case, Circumstances, Explanation, Moment, PolicySet, Target};
 use portcullis_resource_server::catalogue::Servers;
 use portcullis_resource_server::{
     Connection, Connections, Person, Pins, Policies, PolicyVersion, ToolBlocks, seen_by_policy,
@@ -121,7 +119,9 @@ impl Sources<'_> {
             circumstances.assurance = Assurance::Session;
             seen_by_policy::by_hand(&person, seen_by_policy::connection(&connection), self.gateway)
         } else {
-            self.through_client(question.client.as_ref(), person, &connection).await?
+            let (id, standing) = self.client(question.client.as_ref()).await?;
+            let client = seen_by_policy::client(&id, &standing);
+            seen_by_policy::through(&person, client, seen_by_policy::connection(&connection))
         };
         let target = self.target(&question.asked, &connection).await?;
         let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
@@ -159,28 +159,6 @@ impl Sources<'_> {
             Asked::Resource(uri) => seen_by_policy::resource_by_uri(connection, server, uri),
             Asked::List => Target::ListTools,
             Asked::Manage => Target::ManageConnection,
-        })
-    }
-
-    /// A person who asks through a client that was given the connection.
-    async fn through_client(
-        &self,
-        id: Option<&ClientId>,
-        person: Person,
-        connection: &Connection,
-    ) -> Result<Subject, ExplainError> {
-        let (id, standing) = self.client(id).await?;
-        Ok(Subject {
-            principal: Principal {
-                id: person.id.to_string(),
-                permissions: person.permissions.iter().map(str::to_owned).collect(),
-                email: Some(person.email),
-                groups: person.groups,
-                ..Principal::default()
-            },
-            client: seen_by_policy::client(&id, &standing),
-            connection: seen_by_policy::connection(connection),
-            granted: true,
         })
     }
 

@@ -286,6 +286,7 @@ impl Upstreams {
             return Err(Failure::Told("The sandbox has nothing of this kind.".to_owned()));
         };
         let said = self.sandbox.call(&connection.principal_id, &name, arguments).await?;
+        self.health.well(connection).await;
         Ok(Answered { reply: said.into(), secrets: Secrets::default() })
     }
 }

@@ -37,18 +37,24 @@ const PAGES: &str = "portcullis";
 #[must_use]
 pub fn by_hand(person: &Person, connection: SeenConnection, gateway: &PublicUrl) -> Subject {
     let host = gateway.authority().to_owned();
-    Subject {
-        principal: Principal {
-            kind: SeenKind::User,
-            id: person.id.to_string(),
-            email: Some(person.email.clone()),
-            groups: person.groups.clone(),
-            permissions: person.permissions.iter().map(str::to_owned).collect(),
-        },
-        client: Client { id: PAGES.to_owned(), registration: Registration::Admin, host: Some(host) },
+    through(
+        person,
+        Client { id: PAGES.to_owned(), registration: Registration::Admin, host: Some(host) },
         connection,
-        granted: true,
-    }
+    )
+}
+
+/// Somebody who acts through a client that was given the connection.
+#[must_use]
+pub fn through(person: &Person, client: Client, connection: SeenConnection) -> Subject {
+    let principal = Principal {
+        kind: SeenKind::User,
+        id: person.id.to_string(),
+        email: Some(person.email.clone()),
+        groups: person.groups.clone(),
+        permissions: person.permissions.iter().map(str::to_owned).collect(),
+    };
+    Subject { principal, client, connection, granted: true }
 }
 
 /// The bearer at a connection.

@@ -39,6 +39,16 @@ both_engines! {
         assert_eq!(list("/mcp/nothing").bearing(&none).at(&stage).await.code(), -32602);
     }
 
+    /// When the built-in server was used is told as of any other
+    async fn a_call_at_the_sandbox_is_a_use_of_its_connection(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let connections = stage.gateway.connections();
+        let now = || async { connections.get(&stage.sandbox.id).await.unwrap().unwrap() };
+        assert_eq!(now().await.last_used_at, None);
+        call(&stage, &stage.token(ALL), "sandbox__echo", json!({"message": "x"})).await;
+        assert!(now().await.last_used_at.is_some());
+    }
+
     /// T18: a long list comes in pages, and a cursor is its caller's alone
     async fn a_long_list_comes_in_pages_whose_cursors_mean_nothing_to_others(database: TestDatabase) {
         let stage = Stage::set(database).await;
