@@ -13,7 +13,7 @@ use super::note;
 use crate::connections::Connection;
 use crate::errand::Errand;
 use crate::names;
-use crate::offer::{Kind, Offer};
+use crate::offer::{Kind, LONGEST_ADDRESS, Offer};
 use crate::policy::{self, Ground, Trust};
 use crate::protocol::code;
 use crate::refusal::Refusal;
@@ -50,6 +50,11 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     let trust = caller.gateway.upstreams.trust(&connection).await;
     let trust = trust.map_err(|error| Refusal::unavailable(&error))?;
     let Some(kind) = kind else {
+        // No list names it, so nothing else bounds it.
+        if rest.len() > LONGEST_ADDRESS {
+            let text = format!("uri is longer than {LONGEST_ADDRESS} bytes");
+            return Err(Refusal::error("invalid_params", code::INVALID_PARAMS, text));
+        }
         return Ok(Target { own: rest.to_owned(), offer: None, connection, trust });
     };
     let discovery = caller.gateway.upstreams.discovery();

@@ -9,7 +9,7 @@ use super::{Era, Level, Revision, code, meta};
 use crate::envelope::Call;
 use crate::errand::{Errand, Extras, Params};
 use crate::management::OwnTool;
-use crate::offer::{Kind, LONGEST_ADDRESS};
+use crate::offer::Kind;
 use crate::pipeline::listen::Wanted;
 use crate::reach::Asking;
 use crate::refusal::Refusal;
@@ -128,7 +128,7 @@ fn extras(era: Era, params: &mut Params) -> Result<Extras, Refusal> {
 
 fn errand(method: &str, params: &mut Params) -> Result<Errand, Refusal> {
     match method {
-        "resources/read" => Ok(Errand::Resource { uri: address(params, "uri is missing")? }),
+        "resources/read" => Ok(Errand::Resource { uri: text(params, "uri", "uri is missing")? }),
         "completion/complete" => completion(params),
         _ => {
             let name = text(params, "name", "name is missing")?;
@@ -164,15 +164,10 @@ fn completion(params: &mut Params) -> Result<Errand, Refusal> {
             Ok(Errand::PromptCompletion { name: text(&mut reference, "name", "ref.name is missing")?, rest })
         }
         Some("ref/resource") => {
-            Ok(Errand::ResourceCompletion { uri: address(&mut reference, "ref.uri is missing")?, rest })
+            Ok(Errand::ResourceCompletion { uri: text(&mut reference, "uri", "ref.uri is missing")?, rest })
         }
         _ => Err(invalid("ref.type is neither ref/prompt nor ref/resource")),
     }
-}
-
-fn address(params: &mut Params, missing: &'static str) -> Result<String, Refusal> {
-    let uri = text(params, "uri", missing)?;
-    if uri.len() > LONGEST_ADDRESS { Err(invalid("uri is longer than 4096 bytes")) } else { Ok(uri) }
 }
 
 fn text(params: &mut Params, member: &str, missing: &'static str) -> Result<String, Refusal> {

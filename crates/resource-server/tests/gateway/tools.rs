@@ -1,5 +1,6 @@
 //! Tools: who sees which, who may call them, what is refused and how, and what the audit keeps of it.
 
+use crate::paper::left_by;
 use crate::stage::{ALL, Draft, Stage, call};
 use portcullis_database::both_engines;
 use portcullis_database::on;
@@ -37,6 +38,19 @@ both_engines! {
         );
         let none = stage.token_of(&stage.alice.clone(), "/mcp/nothing", ALL);
         assert_eq!(list("/mcp/nothing").bearing(&none).at(&stage).await.code(), -32602);
+    }
+
+    /// What can be listed can be read, whatever stands before it at the aggregate, and nothing longer is asked for or remembered
+    async fn an_address_is_bounded_by_what_can_be_listed(database: TestDatabase) {
+        let stage = Stage::set(database).await;
+        let alice = stage.token(ALL);
+        let read = |length: usize| {
+            Draft::modern("/mcp", "resources/read", json!({"uri": format!("sandbox+{}", "x".repeat(length))}))
+        };
+        let nothing = read(4_096).bearing(&alice).at(&stage).await;
+        assert_eq!(nothing.code(), -32603, "the sandbox was asked, which has none");
+        let refused = left_by(&stage, read(4_097).bearing(&alice)).await;
+        assert_eq!(refused, ["resources.read refused invalid_params"]);
     }
 
     /// When the built-in server was used is told as of any other
