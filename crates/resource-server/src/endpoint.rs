@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use portcullis_oauth::dpop::NONCE_HEADER;
 use portcullis_oauth::{Alias, Resource};
+use tower::ServiceBuilder;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::authorization::document;
@@ -29,8 +30,9 @@ pub(crate) fn router(gateway: &Arc<Inner>) -> Router {
         // Clients drop the bearer on a redirect, so both forms are the endpoint itself.
         .route("/mcp/", methods())
         .route("/mcp/{alias}", methods())
-        .layer(cors(gateway))
-        .layer(from_fn_with_state(Arc::clone(gateway), guard));
+        .layer(
+            ServiceBuilder::new().layer(from_fn_with_state(Arc::clone(gateway), guard)).layer(cors(gateway)),
+        );
     let documents = Router::new()
         .route(document::PATH, get(document::serve))
         .route(WELL_KNOWN, get(resource_metadata))

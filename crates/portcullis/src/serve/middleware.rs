@@ -14,6 +14,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::edge::Edge;
@@ -25,13 +26,15 @@ const BODY_LIMIT: usize = 1024 * 1024;
 
 /// The routes with the middleware around them, and an answer for every other path.
 pub fn around(routes: Router, edge: Edge) -> Router {
-    routes
-        .fallback(|| async { Fault::NotFound })
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(Limit::default(), limit::limit))
-        .layer(from_fn(ahead::read_ahead))
-        .layer(CatchPanicLayer::custom(panicked))
+    // Around the router as a whole: its own layers are boxed one by one for every route, and cloned at every request.
+    let guarded = ServiceBuilder::new()
         .layer(from_fn_with_state(edge, edge::edge))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(ahead::read_ahead))
+        .layer(from_fn_with_state(Limit::default(), limit::limit))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .service(routes.fallback(|| async { Fault::NotFound }));
+    Router::new().fallback_service(guarded)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic's payload over by value")]
