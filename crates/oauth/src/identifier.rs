@@ -7,12 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, SystemClock};
-use crate::secret::random_bytes;
+use crate::secret::random_name;
 
 /// 128 random bits, base64url, behind `prefix`: for names that must be unique but are not secret.
 #[must_use]
 pub fn random_handle(prefix: &str) -> String {
-    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random_bytes::<16>().as_slice()))
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random_name::<16>()))
 }
 
 /// A handle that begins with the time of its making, in microseconds: for what is written all day long, so that an index over
@@ -23,7 +23,7 @@ pub fn ordered_handle(prefix: &str) -> String {
 }
 
 fn handle_of(prefix: &str, micros: i64) -> String {
-    format!("{prefix}{micros:013x}{}", URL_SAFE_NO_PAD.encode(random_bytes::<10>().as_slice()))
+    format!("{prefix}{micros:013x}{}", URL_SAFE_NO_PAD.encode(random_name::<10>()))
 }
 
 macro_rules! identifier {

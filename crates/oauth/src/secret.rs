@@ -1,5 +1,6 @@
 //! Secrets: the one that is shown, the one that is stored, and the only door to randomness.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use base64::Engine;
@@ -138,21 +139,50 @@ impl fmt::Debug for SecretHash {
 }
 
 /// Random bytes from the operating system, wiped when dropped.
+pub(crate) fn random_bytes<const N: usize>() -> Zeroizing<[u8; N]> {
+    let mut bytes = Zeroizing::new([0; N]);
+    fill(bytes.as_mut_slice());
+    bytes
+}
+
+/// So many bytes are drawn at once for names.
+const DRAWN: usize = 512;
+
+thread_local! {
+    /// Bytes for names, and how many of them were used.
+    static FOR_NAMES: RefCell<([u8; DRAWN], usize)> = const { RefCell::new(([0; DRAWN], DRAWN)) };
+}
+
+/// Random bytes for a name, which is no secret and is drawn all day long: many at once from the operating system, each used once.
+pub(crate) fn random_name<const N: usize>() -> [u8; N] {
+    const { assert!(N <= DRAWN) };
+    FOR_NAMES.with_borrow_mut(|(drawn, used)| {
+        if *used + N > DRAWN {
+            fill(drawn);
+            *used = 0;
+        }
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&drawn[*used..*used + N]);
+        *used += N;
+        bytes
+    })
+}
+
 #[expect(
     clippy::disallowed_methods,
     clippy::panic,
     reason = "the one door to randomness; without it nothing is safe"
 )]
-pub(crate) fn random_bytes<const N: usize>() -> Zeroizing<[u8; N]> {
-    let mut bytes = Zeroizing::new([0; N]);
-    if let Err(error) = getrandom::fill(bytes.as_mut_slice()) {
+fn fill(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
         panic!("the operating system gives no random bytes: {error}");
     }
-    bytes
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     /// OA21-7.7-1, ASVS-11.5.1
@@ -163,6 +193,14 @@ mod tests {
         assert_ne!(one.expose(), two.expose());
         assert_eq!(one.expose().len(), "pcl_at_".len() + 43);
         assert!(one.expose().starts_with("pcl_at_"));
+    }
+
+    /// Enough of them that the bytes drawn at once are used up more than once
+    #[test]
+    fn no_two_names_are_the_same() {
+        let names: HashSet<[u8; 10]> = (0..200).map(|_| random_name()).collect();
+        assert_eq!(names.len(), 200);
+        assert!(!names.contains(&[0; 10]));
     }
 
     /// ASVS-11.2.4: compared by hash and in constant time, so that nearly right is as wrong as anything else
