@@ -87,5 +87,13 @@ impl Event {
 
 /// What a row may hold of a stranger's text.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+    within(text, LONGEST)
+}
+
+/// A text without controls, of at most so many characters.
+pub(crate) fn within(text: &str, longest: usize) -> String {
+    if text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return text.to_owned();
+    }
+    text.chars().filter(|c| !c.is_control()).take(longest).collect()
 }

@@ -4,7 +4,7 @@ use portcullis_oauth::{ClientId, ConnectionId, PrincipalId, Timestamp};
 use serde_json::Value;
 
 use crate::approval::ApprovalEvent;
-use crate::circumstances::Circumstances;
+use crate::circumstances::{Circumstances, within};
 use crate::redaction::{self, Redaction};
 
 /// What somebody did or tried to do.
@@ -283,8 +283,7 @@ impl Event {
         };
         let misplaced = holds("pcl_", 12) || holds("eyJ", 20);
         let name = if misplaced { "[redacted]" } else { client.as_str() };
-        let kept: String = name.chars().filter(|c| !c.is_control()).take(500).collect();
-        self.client = Some(ClientId::from(kept));
+        self.client = Some(ClientId::from(within(name, 500)));
         self
     }
 
@@ -298,7 +297,7 @@ impl Event {
     /// Of which tool. A stranger's text is cut to what a name may hold.
     #[must_use]
     pub fn of_tool(mut self, tool: &str) -> Self {
-        self.tool = Some(tool.chars().filter(|c| !c.is_control()).take(200).collect());
+        self.tool = Some(within(tool, 200));
         self
     }
 

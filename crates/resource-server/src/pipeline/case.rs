@@ -167,32 +167,29 @@ impl Case {
         }
         if let Some(place) = &self.place {
             event = event.at_connection(&place.connection).at_server(&place.kind);
-            event = event.with(json!({ "server": place.server }));
         }
         if let Some(tool) = &self.tool {
             event = event.of_tool(tool);
         }
-        if let Some((version, rule)) = &self.decided {
-            event = event.under_policy(&version.to_string()).with(json!({ "rule": rule }));
+        if let Some((version, _)) = &self.decided {
+            event = event.under_policy(&version.to_string());
         }
-        if let Some(parent) = &self.parent {
-            event = event.with(json!({ "trace": parent.describe() }));
-        }
-        if !self.sanitised.is_empty() {
-            event = event.with(json!({ "sanitised": self.sanitised }));
-        }
+        let mut facts = self.facts();
         // The end of a call says nothing anew that its beginning said.
         let ends = self.action == Action::ToolCall && matches!(outcome, Outcome::Done | Outcome::Failed);
-        if ends { event } else { self.brought(event) }
-    }
-
-    /// The event with what the request brought along and stood on.
-    fn brought(&self, mut event: Event) -> Event {
-        if let Some(arguments) = &self.arguments {
+        if let Some(arguments) = self.arguments.as_ref().filter(|_| !ends) {
             let known = self.place.as_ref().is_none_or(|place| place.secrets.is_some());
             let kept = if known { Value::Object(arguments.clone()) } else { Value::from(NOT_KEPT) };
-            event = event.with(json!({ "arguments": kept }));
+            facts.insert("arguments".to_owned(), kept);
         }
+        if !facts.is_empty() {
+            event = event.with(Value::Object(facts));
+        }
+        if ends { event } else { self.grounds(event) }
+    }
+
+    /// The event without what is secret, and with what the decision stood on.
+    fn grounds(&self, mut event: Event) -> Event {
         if let Some(secrets) = self.secrets() {
             event = event.without(&secrets.texts());
         }
@@ -200,6 +197,16 @@ impl Case {
             Some(request) => event.standing_on(request.clone()),
             None => event,
         }
+    }
+
+    /// The further facts that every event of it tells.
+    fn facts(&self) -> Params {
+        let server = self.place.as_ref().map(|place| Value::from(place.server.clone()));
+        let rule = self.decided.as_ref().map(|(_, rule)| Value::from(rule.clone()));
+        let trace = self.parent.as_ref().map(TraceParent::describe);
+        let sanitised = (!self.sanitised.is_empty()).then(|| Value::from(self.sanitised.clone()));
+        let facts = [("server", server), ("rule", rule), ("trace", trace), ("sanitised", sanitised)];
+        facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?))).collect()
     }
 
     /// An event that tells how it ended: now, and with what sort of answer.
