@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 use crate::chain::{Chain, Head, tell_of_fork};
 use crate::record::{COLUMNS, Draft};
 
-/// The sizes of a statement, largest first: few, since every connection prepares each and keeps it.
-const SIZES: [usize; 8] = [32, 24, 16, 8, 4, 3, 2, 1];
+/// The sizes of a statement, largest first: every one of the small, so that what waits is one commit and not two; few of the
+/// large, since every connection prepares each and keeps it.
+const SIZES: [usize; 18] = [32, 24, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
 
 /// The statement for each of the [`SIZES`].
 static STATEMENTS: LazyLock<[Insert; SIZES.len()]> =

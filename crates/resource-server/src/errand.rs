@@ -1,6 +1,8 @@
 //! What is to be done at one upstream server: a call, a prompt, a read or a completion. Only
 //! [`Permitted`](crate::policy::Permitted) makes it executable. Knows the words of the wire, no user and no server.
 
+use std::sync::Arc;
+
 use portcullis_oauth::ScopeSet;
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use serde_json::{Map, Value, json};
@@ -162,7 +164,7 @@ impl Extras {
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatch {
     /// Where.
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
     /// What.
     pub(crate) errand: Errand,
     /// And what goes with it.

@@ -11,9 +11,12 @@ mod replay;
 pub mod seen;
 mod store;
 
+use std::sync::Arc;
+
 use portcullis_oauth::{Timestamp, VerifiedBearer};
-use portcullis_policy::{Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Target};
-use serde_json::{Map, Value};
+use portcullis_policy::{
+    Arguments, Assurance, Case, Circumstances, Decision, Moment, Pin, Risk, Subject, Target,
+};
 
 pub use self::blocks::{BlockedAt, ToolBlock, ToolBlocks};
 pub(crate) use self::keeper::{InForce, Keeper};
@@ -27,7 +30,6 @@ use crate::catalogue::{NewTools, Server};
 use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand};
 use crate::offer::{Kind, Offer};
-use crate::pins::Pinned;
 use crate::sandbox::SERVER;
 
 /// An action that the policy allowed. Its field is private to `policy`, so there is no other way to have one.
@@ -135,24 +137,24 @@ impl Trust {
     }
 }
 
-/// What a decision stands on: the policy in force, who asks, and how far the connection's server is trusted.
-#[derive(Clone, Copy)]
-pub(crate) struct Ground<'a> {
-    /// The policy.
-    pub(crate) policy: &'a InForce,
-    /// Who asks.
-    pub(crate) bearer: &'a VerifiedBearer,
-    /// How far the server is trusted.
-    pub(crate) trust: Trust,
+/// What decisions about a connection stand on: the policy in force, who asks, and how far the connection's server is trusted.
+/// Made once for a call, whatever is asked about it.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    policy: Arc<InForce>,
+    bearer: VerifiedBearer,
+    connection: Arc<Connection>,
+    trust: Trust,
+    subject: Arc<Subject>,
 }
 
-/// Decides. `tool` is what a list says of the tool, where the errand is a call.
+/// Decides about what is `seen` so.
 ///
 /// # Errors
 /// Why not, for the caller and for the paper trail.
 pub(crate) fn decide(
-    ground: Ground<'_>,
-    tool: Option<&Offer>,
+    ground: &Ground,
+    seen: Target,
     dispatch: Dispatch,
     now: Timestamp,
 ) -> Result<Ruling, Denial> {
@@ -164,9 +166,8 @@ pub(crate) fn decide(
             decided: None,
         });
     }
-    let target = target(ground, &dispatch, tool);
-    let risk = if let Target::Tool(tool) = &target { tool.risk } else { Risk::Unknown };
-    let decided = ground.decide(&dispatch.connection, target, ground.circumstances(&dispatch.errand, now));
+    let risk = if let Target::Tool(tool) = &seen { tool.risk } else { Risk::Unknown };
+    let decided = ground.decide(seen, ground.circumstances(&dispatch.errand, now));
     match decided.considered.decision.clone() {
         Decision::Allow { .. } => Ok(Ruling::Permitted(Permitted(dispatch), decided)),
         Decision::NeedsAssurance { level, rule } => {
@@ -179,57 +180,76 @@ pub(crate) fn decide(
     }
 }
 
-/// Whether anything of what is listed so could pass for this caller. What could not does not exist for them; what a
-/// step-up or an approval would open does (TOOL-1, TOOL-2).
-pub(crate) fn could_pass(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> bool {
-    let subject = seen::subject(ground.bearer, connection);
-    portcullis_policy::could_pass(&ground.policy.set, &subject, &listed(ground, connection, (kind, offer)))
-}
+impl Ground {
+    /// For what `bearer` asks at `connection`.
+    pub(crate) fn new(
+        policy: Arc<InForce>,
+        bearer: VerifiedBearer,
+        (connection, trust): (Arc<Connection>, Trust),
+    ) -> Self {
+        let subject = Arc::new(seen::subject(&bearer, &connection));
+        Self { policy, bearer, connection, trust, subject }
+    }
 
-/// Whether this caller may be shown what the connection offers of this kind. Of tools alone: the policy has no word for other
-/// lists, which show what [`could_pass`].
-pub(crate) fn may_list(ground: Ground<'_>, connection: &Connection, kind: Kind) -> bool {
-    kind != Kind::Tools
-        || portcullis_policy::may_list(&ground.policy.set, &seen::subject(ground.bearer, connection))
-}
+    /// Where.
+    pub(crate) const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
 
-/// How a tool stands to its pin that would exist for this caller but for that. Of whatever is hidden for other reasons too
-/// nothing is told.
-pub(crate) fn held_by_pin(
-    ground: Ground<'_>,
-    connection: &Connection,
-    (kind, offer): (Kind, &Offer),
-) -> Option<Pin> {
-    let Target::Tool(tool) = listed(ground, connection, (kind, offer)) else { return None };
-    let pin = tool.pin;
-    let accepted = Target::Tool(portcullis_policy::Tool { pin: Pin::Active, ..tool });
-    let subject = seen::subject(ground.bearer, connection);
-    let waits = pin != Pin::Active && portcullis_policy::could_pass(&ground.policy.set, &subject, &accepted);
-    waits.then_some(pin)
-}
+    /// What an entry of a list means to the policy.
+    pub(crate) fn listed(&self, (kind, offer): (Kind, &Offer)) -> Target {
+        match kind {
+            Kind::Tools => {
+                let (place, described) = ((&*self.connection, self.trust), Some(&offer.description));
+                let blocked = &self.policy.blocked;
+                Target::Tool(seen::tool(place, &offer.key, (described, offer.pinned), blocked))
+            }
+            Kind::Prompts => seen::prompt(self.trust, &offer.key),
+            Kind::Resources | Kind::Templates => self.addressed(&offer.key),
+        }
+    }
 
-/// By which rule something is hidden from this errand that [`could_pass`] does not let through.
-pub(crate) fn hidden_by(
-    ground: Ground<'_>,
-    connection: &Connection,
-    (kind, offer): (Kind, &Offer),
-    (errand, now): (&Errand, Timestamp),
-) -> Decided {
-    let target = listed(ground, connection, (kind, offer));
-    ground.decide(connection, target, ground.circumstances(errand, now))
-}
+    /// What a resource of this address means to the policy.
+    pub(crate) fn addressed(&self, uri: &str) -> Target {
+        seen::resource(self.trust, uri)
+    }
 
-impl Ground<'_> {
+    /// Whether anything of what is seen so could pass for this caller. What could not does not exist for them; what a
+    /// step-up or an approval would open does (TOOL-1, TOOL-2).
+    pub(crate) fn could_pass(&self, seen: &Target) -> bool {
+        portcullis_policy::could_pass(&self.policy.set, &self.subject, seen)
+    }
+
+    /// Whether this caller may be shown what the connection offers of this kind. Of tools alone: the policy has no word for
+    /// other lists, which show what [`could_pass`](Self::could_pass).
+    pub(crate) fn may_list(&self, kind: Kind) -> bool {
+        kind != Kind::Tools || portcullis_policy::may_list(&self.policy.set, &self.subject)
+    }
+
+    /// How a tool stands to its pin that would exist for this caller but for that. Of whatever is hidden for other reasons
+    /// too nothing is told.
+    pub(crate) fn held_by_pin(&self, seen: Target) -> Option<Pin> {
+        let Target::Tool(tool) = seen else { return None };
+        let pin = tool.pin;
+        let accepted = Target::Tool(portcullis_policy::Tool { pin: Pin::Active, ..tool });
+        (pin != Pin::Active && self.could_pass(&accepted)).then_some(pin)
+    }
+
+    /// By which rule something is hidden from this errand that [`could_pass`](Self::could_pass) does not let through.
+    pub(crate) fn hidden_by(&self, seen: Target, (errand, now): (&Errand, Timestamp)) -> Decided {
+        self.decide(seen, self.circumstances(errand, now))
+    }
+
     /// What else counts for an errand.
-    fn circumstances(self, errand: &Errand, now: Timestamp) -> Circumstances {
+    fn circumstances(&self, errand: &Errand, now: Timestamp) -> Circumstances {
         Circumstances {
             arguments: errand.arguments().map(Arguments::of).unwrap_or_default(),
             ..here_and_now(self.bearer.standing().authentication, now)
         }
     }
 
-    fn decide(self, connection: &Connection, target: Target, circumstances: Circumstances) -> Decided {
-        let subject = seen::subject(self.bearer, connection);
+    fn decide(&self, target: Target, circumstances: Circumstances) -> Decided {
+        let subject = Arc::clone(&self.subject);
         let case = Case { subject: &subject, target: &target, circumstances: &circumstances };
         let decision = portcullis_policy::decide(&self.policy.set, &case);
         let (version, rule) = (self.policy.version, decision.rule().id.clone());
@@ -246,36 +266,6 @@ fn here_and_now(authentication: u8, now: Timestamp) -> Circumstances {
         address: portcullis_audit::trace::context().and_then(|request| request.address),
         ..Circumstances::default()
     }
-}
-
-/// What an errand means to the policy. Completing an argument tells as much as getting the prompt or the resource.
-fn target(ground: Ground<'_>, dispatch: &Dispatch, tool: Option<&Offer>) -> Target {
-    let (connection, trust) = (&dispatch.connection, ground.trust);
-    match &dispatch.errand {
-        Errand::Tool { name, .. } => {
-            let described = tool.map_or((None, Pinned::default()), described);
-            Target::Tool(seen::tool((connection, trust), name, described, &ground.policy.blocked))
-        }
-        Errand::Prompt { name, .. } | Errand::PromptCompletion { name, .. } => seen::prompt(trust, name),
-        Errand::Resource { uri } | Errand::ResourceCompletion { uri, .. } => seen::resource(trust, uri),
-    }
-}
-
-/// What an entry of a list means to the policy.
-fn listed(ground: Ground<'_>, connection: &Connection, (kind, offer): (Kind, &Offer)) -> Target {
-    match kind {
-        Kind::Tools => {
-            let place = (connection, ground.trust);
-            Target::Tool(seen::tool(place, &offer.key, described(offer), &ground.policy.blocked))
-        }
-        Kind::Prompts => seen::prompt(ground.trust, &offer.key),
-        Kind::Resources | Kind::Templates => seen::resource(ground.trust, &offer.key),
-    }
-}
-
-/// What a list says of a tool, and how that stands to its pin.
-fn described(offer: &Offer) -> (Option<&Map<String, Value>>, Pinned) {
-    (Some(&offer.description), offer.pinned)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::connections::Connection;
 use crate::errand::{Dispatch, Errand, Extras, Params};
 use crate::line::Line;
 use crate::offer::Offer;
-use crate::policy::{self, Ground, Ruling};
+use crate::policy::{self, Ruling};
 use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
 use crate::relay::Origin;
@@ -73,7 +73,7 @@ struct Judged {
 
 /// What is known of a call beside what it asks for.
 pub(super) struct Call {
-    pub(super) connection: Connection,
+    pub(super) connection: Arc<Connection>,
     /// The upstream's own name for what is meant.
     pub(super) own: String,
     /// What a list says of the tool, where it is one.
@@ -96,7 +96,7 @@ async fn judge(
     let (errand, extras) = match (errand.named(&target.own), &target.offer) {
         (Errand::Tool { name, arguments }, Some(tool)) => {
             mirrored(caller, tool, &arguments, &extras)?;
-            let ruled = (tool.as_ref(), target.connection.rules.arguments);
+            let ruled = (tool.as_ref(), target.ground.connection().rules.arguments);
             let arguments = arguments::obey(case, ruled, arguments)?;
             // From here on what goes out is what is told: what was left out may be anything.
             case.asks(Some(&arguments));
@@ -105,17 +105,16 @@ async fn judge(
         (other, _) => (other, extras),
     };
     let form = Form::of(&errand);
-    let Target { connection, trust, offer, own } = target;
+    let Target { ground, seen, offer, own } = target;
+    let connection = Arc::clone(ground.connection());
     let tool = offer.filter(|_| form == Form::Tool);
     let origin = Origin { alias: connection.alias.clone(), own: caller.resource.alias.is_some() };
     let mut extras = levelled(caller, extras);
     case.traced(TraceParent::take_over(&mut extras.meta));
-    let mut wanted = Dispatch { connection: connection.clone(), errand, extras };
+    let mut wanted = Dispatch { connection: Arc::clone(&connection), errand, extras };
     let binding = Binding::of(&caller.bearer, &wanted);
     let (ticket, responses) = open(caller, (&binding, form), &mut wanted.extras, case.now)?;
-    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
-    let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
-    let ruling = match policy::decide(ground, tool.as_deref(), wanted, case.now) {
+    let ruling = match policy::decide(&ground, seen, wanted, case.now) {
         Ok(ruling) => ruling,
         Err(denial) => {
             if let Some(decided) = denial.decided {

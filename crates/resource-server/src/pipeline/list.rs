@@ -1,6 +1,8 @@
 //! Lists: what every connection that the grant reaches offers of one kind, in a stable order and in pages. Depends on
 //! token, policy and what is stored alone (TOOL-1): a dead or slow upstream is named and harms no other.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_audit::Outcome;
@@ -14,7 +16,7 @@ use super::case::Case;
 use super::{Caller, manage, target};
 use crate::connections::Connection;
 use crate::offer::Kind;
-use crate::policy::{self, Ground};
+use crate::policy::Ground;
 use crate::protocol::{code, result};
 use crate::refusal::Refusal;
 
@@ -32,7 +34,7 @@ pub(super) async fn of(
     let mut missing = Map::new();
     for (place, connection) in reached(caller).await?.into_iter().enumerate() {
         if connection.status.is_in_use() {
-            asked.spawn(shown(caller.clone(), connection, (place, kind), case.now));
+            asked.spawn(shown(caller.clone(), Arc::new(connection), (place, kind), case.now));
         } else {
             missing.insert(connection.alias.to_string(), Value::from(connection.status.as_str()));
         }
@@ -59,7 +61,7 @@ pub(super) async fn of(
 /// What one connection offers to this caller.
 async fn shown(
     caller: Caller,
-    connection: Connection,
+    connection: Arc<Connection>,
     (place, kind): (usize, Kind),
     now: portcullis_oauth::Timestamp,
 ) -> (usize, String, Result<Vec<(String, Value)>, &'static str>) {
@@ -71,9 +73,9 @@ async fn shown(
             tracing::error!(?error, "a list is empty because no policy can be read");
             "unavailable"
         })?;
-        let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
-        let listed = policy::may_list(ground, &connection, kind);
-        let visible = |offer: &_| listed && policy::could_pass(ground, &connection, (kind, offer));
+        let ground = Ground::new(policy, caller.bearer.clone(), (Arc::clone(&connection), trust));
+        let listed = ground.may_list(kind);
+        let visible = |offer: &_| listed && ground.could_pass(&ground.listed((kind, offer)));
         Ok(listing.shown(caller.resource.alias.is_some(), visible))
     };
     let shown = shown.await;
@@ -87,7 +89,8 @@ pub(super) async fn reached(caller: &Caller) -> Result<Vec<Connection>, Refusal>
             let message = format!("There is no connection {alias} that this client may use.");
             Refusal::error("connection_unknown", code::INVALID_PARAMS, message)
         };
-        return Ok(vec![target::find(caller, alias).await?.ok_or_else(unknown)?]);
+        let connection = target::find(caller, alias).await?.ok_or_else(unknown)?;
+        return Ok(vec![Arc::unwrap_or_clone(connection)]);
     }
     let all = caller.gateway.connections.list(&caller.bearer.principal().id).await;
     let mut all = all.map_err(|error| Refusal::unavailable(&error))?;

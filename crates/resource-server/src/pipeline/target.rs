@@ -14,17 +14,17 @@ use crate::connections::Connection;
 use crate::errand::Errand;
 use crate::names;
 use crate::offer::{Kind, LONGEST_ADDRESS, Offer};
-use crate::policy::{self, Ground, Trust};
+use crate::policy::Ground;
 use crate::protocol::code;
 use crate::refusal::Refusal;
 
 /// What an errand means.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Where it goes.
-    pub(super) connection: Connection,
-    /// How far its server is trusted.
-    pub(super) trust: Trust,
+    /// What decisions about it stand on, the connection among it.
+    pub(super) ground: Ground,
+    /// What the policy sees of it.
+    pub(super) seen: portcullis_policy::Target,
     /// What a list says of it, where lists are complete: templates stand for resources that no list names.
     pub(super) offer: Option<Arc<Offer>>,
     /// The upstream's own name for it.
@@ -49,31 +49,32 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     ready(caller, errand, &connection)?;
     let trust = caller.gateway.upstreams.trust(&connection).await;
     let trust = trust.map_err(|error| Refusal::unavailable(&error))?;
+    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
+    let ground = Ground::new(policy, caller.bearer.clone(), (Arc::clone(&connection), trust));
     let Some(kind) = kind else {
         // No list names it, so nothing else bounds it.
         if rest.len() > LONGEST_ADDRESS {
             let text = format!("uri is longer than {LONGEST_ADDRESS} bytes");
             return Err(Refusal::error("invalid_params", code::INVALID_PARAMS, text));
         }
-        return Ok(Target { own: rest.to_owned(), offer: None, connection, trust });
+        return Ok(Target { seen: ground.addressed(rest), own: rest.to_owned(), offer: None, ground });
     };
     let discovery = caller.gateway.upstreams.discovery();
     let sought = (kind, caller.resource.alias.is_some(), name);
     let found = discovery.find(&connection, sought, case.now).await;
     let found = found.map_err(|why| out_of_reach(caller, errand, &connection, why))?;
     let offer = found.ok_or_else(|| unknown("tool_unknown"))?;
-    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
-    let ground = Ground { policy: &policy, bearer: &caller.bearer, trust };
-    if !policy::could_pass(ground, &connection, (kind, &offer)) {
-        let hidden = policy::hidden_by(ground, &connection, (kind, &offer), (errand, case.now));
+    let seen = ground.listed((kind, &offer));
+    if !ground.could_pass(&seen) {
+        let hidden = ground.hidden_by(seen.clone(), (errand, case.now));
         note::decided(caller, case, hidden).await;
-        return Err(match policy::held_by_pin(ground, &connection, (kind, &offer)) {
+        return Err(match ground.held_by_pin(seen) {
             Some(Pin::Changed) => changed(caller, errand, &connection),
             Some(_) => unknown("tool_quarantined"),
             None => unknown("tool_unknown"),
         });
     }
-    Ok(Target { own: offer.key.clone(), offer: Some(offer), connection, trust })
+    Ok(Target { own: offer.key.clone(), seen, offer: Some(offer), ground })
 }
 
 /// There is no such thing, as far as this caller goes.
@@ -87,11 +88,10 @@ fn shown(name: &str) -> String {
 }
 
 /// The connection of this alias, if it is the caller's and the grant reaches it.
-pub(super) async fn find(caller: &Caller, alias: &Alias) -> Result<Option<Connection>, Refusal> {
+pub(super) async fn find(caller: &Caller, alias: &Alias) -> Result<Option<Arc<Connection>>, Refusal> {
     let found = caller.gateway.connections.find_known(&caller.bearer.principal().id, alias).await;
     let found = found.map_err(|error| Refusal::unavailable(&error))?;
-    let reached = found.filter(|connection| caller.bearer.connections().reach(&connection.id));
-    Ok(reached.map(Arc::unwrap_or_clone))
+    Ok(found.filter(|connection| caller.bearer.connections().reach(&connection.id)))
 }
 
 /// Alias and name at the aggregate, the upstream's own name at one connection.

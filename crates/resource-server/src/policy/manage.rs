@@ -196,6 +196,6 @@ fn decided(
     decision: Decision,
 ) -> Decided {
     let (version, rule) = (policy.version, decision.rule().id.clone());
-    let considered = Considered { subject, target, circumstances, decision };
+    let considered = Considered { subject: Arc::new(subject), target, circumstances, decision };
     Decided { version, rule, considered: Box::new(considered) }
 }

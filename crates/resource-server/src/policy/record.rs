@@ -1,6 +1,8 @@
 //! Writes down what a decision stood on, sealed, so that another policy can decide it again (`replay`). Who asked is the same
 //! from call to call and is kept once. What the paper trail would not keep is not written down here either.
 
+use std::sync::Arc;
+
 use moka::sync::Cache;
 use portcullis_audit::{Redaction, Snapshots};
 use portcullis_database::DatabaseError;
@@ -33,7 +35,7 @@ pub(super) fn place_of_subject(name: &str) -> Vec<u8> {
 /// A decision and what it stood on.
 #[derive(Clone, Debug)]
 pub(crate) struct Considered {
-    pub(super) subject: Subject,
+    pub(super) subject: Arc<Subject>,
     pub(super) target: Target,
     pub(super) circumstances: Circumstances,
     pub(super) decision: Decision,

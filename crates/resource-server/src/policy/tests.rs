@@ -15,6 +15,7 @@ use crate::catalogue::AuthKind;
 use crate::connections::{ConnectionStatus, Rules};
 use crate::errand::{Errand, Extras, Params};
 use crate::offer::Listing;
+use crate::pins::Pinned;
 
 const NOW: Timestamp = Timestamp::from_micros(0);
 
@@ -73,20 +74,28 @@ fn pinned(name: &str, annotations: &Value, pinned: Pinned) -> std::sync::Arc<Off
 }
 
 /// The default policy in force.
-fn default() -> InForce {
-    InForce {
+fn default() -> Arc<InForce> {
+    Arc::new(InForce {
         version: 0,
         set: PolicySet::parse(portcullis_policy::DEFAULT).unwrap(),
         blocked: super::blocks::Blocked::default(),
-    }
+    })
+}
+
+fn ground(
+    policy: &Arc<InForce>,
+    bearer: &VerifiedBearer,
+    (connection, trust): (Connection, Trust),
+) -> Ground {
+    Ground::new(Arc::clone(policy), bearer.clone(), (Arc::new(connection), trust))
 }
 
 fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: &Offer) -> &'static str {
     let errand = Errand::Tool { name: tool.key.clone(), arguments: Params::new() };
+    let ground = ground(&default(), bearer, (connection, trust));
+    let connection = Arc::clone(ground.connection());
     let dispatch = Dispatch { connection, errand, extras: Extras::default() };
-    let policy = default();
-    let ground = Ground { policy: &policy, bearer, trust };
-    match decide(ground, Some(tool), dispatch, NOW) {
+    match decide(&ground, ground.listed((Kind::Tools, tool)), dispatch, NOW) {
         Ok(Ruling::Permitted(..)) => "permitted",
         Ok(Ruling::Needs(need, _)) if need.level == Assurance::Session => "needs 2",
         Ok(Ruling::Needs(..)) => "needs another level",
@@ -95,8 +104,8 @@ fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: 
 }
 
 fn exists(bearer: &VerifiedBearer, connection: &Connection, trust: Trust, tool: &Offer) -> bool {
-    let policy = default();
-    could_pass(Ground { policy: &policy, bearer, trust }, connection, (Kind::Tools, tool))
+    let ground = ground(&default(), bearer, (connection.clone(), trust));
+    ground.could_pass(&ground.listed((Kind::Tools, tool)))
 }
 
 fn reason(bearer: &VerifiedBearer, connection: Connection, name: &str) -> &'static str {
@@ -151,8 +160,8 @@ fn a_remembered_verdict_is_only_of_whom_and_what_it_was_about() {
     let all = [TOOLS_READ, TOOLS_EXECUTE];
     let (sandbox, policy) = (connection(&alice, "sandbox"), default());
     let exists = |bearer: &VerifiedBearer, name: &str| {
-        let ground = Ground { policy: &policy, bearer, trust: Trust::Sandbox };
-        could_pass(ground, &sandbox, (Kind::Tools, &tool(name, &json!({}))))
+        let ground = ground(&policy, bearer, (sandbox.clone(), Trust::Sandbox));
+        ground.could_pass(&ground.listed((Kind::Tools, &tool(name, &json!({})))))
     };
     let hers = bearer(&alice, &all, &all, GrantedConnections::All);
     let demoted = bearer(&alice, &[TOOLS_READ], &all, GrantedConnections::All);
