@@ -79,8 +79,8 @@ impl Opened {
     /// The first question to which something else was given than an answer. One that is not answered the upstream asks again,
     /// and what answers no question it ignores (MRTR-7).
     pub(crate) fn unanswered(&self, responses: &Params) -> Option<Kind> {
-        let given = self.asked.iter().filter_map(|(name, kind)| Some((*kind, responses.get(name)?)));
-        given.into_iter().find(|(kind, answer)| !kind.is_answered_by(answer)).map(|(kind, _)| kind)
+        let mut given = self.asked.iter().filter_map(|(name, kind)| Some((*kind, responses.get(name)?)));
+        given.find(|(kind, answer)| !kind.is_answered_by(answer)).map(|(kind, _)| kind)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a client can be asked while it waits, in the words of its capabilities. Servers are told, so that a session that may
 //! ask is another one than a session that may not.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::catalogue::Relays;
 
@@ -68,7 +68,7 @@ impl Asking {
         let roots = self.roots.then(|| json!({}));
         let all = [("elicitation", elicitation), ("sampling", sampling), ("roots", roots)];
         let declared = all.into_iter().filter_map(|(name, what)| Some((name.to_owned(), what?)));
-        Value::Object(Map::from_iter(declared))
+        Value::Object(declared.collect())
     }
 
     /// Of this what a server may ask for.

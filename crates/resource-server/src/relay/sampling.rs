@@ -28,7 +28,8 @@ pub(super) fn fit(params: Value, asking: Sampling, origin: &Origin) -> Result<Va
     let Value::Object(mut params) = seen(params) else { return Err(Unfit::Shape) };
     tools(&params, asking)?;
     let Some(Value::Array(messages)) = params.remove("messages") else { return Err(Unfit::Shape) };
-    if messages.is_empty() || !params.get("maxTokens").and_then(Value::as_u64).is_some_and(|most| most > 0) {
+    let most = params.get("maxTokens").and_then(Value::as_u64).unwrap_or_default();
+    if messages.is_empty() || most == 0 {
         return Err(Unfit::Shape);
     }
     if messages.len() > MESSAGES {

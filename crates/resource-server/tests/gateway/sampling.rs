@@ -98,7 +98,7 @@ async fn told(stage: &Stage) -> Value {
 }
 
 both_engines! {
-    /// T33, MRTR-3: a client that declares it is asked by a server that may, under the connection's name and without the
+    /// T33, T34, MRTR-3: a client that declares it is asked by a server that may, under the connection's name and without the
     /// connection's secrets, in the middle of its call, of whichever era the server is
     async fn a_session_is_asked_what_its_model_says_and_where_it_works(database: TestDatabase) {
         let (stage, upstream) = (Stage::set(database).await, Upstream::start().await);

@@ -14,7 +14,7 @@ fn asked(params: &Value) -> Result<Value, Unfit> {
 }
 
 /// A question with one message, and with these members.
-fn question(content: Value, more: &Value) -> Value {
+fn question(content: &Value, more: &Value) -> Value {
     let mut params = json!({"messages": [{"role": "user", "content": content}], "maxTokens": 100});
     for (member, value) in more.as_object().unwrap() {
         params[member] = value.clone();
@@ -23,14 +23,14 @@ fn question(content: Value, more: &Value) -> Value {
 }
 
 fn plain(more: &Value) -> Value {
-    question(json!({"type": "text", "text": "Say hi"}), more)
+    question(&json!({"type": "text", "text": "Say hi"}), more)
 }
 
 /// T33: it bears the connection's name where people look, nothing in it is hidden, and nothing passes for a note of ours
 #[test]
 fn a_prompt_says_who_asks() {
     let hidden = question(
-        json!([{"type": "text", "text": "Say\u{202e} hi\u{e0041}\n\tnow"}]),
+        &json!([{"type": "text", "text": "Say\u{202e} hi\u{e0041}\n\tnow"}]),
         &json!({"systemPrompt": "Be\u{200b} kind.", "_meta": {"portcullis/connection": "bank", "progressToken": 1}}),
     );
     let fit = asked(&hidden).unwrap();
@@ -69,8 +69,8 @@ fn tools_are_for_those_who_take_them() {
     for with_tools in [
         plain(&json!({"tools": [tool]})),
         plain(&json!({"toolChoice": {"mode": "auto"}})),
-        question(used, &json!({})),
-        question(result, &json!({})),
+        question(&used, &json!({})),
+        question(&result, &json!({})),
     ] {
         assert_eq!(asked(&with_tools), Err(Unfit::Tools), "{with_tools}");
         assert!(asked_with(&with_tools, Sampling::Tools).is_ok(), "{with_tools}");
@@ -96,10 +96,10 @@ fn what_is_no_question_is_not_asked() {
         plain(&json!({"maxTokens": 1.5})),
         plain(&json!({"maxTokens": "1"})),
         plain(&json!({"systemPrompt": ["x"]})),
-        question(json!([]), &json!({})),
-        question(json!("x"), &json!({})),
-        question(json!({"type": "text"}), &json!({})),
-        question(json!({"type": "video"}), &json!({})),
+        question(&json!([]), &json!({})),
+        question(&json!("x"), &json!({})),
+        question(&json!({"type": "text"}), &json!({})),
+        question(&json!({"type": "video"}), &json!({})),
     ] {
         assert_eq!(asked(&wrong), Err(Unfit::Shape), "{wrong}");
     }
@@ -109,7 +109,7 @@ fn what_is_no_question_is_not_asked() {
 #[test]
 fn what_nobody_would_look_through_is_not_asked() {
     let long = plain(&json!({"systemPrompt": "x".repeat(PROMPT + 1)}));
-    let large = question(json!({"type": "text", "text": "x".repeat(LARGEST)}), &json!({}));
+    let large = question(&json!({"type": "text", "text": "x".repeat(LARGEST)}), &json!({}));
     let mut many = plain(&json!({}));
     many["messages"] = json!(vec![many["messages"][0].clone(); MESSAGES + 1]);
     for endless in [long, large, many] {
@@ -121,9 +121,9 @@ fn what_nobody_would_look_through_is_not_asked() {
 #[test]
 fn a_picture_in_a_question_is_a_picture() {
     let svg = json!({"type": "image", "mimeType": "image/svg+xml", "data": "AAAA"});
-    assert_eq!(asked(&question(svg.clone(), &json!({}))).unwrap()["messages"][0]["content"]["type"], "text");
+    assert_eq!(asked(&question(&svg, &json!({}))).unwrap()["messages"][0]["content"]["type"], "text");
     let shown = json!({"type": "tool_result", "toolUseId": "1", "content": [svg]});
-    let fit = asked_with(&question(json!([shown]), &json!({})), Sampling::Tools).unwrap();
+    let fit = asked_with(&question(&json!([shown]), &json!({})), Sampling::Tools).unwrap();
     assert_eq!(fit["messages"][0]["content"][0]["content"][0]["type"], "text");
 }
 
