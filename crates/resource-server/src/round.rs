@@ -204,23 +204,15 @@ impl Rounds {
         (binding, ticket, now): (&Binding, Option<Ticket>, Timestamp),
         judge: &Judge<'_>,
     ) -> Result<Reply, Refused> {
-        let mut asked = BTreeMap::new();
-        if let Some(Value::Object(requests)) = reply.get("inputRequests") {
-            let mut fit = Map::new();
-            for (name, request) in requests {
-                let question = Question::read(request)?;
-                let kind = question.kind;
-                let params = judge.fit(question)?;
-                if kind != Kind::Elicitation {
-                    if name.len() > NAME {
-                        return Err(Refused { kind, why: Unfit::Shape });
-                    }
-                    asked.insert(name.clone(), kind);
-                }
-                fit.insert(name, json!({"method": kind.method(), "params": params}));
+        let asked = match reply.get("inputRequests") {
+            None => BTreeMap::new(),
+            Some(Value::Object(requests)) => {
+                let (fit, asked) = fit(requests, judge)?;
+                reply.set("inputRequests", &Value::Object(fit));
+                asked
             }
-            reply.set("inputRequests", &Value::Object(fit));
-        }
+            Some(_) => return Err(Refused::NO_QUESTION),
+        };
         let state = match reply.get("requestState") {
             Some(Value::String(state)) if state.len() <= LONGEST => Some(state),
             None => None,
@@ -231,6 +223,26 @@ impl Rounds {
         reply.set("requestState", &Value::from(self.seal(binding, &carried, now)));
         Ok(reply)
     }
+}
+
+/// The questions of a round, made fit, and which of them are remembered until they are answered.
+fn fit(
+    requests: Map<String, Value>,
+    judge: &Judge<'_>,
+) -> Result<(Map<String, Value>, BTreeMap<String, Kind>), Refused> {
+    let (mut fit, mut asked) = (Map::new(), BTreeMap::new());
+    for (name, request) in requests {
+        let question = Question::read(request)?;
+        let kind = question.kind;
+        if kind != Kind::Elicitation {
+            if name.len() > NAME {
+                return Err(Refused { kind, why: Unfit::Shape });
+            }
+            asked.insert(name.clone(), kind);
+        }
+        fit.insert(name, json!({"method": kind.method(), "params": judge.fit(question)?}));
+    }
+    Ok((fit, asked))
 }
 
 /// Whether a result asks back instead of answering. Read, not compared as it was written: a client reads it, too.

@@ -55,7 +55,8 @@ Examples:
   portcullis server set wiki --relays none
 
 With `sampling` a server may ask for what the client's model says while it answers that client, with `roots` for the folders
-that the client works in; the client has to declare them too. What is under way at the server ends, since it was told
+that the client works in; the client has to declare them too. A program may take folders of the client's computer for
+folders of this one: let only those ask for roots that do not. What is under way at the server ends, since it was told
 otherwise.")]
     Set(SetArguments),
     /// Let users connect to it again

@@ -86,6 +86,16 @@ async fn rounds_are_counted_together() {
     assert_eq!(stage.reasons().await.last().map(String::as_str), Some("sampling_refused"));
 }
 
+/// MRTR-2: what is in the place of questions and is none is not passed on, whatever it holds
+#[tokio::test]
+async fn a_list_of_questions_is_no_round() {
+    let (stage, _upstream, token) = set(sqlite().await).await;
+    let refused =
+        round(&token, ("ask_in_a_list", json!({"requests": [sampling("?")]})), None).at(&stage).await;
+    assert!(refused.tool().1 && refused.tool().0.contains("cannot be understood"), "{}", refused.body);
+    assert_eq!(stage.reasons().await.last().map(String::as_str), Some("elicitation_refused"));
+}
+
 /// MRTR-4: a question has a name that a state can carry
 #[tokio::test]
 async fn a_name_without_end_is_no_name() {

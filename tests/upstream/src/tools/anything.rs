@@ -6,16 +6,25 @@ use super::{text, tool};
 use crate::talk::Talk;
 
 const NAME: &str = "ask_anything";
+/// Gives its questions in a shape that no round has.
+const IN_A_LIST: &str = "ask_in_a_list";
 
 pub(super) fn list() -> Vec<Value> {
     let (requests, times) = (json!({"type": "object"}), json!({"type": "integer"}));
     let properties = json!({"requests": requests, "times": times});
-    vec![tool(NAME, &json!({"type": "object", "properties": properties, "required": ["requests"]}))]
+    let listed = json!({"type": "object", "properties": {"requests": {"type": "array"}}});
+    vec![
+        tool(NAME, &json!({"type": "object", "properties": properties, "required": ["requests"]})),
+        tool(IN_A_LIST, &listed),
+    ]
 }
 
 /// Asks all `requests` so many `times`, and tells the last answers by their keys.
 pub(super) async fn call(talk: &Talk, name: &str, params: &Value) -> Option<Value> {
     let arguments = &params["arguments"];
+    if name == IN_A_LIST {
+        return Some(json!({"resultType": "input_required", "inputRequests": arguments["requests"]}));
+    }
     let requests = arguments["requests"].as_object().filter(|_| name == NAME)?;
     let times = arguments["times"].as_u64().unwrap_or(1);
     Some(if talk.is_stateless() {
