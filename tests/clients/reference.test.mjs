@@ -137,6 +137,26 @@ const stories = {
     }
   },
 
+  // T33, MRTR-3: in the middle of a call, as in the story before
+  async "lets a server ask the client's model, and where it works"({ application, prompts }) {
+    for (const alias of EVERYTHING) {
+      prompts.length = 0;
+      const asks = application.call(`${alias}__trigger-sampling-request`, { prompt: 'Say hi', maxTokens: 20 });
+      const result = await asks.catch((error) => ({ error }));
+      if (application.kind.askedInBetween) {
+        assert.match(text(result), /"text": "hi from the model"/, JSON.stringify(result));
+        assert.match(prompts[0].systemPrompt, new RegExp(`"${alias}"[^]*You are a helpful test server`));
+        assert.deepEqual([prompts.length, prompts[0].maxTokens], [1, 20]);
+      } else {
+        assert.ok(result.isError ?? result.error, JSON.stringify(result));
+        assert.deepEqual(prompts, []);
+      }
+    }
+    const listed = await application.call('every__get-roots-list').catch((error) => ({ error }));
+    if (application.kind.askedInBetween) assert.match(text(listed), /file:\/\/\/home\/ada\/work/);
+    else assert.doesNotMatch(JSON.stringify(listed), /ada/);
+  },
+
   // T38
   async 'shows a child nothing of the gateway'({ application }) {
     const { PATH, ...environment } = JSON.parse(text(await application.call('every__get-env')));
@@ -182,11 +202,19 @@ for (const engine of engines) {
         questions.push(params);
         return { action: 'accept', content: { name: 'Ada', integer: 7 } };
       };
-      await play({ engine, settings: LIMITS, person: {}, kind, asked }, async ({ application, server }) => {
+      const prompts = [];
+      const own = {
+        model: ({ params }) => {
+          prompts.push(params);
+          return { role: 'assistant', content: { type: 'text', text: 'hi from the model' }, model: 'story', stopReason: 'endTurn' };
+        },
+        folders: () => ({ roots: [{ uri: 'file:///home/ada/work', name: 'Work' }] }),
+      };
+      await play({ engine, settings: LIMITS, person: {}, kind, asked, own }, async ({ application, server }) => {
         await servers.offer(server);
         await application.signIn();
         await settled(application.client);
-        const desk = { application, server, servers, questions, client: application.client };
+        const desk = { application, server, servers, questions, prompts, client: application.client };
         for (const [says, tell] of Object.entries(stories)) await told.test(says, () => tell(desk));
       });
     });

@@ -53,7 +53,8 @@ async function behindGateway(t, engine, upstream) {
   const limits = { user_calls_per_minute: 10_000, user_lists_per_minute: 10_000, user_tool_calls_per_minute: 10_000 };
   const server = await Server.start({ database: await engine.fresh(), settings: limits });
   t.after(() => server.close());
-  await server.run(['server', 'add', '--slug', 'fixture', '--url', upstream, '--auth', 'none', '--new-tools', 'allow']);
+  const fixture = ['--slug', 'fixture', '--url', upstream, '--auth', 'none', '--new-tools', 'allow', '--relays', 'sampling,roots'];
+  await server.run(['server', 'add', ...fixture]);
   await server.run(['connection', 'add', '--user', server.demo.email, '--server', 'fixture', '--alias', 'fixture']);
   const client = await Requester.register(server, new Visitor(server));
   const resource = `${server.demo.mcp_url}/fixture`;

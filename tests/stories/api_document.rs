@@ -28,6 +28,7 @@ fn requests() -> Vec<(Method, &'static str, Option<Value>)> {
         get("/servers/files"),
         post("/servers/files/disable", json!({})),
         post("/servers/files/enable", json!({})),
+        post("/servers/files/relays", json!({"relays": ["roots"]})),
         get("/me/servers"),
         post("/me/connections", json!({"alias": "wiki", "server": "wiki", "auth": "oauth"})),
         post("/me/connections", json!({"alias": "work", "server": "sandbox"})),

@@ -66,6 +66,28 @@ both_engines! {
         assert_eq!(world.text(detail).await, r#"{"operation":"removeServer"}"#);
     }
 
+    /// T33: what a server may ask clients for is an administrator's to say, in words that are known
+    async fn a_server_asks_for_what_an_admin_says(database: TestDatabase) {
+        let world = World::on(database).await;
+        let admin = Program::of_admin(&world).await;
+        let wiki = json!({"slug": "wiki", "url": "https://127.0.0.1:9/mcp", "auth": ["header"], "relays": ["roots"]});
+        assert_eq!(admin.post("/servers", &wiki).await.json()["relays"], json!(["roots"]));
+        let relays = async |slug: &str, words: Value| {
+            admin.post(&format!("/servers/{slug}/relays"), &json!({"relays": words})).await
+        };
+        let both = relays("wiki", json!(["roots", "sampling"])).await;
+        assert_eq!(both.json()["relays"], json!(["sampling", "roots"]), "{}", both.body);
+        assert_eq!(relays("wiki", json!([])).await.json()["relays"], json!([]));
+        let unknown = relays("wiki", json!(["everything"])).await;
+        assert_eq!((unknown.status.as_u16(), &unknown.json()["code"]), (422, &json!("server_invalid")));
+        assert!(unknown.body.contains("there are sampling and roots"), "{}", unknown.body);
+        assert_eq!(relays("sandbox", json!(["roots"])).await.status.as_u16(), 422);
+        assert_eq!(relays("nobody", json!(["roots"])).await.status.as_u16(), 404);
+        assert_eq!(items(&admin.get("/servers").await, "relays"), [json!([]), json!([])]);
+        let detail = "SELECT detail FROM audit_event WHERE reason = 'server_relays' ORDER BY at LIMIT 1";
+        assert_eq!(world.text(detail).await, r#"{"relays":["sampling","roots"],"server":"wiki"}"#);
+    }
+
     /// Administrators see how everybody's connections stand, and no credential
     async fn everybodys_connections_are_seen_and_ended(database: TestDatabase) {
         let world = World::on(database).await;

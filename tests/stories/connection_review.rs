@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_database::both_engines;
 use portcullis_oauth::{Alias, Clock};
 use portcullis_resource_server::catalogue::{
-    AuthKind, HeaderFormat, NewTools, Server, ServerKind, Servers, Slug, Visibility,
+    AuthKind, HeaderFormat, NewTools, Relays, Server, ServerKind, Servers, Slug, Visibility,
 };
 use portcullis_resource_server::{Connection, NewConnection, Probe};
 use portcullis_tests::{Browser, World};
@@ -25,6 +25,7 @@ async fn connected(world: &World, upstream: &Upstream) -> Connection {
         header: HeaderFormat::default(),
         parameters: vec![],
         new_tools: NewTools::Quarantine,
+        relays: Relays::default(),
         visible_to: Visibility::Everyone,
         created_at: world.clock.now(),
         disabled_at: None,

@@ -8,7 +8,7 @@ use portcullis::app::App;
 use portcullis_authorization_server::User;
 use portcullis_oauth::{Alias, Timestamp};
 use portcullis_resource_server::catalogue::{
-    AuthKind, HeaderFormat, NewTools, Server, ServerKind, Servers, Slug, Visibility,
+    AuthKind, HeaderFormat, NewTools, Relays, Server, ServerKind, Servers, Slug, Visibility,
 };
 use portcullis_resource_server::{Connection, NewConnection};
 use portcullis_tests::{Answer, Browser, UpstreamLogin, World};
@@ -26,6 +26,7 @@ pub(crate) async fn offer(world: &World, slug: &str, upstream: &UpstreamLogin) {
         header: HeaderFormat::default(),
         parameters: Vec::new(),
         new_tools: NewTools::AllowRead,
+        relays: Relays::default(),
         visible_to: Visibility::Everyone,
         created_at: Timestamp::from_micros(0),
         disabled_at: None,

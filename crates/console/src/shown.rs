@@ -30,6 +30,7 @@ pub fn server(server: &Server) -> Value {
         "header": format!("{}: {}", server.header.name, server.header.format),
         "parameters": server.parameters,
         "new_tools": server.new_tools.as_str(),
+        "relays": server.relays.words(),
         "disabled_at": server.disabled_at.map(time),
     });
     let more = match &server.kind {

@@ -6,6 +6,7 @@
 mod description;
 mod desktop;
 mod parameter;
+mod relays;
 mod server;
 mod servers;
 mod slug;
@@ -15,6 +16,7 @@ mod url;
 pub use description::{Description, DescriptionError, ParameterDescription};
 pub use desktop::{Imported, read_desktop};
 pub use parameter::{HeaderFormat, Parameter, Place, ValueError};
+pub use relays::{Relays, UnknownRelay};
 pub use server::{AuthKind, NewTools, Server, ServerKind, Visibility};
 pub use servers::{RemoveServerError, ServerError, Servers};
 pub use slug::{Slug, SlugError};

@@ -1,21 +1,24 @@
 //! The line to the client while its request is worked on: what an upstream says meanwhile goes out on it, and what an
 //! upstream asks comes back on it, where the client's era has such questions. A line that nobody opened takes nothing.
 
+mod end;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_oauth::{PublicUrl, SecretHash, random_handle};
-use portcullis_upstream::{Asked, BoxFuture, Events, Notification, RpcError};
-use serde_json::value::{RawValue, to_raw_value};
+use portcullis_oauth::{SecretHash, random_handle};
+use portcullis_upstream::RpcError;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::protocol::{Level, code};
 use crate::reach::Asking;
-use crate::relay::{Origin, Secrets, elicitation};
+use crate::relay::Tally;
+pub(crate) use end::{End, Unanswered};
 
 /// So many messages wait for a client that reads slowly; what comes then is lost, as notifications may be.
 const WAITING: usize = 64;
@@ -68,6 +71,7 @@ struct Inner {
     session: Option<SecretHash>,
     streams: bool,
     questions: Questions,
+    tally: Tally,
     open: AtomicUsize,
     heard: Mutex<Instant>,
 }
@@ -102,10 +106,9 @@ impl Line {
         let (out, client) = mpsc::channel(WAITING);
         let Ability { progress, level, asking, session, streams } = ability;
         let (open, heard) = (AtomicUsize::new(0), Mutex::new(Instant::now()));
-        (
-            Self(Arc::new(Inner { out, progress, level, asking, session, streams, questions, open, heard })),
-            client,
-        )
+        let tally = Tally::default();
+        let inner = Inner { out, progress, level, asking, session, streams, questions, tally, open, heard };
+        (Self(Arc::new(inner)), client)
     }
 
     /// What the client can be asked in the middle of its request.
@@ -123,6 +126,11 @@ impl Line {
         self.0.asking
     }
 
+    /// How often upstreams asked on it.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
+    }
+
     /// Lets the answer begin now though it is not known yet: what waits for a person is not overload. `false` when the client
     /// takes no stream, and so can only be made to wait in silence.
     pub(crate) async fn begin(&self) -> bool {
@@ -135,7 +143,7 @@ impl Line {
         (self.0.open.load(Ordering::Relaxed) == 0).then_some(heard)
     }
 
-    /// Asks the person behind the client, and waits for the answer.
+    /// Asks the client or the person behind it, and waits for the answer.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Reaction {
         let Some(session) = self.0.session.clone() else { return Err(RpcError::method_not_found(method)) };
         let id = random_handle("ask_");
@@ -163,64 +171,5 @@ impl Line {
 
     fn stirs(&self) {
         *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-}
-
-/// One upstream's end of a line.
-pub(crate) struct End {
-    /// The line.
-    pub(crate) line: Line,
-    /// Whose end it is.
-    pub(crate) origin: Origin,
-    /// What must not go out on it.
-    pub(crate) secrets: Secrets,
-    /// Where no upstream may send anybody.
-    pub(crate) gateway: PublicUrl,
-}
-
-impl Events for End {
-    fn heard(&self, notification: Notification) {
-        self.line.stirs();
-        let Some(params) = notification.params else { return };
-        let wanted = match notification.method.as_str() {
-            "notifications/progress" => self.line.0.progress,
-            "notifications/message" => {
-                Level::of(&params).is_some_and(|level| Some(level) >= self.line.0.level)
-            }
-            _ => false,
-        };
-        if wanted {
-            self.line.say(&notification.method, &self.secrets.removed_from_raw(params));
-        }
-    }
-
-    fn asked(&self, asked: Asked) -> BoxFuture<'_, Reaction> {
-        Box::pin(async move {
-            if asked.method != "elicitation/create" {
-                return Err(RpcError::method_not_found(&asked.method));
-            }
-            self.elicit(asked.params).await
-        })
-    }
-}
-
-impl End {
-    /// Relays a question, if it is fit to be asked (T33).
-    async fn elicit(&self, params: Option<Box<RawValue>>) -> Reaction {
-        let params = params.and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
-        let params = self.secrets.removed_from_value(params);
-        let fit = elicitation::fit(params, self.line.asking(), (&self.origin, &self.gateway));
-        let refused = |why: elicitation::Unfit| RpcError {
-            code: code::INVALID_PARAMS,
-            message: format!("this question is not passed on: {why}"),
-            data: None,
-        };
-        self.line.ask("elicitation/create", fit.map_err(refused)?).await
-    }
-
-    /// Relays a question that came as the result of a round, and gives what the person answered.
-    pub(crate) async fn bridge(&self, params: Value) -> Reaction {
-        let raw = to_raw_value(&params).ok();
-        self.elicit(raw).await
     }
 }

@@ -1,6 +1,8 @@
 //! From a connection to everything that is needed to reach its server: the catalogue's entry, what its owner filled in, and
 //! its credentials. Owns no table; what it remembers is forgotten when the connection or the server changes.
 
+mod asking;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,13 +11,13 @@ use portcullis_database::{Change, ChangeFeed, ChangeKind, ChangeListener, Databa
 use portcullis_oauth::{BoxFuture, ConnectionId, Secret};
 use portcullis_upstream::{Endpoint, Headers, HttpTarget, Program, Revision, Transport};
 use serde_json::value::to_raw_value;
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::catalogue::{AuthKind, Filled, Server, ServerKind, Servers};
+use crate::catalogue::{AuthKind, Filled, Relays, Server, ServerKind, Servers};
 use crate::connections::{Connection, ConnectionStatus};
 use crate::credentials::{CredentialError, Credentials, field};
 use crate::relay::Secrets;
+pub(crate) use asking::{Asking, Sampling};
 
 /// Where a command is looked for, unless its template says otherwise.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -76,53 +78,8 @@ pub(crate) struct Reached {
     pub(crate) secrets: Secrets,
     /// The access token among them, which can be had anew without the connection's owner.
     pub(crate) token: Option<Secret>,
-}
-
-/// What the person behind a caller can be asked. Servers are told, so that a session that may ask is another one than a
-/// session that may not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asking {
-    /// By forms.
-    pub(crate) forms: bool,
-    /// By addresses to open.
-    pub(crate) urls: bool,
-}
-
-impl Asking {
-    /// Nobody would answer.
-    pub(crate) const NOTHING: Self = Self { forms: false, urls: false };
-    /// Whatever any client can do.
-    pub(crate) const ANYBODY: Self = Self { forms: true, urls: true };
-    /// What a child is told, which is one for its connection, whoever calls.
-    const CHILD: Self = Self { forms: true, urls: false };
-
-    /// What a client declares: an elicitation without modes is one by forms (ELIC-2).
-    pub(crate) fn declared(capabilities: &Value) -> Self {
-        let Some(modes) = capabilities.get("elicitation").and_then(Value::as_object) else {
-            return Self::NOTHING;
-        };
-        let urls = modes.contains_key("url");
-        Self { forms: modes.contains_key("form") || !urls, urls }
-    }
-
-    /// The capabilities that say so.
-    pub(crate) fn capabilities(self) -> Value {
-        match (self.forms, self.urls) {
-            (false, false) => json!({}),
-            (true, false) => json!({"elicitation": {}}),
-            (true, true) => json!({"elicitation": {"form": {}, "url": {}}}),
-            (false, true) => json!({"elicitation": {"url": {}}}),
-        }
-    }
-
-    const fn letter(self) -> char {
-        match (self.forms, self.urls) {
-            (false, false) => 'n',
-            (true, false) => 'f',
-            (true, true) => 'b',
-            (false, true) => 'u',
-        }
-    }
+    /// What the server may ask clients for.
+    pub(crate) relays: Relays,
 }
 
 /// Finds the way. Cheap to clone.
@@ -161,9 +118,10 @@ impl Reach {
         self.entry(&connection.server).await
     }
 
-    /// Whether the catalogue has a server of this name that is not switched off.
-    pub(crate) async fn is_offered(&self, slug: &str) -> Result<bool, DatabaseError> {
-        Ok(self.entry(slug).await?.is_some_and(|server| server.disabled_at.is_none()))
+    /// What the server of this name may ask clients for, if the catalogue has it and it is not switched off.
+    pub(crate) async fn offered(&self, slug: &str) -> Result<Option<Relays>, DatabaseError> {
+        let server = self.entry(slug).await?.filter(|server| server.disabled_at.is_none());
+        Ok(server.map(|server| server.relays))
     }
 
     async fn entry(&self, slug: &str) -> Result<Option<Arc<Server>>, DatabaseError> {
@@ -208,7 +166,9 @@ impl Reach {
             token = Some(fresh);
         }
         let asking = if matches!(known.1.transport, Transport::Stdio(_)) { Asking::CHILD } else { asking };
-        let key = format!("{}/{}/{}", connection.id, connection.credential_version, asking.letter());
+        // MRTR-3: nobody is told of more than an admin lets it ask for.
+        let asking = asking.within(server.relays);
+        let key = format!("{}/{}/{}", connection.id, connection.credential_version, asking.code());
         let endpoint = Endpoint {
             key,
             transport: known.1.transport.clone(),
@@ -216,7 +176,7 @@ impl Reach {
             capabilities: to_raw_value(&asking.capabilities()).map_err(inside)?,
             remembered: connection.revision.as_deref().and_then(Revision::parse),
         };
-        Ok(Reached { endpoint, secrets, token })
+        Ok(Reached { endpoint, secrets, token, relays: server.relays })
     }
 
     /// Every secret that is stored for `connection`.

@@ -2,21 +2,29 @@
 //! the client where it must not go, and with the addresses that the client knows (T34). Everything else stays as it was.
 
 mod content;
-pub(crate) mod elicitation;
+mod elicitation;
 mod links;
+mod question;
+mod roots;
+mod sampling;
 mod secrets;
+mod tally;
 
 use portcullis_oauth::Alias;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::names;
 use crate::reply::Reply;
 
 pub(crate) use content::without_stray_icons;
+pub(crate) use question::{Judge, Kind, Question, Refused, Unfit};
 pub(crate) use secrets::Secrets;
+pub(crate) use tally::Tally;
 
 /// Larger results are not passed on, in bytes of JSON.
 const LARGEST: usize = 1024 * 1024;
+/// By which connection a client is asked for something of its own.
+const CONNECTION: &str = "portcullis/connection";
 
 /// Where something comes from and goes to.
 #[derive(Clone, Debug)]
@@ -101,10 +109,28 @@ fn rename(holder: &mut Value, origin: &Origin) {
     }
 }
 
+/// Notes in a question who asks. What the server wrote there would pass for a note of ours.
+fn note(params: &mut Map<String, Value>, origin: &Origin) {
+    params.insert("_meta".to_owned(), json!({ CONNECTION: origin.alias }));
+}
+
+/// The length of a value, in bytes of JSON.
+fn size(value: &Value) -> usize {
+    value.to_string().len()
+}
+
+/// A text without what is not seen: controls, marks of direction, zero widths and tags.
+fn visible(text: &str) -> String {
+    let hidden = |c: &char| {
+        c.is_control() && !matches!(*c, '\n' | '\t')
+            || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || matches!(*c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    text.chars().filter(|c| !hidden(c)).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn origin(own: bool) -> Origin {

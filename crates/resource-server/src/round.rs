@@ -2,22 +2,24 @@
 //! brings the answer with the request once more. What the upstream wants to see again travels sealed, bound to the caller
 //! and to the very request, so that it is good for nothing else (MRTR-4, MRTR-5, MRTR-8, T18, T19).
 
-use portcullis_oauth::{ApprovalId, PublicUrl, Seconds, Timestamp, VerifiedBearer};
+use std::collections::BTreeMap;
+
+use portcullis_oauth::{ApprovalId, Seconds, Timestamp, VerifiedBearer};
 use portcullis_vault::{SealingKey, Vault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::errand::Dispatch;
-use crate::reach::Asking;
-use crate::relay::Origin;
-use crate::relay::elicitation::{self, Unfit};
+use crate::errand::{Dispatch, Params};
+use crate::relay::{Judge, Kind, Question, Refused, Unfit};
 use crate::reply::Reply;
 
 /// An answer may take so long to come.
 const LIFE: Seconds = Seconds::minutes(10);
 /// Longer states of upstreams are not carried, in bytes.
 const LONGEST: usize = 16 * 1024;
+/// So long the name of a question may be that is remembered until it is answered, in bytes.
+const NAME: usize = 200;
 /// A key seals for a day, and opens for as long after as anything that it sealed may live. Nodes' clocks differ a little.
 const DAY: Seconds = Seconds::days(1);
 const SKEW: Seconds = Seconds::minutes(1);
@@ -31,6 +33,12 @@ struct Carried {
     until: i64,
     state: Option<String>,
     ticket: Option<Ticket>,
+    /// What the client was asked for of its own, by the names of the questions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    asked: BTreeMap<String, Kind>,
+    /// How often it was so far, in all rounds of the call.
+    #[serde(default)]
+    drawn: u32,
 }
 
 /// Which approval goes with a state. A name and no capability: whatever it opens stands in the approval's row.
@@ -61,6 +69,19 @@ pub(crate) struct Opened {
     pub(crate) state: Option<String>,
     /// The approval that goes with it.
     pub(crate) ticket: Option<Ticket>,
+    /// The questions that are answered with it, as far as answers are held against them.
+    pub(crate) asked: BTreeMap<String, Kind>,
+    /// How often the client was asked for something of its own so far.
+    pub(crate) drawn: u32,
+}
+
+impl Opened {
+    /// The first question to which something else was given than an answer. One that is not answered the upstream asks again,
+    /// and what answers no question it ignores (MRTR-7).
+    pub(crate) fn unanswered(&self, responses: &Params) -> Option<Kind> {
+        let mut given = self.asked.iter().filter_map(|(name, kind)| Some((*kind, responses.get(name)?)));
+        given.find(|(kind, answer)| !kind.is_answered_by(answer)).map(|(kind, _)| kind)
+    }
 }
 
 /// Why what a client brought opens nothing.
@@ -141,7 +162,9 @@ impl Rounds {
         until: Timestamp,
         now: Timestamp,
     ) -> String {
-        self.seal(binding, &Carried { until: until.micros(), state: None, ticket: Some(ticket) }, now)
+        let (asked, drawn) = (BTreeMap::new(), 0);
+        let carried = Carried { until: until.micros(), state: None, ticket: Some(ticket), asked, drawn };
+        self.seal(binding, &carried, now)
     }
 
     /// Opens what a client brought with a request (MRTR-4, MRTR-5).
@@ -167,9 +190,13 @@ impl Rounds {
         }
         let opened =
             self.key(day).open(sealed, &binding.place(kind, day)).map_err(|_| NotForThis::Foreign)?;
-        let Carried { until, state, ticket } =
+        let Carried { until, state, ticket, asked, drawn } =
             serde_json::from_slice(&opened).map_err(|_| NotForThis::Foreign)?;
-        if now < Timestamp::from_micros(until) { Ok(Opened { state, ticket }) } else { Err(NotForThis::Late) }
+        if now < Timestamp::from_micros(until) {
+            Ok(Opened { state, ticket, asked, drawn })
+        } else {
+            Err(NotForThis::Late)
+        }
     }
 
     /// Makes the result of a round fit for a client of the stateless era.
@@ -177,30 +204,47 @@ impl Rounds {
         &self,
         mut reply: Reply,
         (binding, ticket, now): (&Binding, Option<Ticket>, Timestamp),
-        (asking, origin, gateway): (Asking, &Origin, &PublicUrl),
-    ) -> Result<Reply, Unfit> {
-        if let Some(Value::Object(requests)) = reply.get("inputRequests") {
-            let mut fit = Map::new();
-            for (key, request) in requests {
-                fit.insert(
-                    key,
-                    json!({
-                        "method": "elicitation/create",
-                        "params": elicitation::fit(question(request)?, asking, (origin, gateway))?,
-                    }),
-                );
+        judge: &Judge<'_>,
+    ) -> Result<Reply, Refused> {
+        let asked = match reply.get("inputRequests") {
+            None => BTreeMap::new(),
+            Some(Value::Object(requests)) => {
+                let (fit, asked) = fit(requests, judge)?;
+                reply.set("inputRequests", &Value::Object(fit));
+                asked
             }
-            reply.set("inputRequests", &Value::Object(fit));
-        }
+            Some(_) => return Err(Refused::NO_QUESTION),
+        };
         let state = match reply.get("requestState") {
             Some(Value::String(state)) if state.len() <= LONGEST => Some(state),
             None => None,
-            Some(_) => return Err(Unfit::Shape),
+            Some(_) => return Err(Refused::NO_QUESTION),
         };
-        let carried = Carried { until: now.plus(LIFE).micros(), state, ticket };
+        let (until, drawn) = (now.plus(LIFE).micros(), judge.tally.drawn());
+        let carried = Carried { until, state, ticket, asked, drawn };
         reply.set("requestState", &Value::from(self.seal(binding, &carried, now)));
         Ok(reply)
     }
+}
+
+/// The questions of a round, made fit, and which of them are remembered until they are answered.
+fn fit(
+    requests: Map<String, Value>,
+    judge: &Judge<'_>,
+) -> Result<(Map<String, Value>, BTreeMap<String, Kind>), Refused> {
+    let (mut fit, mut asked) = (Map::new(), BTreeMap::new());
+    for (name, request) in requests {
+        let question = Question::read(request)?;
+        let kind = question.kind;
+        if kind != Kind::Elicitation {
+            if name.len() > NAME {
+                return Err(Refused { kind, why: Unfit::Shape });
+            }
+            asked.insert(name.clone(), kind);
+        }
+        fit.insert(name, json!({"method": kind.method(), "params": judge.fit(question)?}));
+    }
+    Ok((fit, asked))
 }
 
 /// Whether a result asks back instead of answering. Read, not compared as it was written: a client reads it, too.
@@ -217,14 +261,6 @@ pub(crate) fn answers(mut reply: Reply) -> Reply {
         reply.remove("resultType");
     }
     reply
-}
-
-/// The question in one request of a round; other requests than questions to people are not passed on.
-pub(crate) fn question(mut request: Value) -> Result<Value, Unfit> {
-    match request.get("method").and_then(Value::as_str) {
-        Some("elicitation/create") => Ok(request.get_mut("params").map(Value::take).unwrap_or_default()),
-        _ => Err(Unfit::Unable),
-    }
 }
 
 #[cfg(test)]

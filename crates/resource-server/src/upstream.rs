@@ -19,9 +19,10 @@ use serde_json::Value;
 use serde_json::value::to_raw_value;
 use tokio_util::task::TaskTracker;
 
+use crate::catalogue::Relays;
 use crate::connections::{Connection, Connections};
 use crate::errand::{Dispatch, Errand, Extras, Params};
-use crate::line::{End, Line};
+use crate::line::{End, Line, Unanswered};
 use crate::pins::Pins;
 use crate::policy::{Permitted, Trust};
 use crate::reach::{Asking, Reach, Reached, Unreached};
@@ -98,6 +99,8 @@ pub(crate) struct Answered {
     pub(crate) reply: Reply,
     /// The secrets that it was reached with.
     pub(crate) secrets: Secrets,
+    /// What it may ask clients for.
+    pub(crate) relays: Relays,
 }
 
 impl Upstreams {
@@ -153,7 +156,7 @@ impl Upstreams {
             if !(round::asks_back(&answered.reply) && line.asks_in_between()) {
                 return Ok(answered);
             }
-            extras = Box::pin(self.bridge(&connection, &answered, (line, origin, extras))).await?;
+            extras = Box::pin(self.bridge(&answered, (line, origin, extras))).await?;
         }
         Err(Failure::not_a_result(&connection))
     }
@@ -168,43 +171,40 @@ impl Upstreams {
     ) -> Result<Answered, Failure> {
         let params = to_raw_value(&Value::Object(params)).map_err(|error| Failure::Inside(error.into()))?;
         let ask = |reached: Arc<Reached>| {
-            let end = Arc::new(self.end_of(line, origin, &reached.secrets));
+            let end = Arc::new(self.end_of(line, origin, (&reached.secrets, reached.relays)));
             let request = Request::new(method).with(params.clone()).within(LONGEST).telling(end);
             async move { self.pool.request(&reached.endpoint, request).await }
         };
         // A server of the era of sessions would ask in between, which a client of the stateless one cannot be.
         let asking =
             if line.asks_in_between() || has_rounds(connection) { line.able() } else { Asking::NOTHING };
-        let (raw, secrets) = self.reaching(connection, asking, ask).await?;
+        let (raw, reached) = self.reaching(connection, asking, ask).await?;
         let reply = Reply::read(&raw).ok_or_else(|| Failure::not_a_result(connection))?;
-        Ok(Answered { reply, secrets })
+        Ok(Answered { reply, secrets: reached.secrets.clone(), relays: reached.relays })
     }
 
-    /// Asks the person behind a client with a session what a stateless upstream wants to know, and makes the next round of
-    /// the answers.
+    /// Asks a client with a session what a stateless upstream wants to know, and makes the next round of the answers.
     async fn bridge(
         &self,
-        connection: &Connection,
         answered: &Answered,
         (line, origin, extras): (&Line, &Origin, Extras),
     ) -> Result<Extras, Failure> {
-        let end = self.end_of(line, origin, &answered.secrets);
-        let mut responses = Params::new();
-        if let Some(Value::Object(requests)) = answered.reply.get("inputRequests") {
-            for (key, request) in requests {
-                let unfit = |why: &dyn std::fmt::Display| Failure::unfit(connection, why);
-                let question = round::question(request).map_err(|why| unfit(&why))?;
-                let answer = end.bridge(question).await.map_err(|error| unfit(&error.message))?;
-                responses.insert(key, serde_json::from_str(answer.get()).unwrap_or_default());
-            }
-        }
+        let end = self.end_of(line, origin, (&answered.secrets, answered.relays));
+        let unanswered = |why| match why {
+            Unanswered::Refused(refused) => Failure::asks_back(&origin.alias, refused.kind, &refused.why),
+            Unanswered::Failed(kind, error) => Failure::asks_back(&origin.alias, kind, &error.message),
+        };
+        let responses = match answered.reply.get("inputRequests") {
+            Some(Value::Object(requests)) => end.bridge(requests).await.map_err(unanswered)?,
+            _ => Params::new(),
+        };
         let state = answered.reply.get("requestState").and_then(|state| state.as_str().map(str::to_owned));
         Ok(Extras { responses: Some(responses), state, ..extras })
     }
 
-    fn end_of(&self, line: &Line, origin: &Origin, secrets: &Secrets) -> End {
+    fn end_of(&self, line: &Line, origin: &Origin, (secrets, relays): (&Secrets, Relays)) -> End {
         let (line, origin, gateway) = (line.clone(), origin.clone(), self.public_url.clone());
-        End { line, origin, secrets: secrets.clone(), gateway }
+        End { line, origin, secrets: secrets.clone(), relays, gateway }
     }
 
     /// The door for lists.
@@ -234,17 +234,18 @@ impl Upstreams {
         connection: &Connection,
         asking: Asking,
         ask: impl Fn(Arc<Reached>) -> Answer,
-    ) -> Result<(T, Secrets), Failure> {
+    ) -> Result<(T, Arc<Reached>), Failure> {
         self.opened.note(connection);
         for last in [false, true] {
             let reached = match self.reach.endpoint(connection, asking).await {
                 Ok(reached) => Arc::new(reached),
                 Err(why) => return Err(self.unreached(connection, why).await),
             };
+            self.opened.told(connection, reached.relays);
             match ask(Arc::clone(&reached)).await {
                 Ok(answer) => {
                     self.health.well(connection).await;
-                    return Ok((answer, reached.secrets.clone()));
+                    return Ok((answer, reached));
                 }
                 Err(Wire::Unauthorized { .. }) if !last && reached.token.is_some() => {
                     let Some(token) = &reached.token else { continue };
@@ -287,6 +288,6 @@ impl Upstreams {
         };
         let said = self.sandbox.call(&connection.principal_id, &name, arguments).await?;
         self.health.well(connection).await;
-        Ok(Answered { reply: said.into(), secrets: Secrets::default() })
+        Ok(Answered { reply: said.into(), secrets: Secrets::default(), relays: Relays::default() })
     }
 }

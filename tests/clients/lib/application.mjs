@@ -14,11 +14,11 @@ export class Application {
 
   /**
    * `asked`: who answers the questions of servers; nobody, if it is left out. `able`: how it declares that it can put them
-   * before its user, by forms if nothing else is said.
+   * before its user, by forms if nothing else is said. `own`: its model and its folders, if servers may ask for them.
    */
-  static async install(kind, server, person, { name = 'Story Teller', asked, able = asked && { form: {} } } = {}) {
+  static async install(kind, server, person, { name = 'Story Teller', asked, able = asked && { form: {} }, own } = {}) {
     const application = new Application();
-    Object.assign(application, { kind, server, person, asked, able });
+    Object.assign(application, { kind, server, person, asked, able, own });
     application.callback = await Callback.listen();
     application.provider = new MemoryProvider(name, application.callback.url);
     application.#open();
@@ -26,9 +26,9 @@ export class Application {
   }
 
   #open() {
-    const { provider: authProvider, asked, able } = this;
+    const { provider: authProvider, asked, able, own } = this;
     const fetch = (url, init) => this.#fetch(url, init);
-    this.endpoint = this.kind.make(this.server.demo.mcp_url, { authProvider, fetch, asked, able });
+    this.endpoint = this.kind.make(this.server.demo.mcp_url, { authProvider, fetch, asked, able, own });
   }
 
   async #fetch(url, init) {

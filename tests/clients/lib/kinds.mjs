@@ -5,8 +5,11 @@ import * as modern from '@modelcontextprotocol/client';
 
 const IDENTITY = { name: 'portcullis-real-clients', version: '1.0.0' };
 
-/** What a client declares: how it can put a question before its user, if at all (`{ form: {} }`, `{ url: {} }`). */
-const declared = (able) => (able ? { capabilities: { elicitation: able } } : {});
+/**
+ * What a client declares: how it can put a question before its user, if at all (`{ form: {} }`, `{ url: {} }`), and that
+ * servers may ask for what is its `own`.
+ */
+const declared = (able, own) => ({ capabilities: { ...(able && { elicitation: able }), ...(own && { sampling: {}, roots: {} }) } });
 
 /** A generation with sessions. `sdk`: the package. */
 async function withSessions(sdk, { name, revision }) {
@@ -23,10 +26,17 @@ async function withSessions(sdk, { name, revision }) {
     askedInBetween: true,
     Unauthorized: UnauthorizedError,
     call: (client, params, options) => client.callTool(params, undefined, options),
-    /** `asked`: who answers the questions of servers that the client declares itself `able` to put before them. */
-    make(url, { authProvider, fetch, asked, able }) {
-      const client = new Client(IDENTITY, declared(able));
+    /**
+     * `asked`: who answers the questions of servers that the client declares itself `able` to put before them. `own`: its
+     * `model` and its `folders`, if servers may ask for them.
+     */
+    make(url, { authProvider, fetch, asked, able, own }) {
+      const client = new Client(IDENTITY, declared(able, own));
       if (able) client.setRequestHandler(types.ElicitRequestSchema, asked);
+      if (own) {
+        client.setRequestHandler(types.CreateMessageRequestSchema, own.model);
+        client.setRequestHandler(types.ListRootsRequestSchema, own.folders);
+      }
       const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider, fetch });
       return {
         client,
@@ -53,9 +63,13 @@ const stateless = {
   askedInBetween: false,
   Unauthorized: modern.UnauthorizedError,
   call: (client, params, options) => client.callTool(params, options),
-  make(url, { authProvider, fetch, asked, able }) {
-    const client = new modern.Client(IDENTITY, { versionNegotiation: { mode: 'auto' }, ...declared(able) });
+  make(url, { authProvider, fetch, asked, able, own }) {
+    const client = new modern.Client(IDENTITY, { versionNegotiation: { mode: 'auto' }, ...declared(able, own) });
     if (able) client.setRequestHandler('elicitation/create', asked);
+    if (own) {
+      client.setRequestHandler('sampling/createMessage', own.model);
+      client.setRequestHandler('roots/list', own.folders);
+    }
     const transport = new modern.StreamableHTTPClientTransport(new URL(url), { authProvider, fetch });
     return {
       client,

@@ -66,8 +66,12 @@ command = ${JSON.stringify(process.execPath)}
 new_tools = "allow"
 ${rest(JSON.stringify(program(name)))}`;
     return [
-      `[[server]]\nslug = "web"\nurl = "${this.url}"\nauth = ["none"]\nnew_tools = "allow"\n`,
-      child('every', 'server-everything', (script) => `arguments = [${script}]\nenvironment = { STORY = "${CHILD_ENVIRONMENT.STORY}" }\n`),
+      // Over HTTP it asks for folders outside of calls, where nobody is asked.
+      `[[server]]\nslug = "web"\nurl = "${this.url}"\nauth = ["none"]\nnew_tools = "allow"\nrelays = ["sampling"]\n`,
+      child('every', 'server-everything', (script) => `arguments = [${script}]
+environment = { STORY = "${CHILD_ENVIRONMENT.STORY}" }
+relays = ["sampling", "roots"]
+`),
       child('files', 'server-filesystem', (script) => `arguments = [${script}, "{folder}"]
 [[server.parameter]]
 name = "folder"

@@ -44,13 +44,13 @@ class Stage {
   }
 }
 
-/** Sets the stage, tells a story on it, and clears it away. `asked`, `able`: who answers questions of servers, and how. */
-export async function play({ engine, settings, publicUrl, person, kind, asked, able }, body) {
+/** Sets the stage, tells a story on it, and clears it away. `asked`, `able`, `own`: who answers questions of servers, and how. */
+export async function play({ engine, settings, publicUrl, person, kind, asked, able, own }, body) {
   const stage = new Stage();
   try {
     await stage.serve(engine, settings, publicUrl);
     if (person) await stage.sitDown(person);
-    const application = kind ? await stage.install(kind, { asked, able }) : undefined;
+    const application = kind ? await stage.install(kind, { asked, able, own }) : undefined;
     await body({ stage, application, server: stage.server, person: stage.person });
   } catch (error) {
     if (stage.server) error.message += `\n--- the server's log ---\n${stage.server.log}`;

@@ -105,6 +105,11 @@ impl Upstream {
         self.state.define(name, None);
     }
 
+    /// Asks something of everybody who listens to changes, as no server may.
+    pub fn ask(&self, method: &str) {
+        self.state.announce(&serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method}));
+    }
+
     /// Says something to everybody who listens to changes.
     pub fn announce(&self, method: &str) {
         self.state.announce(&json!({"jsonrpc": "2.0", "method": method}));

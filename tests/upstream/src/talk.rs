@@ -111,16 +111,24 @@ impl Talk {
 
     /// Asks the client, and waits for its result or its error's message.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, String> {
-        let asks = self.asks.as_ref().ok_or("this era asks by input_required")?;
-        let id = asks.next.fetch_add(1, Ordering::Relaxed);
-        let (answer, answered) = oneshot::channel();
-        asks.waiting.lock().expect("no panic").insert(id, answer);
-        self.log
-            .push(Piece::Message(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})));
-        let message = answered.await.map_err(|_| "the session ended".to_owned())?;
+        let message = self.put(method, Some(&params)).await?;
         match message.get("result") {
             Some(result) => Ok(result.clone()),
             None => Err(message["error"]["message"].as_str().unwrap_or("no result").to_owned()),
         }
+    }
+
+    /// Asks the client, and waits for the whole message that answers.
+    pub(crate) async fn put(&self, method: &str, params: Option<&Value>) -> Result<Value, String> {
+        let asks = self.asks.as_ref().ok_or("this era asks by input_required")?;
+        let id = asks.next.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        asks.waiting.lock().expect("no panic").insert(id, answer);
+        let mut question = json!({"jsonrpc": "2.0", "id": id, "method": method});
+        if let Some(params) = params {
+            question["params"] = params.clone();
+        }
+        self.log.push(Piece::Message(question));
+        answered.await.map_err(|_| "the session ended".to_owned())
     }
 }

@@ -1,5 +1,6 @@
 //! Tools: what the conformance suite calls, and some that misbehave.
 
+mod anything;
 mod asking;
 mod bad;
 mod content;
@@ -17,6 +18,7 @@ pub(crate) use content::IMAGE;
 pub(crate) fn list() -> Vec<Value> {
     let mut all = content::list();
     all.extend(asking::list());
+    all.extend(anything::list());
     all.extend(rounds::list());
     all.extend(bad::list());
     all
@@ -43,6 +45,9 @@ pub(crate) async fn call(state: &State, talk: &Talk, params: &Value) -> Result<V
         return result;
     }
     if let Some(result) = asking::call(talk, name, &params["arguments"]).await {
+        return Ok(result);
+    }
+    if let Some(result) = anything::call(talk, name, params).await {
         return Ok(result);
     }
     if let Some(result) = rounds::call(talk, name, params) {

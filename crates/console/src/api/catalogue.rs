@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use portcullis_oauth::PrincipalId;
 use portcullis_oauth::scopes::{ADMIN_READ, ADMIN_WRITE};
 use portcullis_resource_server::catalogue::{
-    Description, DescriptionError, Imported, RemoveServerError, Server, ServerError, read_desktop,
+    Description, DescriptionError, Imported, Relays, RemoveServerError, Server, ServerError, read_desktop,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
@@ -43,6 +44,10 @@ pub(super) fn operations() -> Vec<Operation> {
             .gives(200, "Server"),
         Operation::post(("disableServer", "/servers/{slug}/disable"), ADMIN_WRITE, disable)
             .says("Switch a server and every connection to it off.")
+            .gives(200, "Server"),
+        Operation::post(("setServerRelays", "/servers/{slug}/relays"), ADMIN_WRITE, set_relays)
+            .says("Say what a server may ask clients for; what is under way there ends.")
+            .takes("ServerRelays")
             .gives(200, "Server"),
         Operation::delete(("removeServer", "/servers/{slug}"), ADMIN_WRITE, remove)
             .says("Remove a server, with every connection to it and what was sealed for them."),
@@ -105,6 +110,28 @@ async fn set_disabled(api: &Api, slug: &str, disabled: bool) -> Result<Json<Valu
     let server = find(api, slug).await?;
     api.enrolment.servers().set_disabled(&server.slug, disabled).await?;
     Ok(Json(shown::server(&find(api, slug).await?)))
+}
+
+/// What a server may ask clients for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asks {
+    relays: Vec<String>,
+}
+
+async fn set_relays(
+    State(api): State<Api>,
+    Path(slug): Path<String>,
+    Body(asks): Body<Asks>,
+) -> Result<Json<Value>, Problem> {
+    let relays = Relays::parse(asks.relays.iter().map(String::as_str));
+    let relays = relays.map_err(|unknown| Problem::unfit("server_invalid", sentence(&unknown)))?;
+    let server = find(&api, &slug).await?;
+    api.enrolment.servers().set_relays(&server.slug, relays).await.map_err(|error| match error {
+        ServerError::Database(error) => error.into(),
+        error => Problem::unfit("server_invalid", sentence(&error)),
+    })?;
+    Ok(Json(shown::server(&find(&api, &slug).await?)))
 }
 
 async fn remove(State(api): State<Api>, Path(slug): Path<String>) -> Result<StatusCode, Problem> {

@@ -1,5 +1,6 @@
 //! `portcullis server …`: the catalogue of upstream MCP servers that users may connect to.
 
+mod allow;
 mod import;
 mod new;
 mod shown;
@@ -13,6 +14,7 @@ use portcullis_oauth::{PrincipalId, SystemClock};
 use portcullis_resource_server::catalogue::{Server, ServerError, Servers};
 use serde_json::json;
 
+use self::allow::SetArguments;
 use self::import::ImportArguments;
 use self::new::AddArguments;
 use self::shown::{list, show};
@@ -39,13 +41,24 @@ Users fill in secrets and the values that --ask, --ask-environment and --ask-hea
     /// Offer every server of a file: TOML, or the mcpServers JSON of desktop clients; secrets in it are not taken over
     #[command(after_help = "\
 A TOML file has one [[server]] each, with slug, title, url or command, arguments, environment, inherit, auth, header,
-new_tools, private_network, legacy_sse, users, and one [[server.parameter]] for each value that users fill in: name,
+new_tools, relays, private_network, legacy_sse, users, and one [[server.parameter]] for each value that users fill in: name,
 about, secret, optional, pattern, and environment or header for where it goes (else {name} in an argument).")]
     Import(ImportArguments),
     /// List every server
     List(Format),
     /// Show one server
     Show(OneServer),
+    /// Say what a server may ask clients for
+    #[command(after_help = "\
+Examples:
+  portcullis server set wiki --relays sampling,roots
+  portcullis server set wiki --relays none
+
+With `sampling` a server may ask for what the client's model says while it answers that client, with `roots` for the folders
+that the client works in; the client has to declare them too. A program may take folders of the client's computer for
+folders of this one: let only those ask for roots that do not. What is under way at the server ends, since it was told
+otherwise.")]
+    Set(SetArguments),
     /// Let users connect to it again
     Enable(OneServer),
     /// Switch a server and every connection to it off
@@ -82,6 +95,7 @@ pub(super) async fn run(command: ServerCommand, config: &Config) -> Result<(), P
             show(&find(&existing(config).await?, &one.slug).await?, one.format);
             Ok(())
         }
+        ServerCommand::Set(arguments) => allow::set(&arguments, config).await,
         ServerCommand::Enable(one) => set_disabled(&one, false, config).await,
         ServerCommand::Disable(arguments) => {
             let question = format!("Switch {} off, for everybody who is connected?", arguments.one.slug);

@@ -87,6 +87,33 @@ fn a_program_is_started_for_a_connection_and_tells_its_tools() {
     assert!(tools.contains("environment"), "{tools}");
 }
 
+/// T33: what a server may ask clients for is off, said in words that are known, and changed without taking it away first
+#[test]
+fn a_server_may_ask_clients_for_what_an_admin_says() {
+    let folder = folder();
+    let path = folder.path();
+    let add = "server add --slug forge --url http://127.0.0.1:9/mcp --json";
+    assert_eq!(json(&run(path, add).1)["relays"], serde_json::json!([]));
+    let toml = "[[server]]\nslug = \"wiki\"\nurl = \"https://wiki.example/mcp\"\nrelays = [\"roots\"]\n";
+    std::fs::write(path.join("servers.toml"), toml).unwrap();
+    assert_eq!(run(path, "server import servers.toml").0, 0);
+    assert!(run(path, "server show wiki").1.contains("roots"));
+    let set = |words: &str| run(path, &format!("server set forge --relays {words} --json")).1;
+    assert_eq!(json(&set("roots,sampling"))["relays"], serde_json::json!(["sampling", "roots"]));
+    assert_eq!(json(&set("none"))["relays"], serde_json::json!([]));
+    assert_eq!(refusal(path, "server set sandbox --relays roots").0, 2);
+    std::fs::write(path.join("more.toml"), toml.replace("wiki", "more").replace("roots", "folders")).unwrap();
+    for line in ["server set forge --relays folders", "server import more.toml"] {
+        let (code, sentence) = refusal(path, line);
+        assert_eq!(code, 2);
+        assert!(sentence.contains("folders is nothing that a server can be let ask for"), "{sentence}");
+    }
+    let desktop = r#"{"mcpServers": {"x": {"url": "https://x.example/mcp", "relays": ["sampling"]}}}"#;
+    std::fs::write(path.join("desktop.json"), desktop).unwrap();
+    assert_eq!(run(path, "server import desktop.json").0, 0);
+    assert_eq!(json(&run(path, "server show x --json").1)["relays"], serde_json::json!([]));
+}
+
 /// T37
 #[test]
 fn what_a_desktop_client_was_told_becomes_a_server_without_its_secrets() {

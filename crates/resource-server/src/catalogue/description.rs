@@ -6,6 +6,7 @@ use portcullis_oauth::{PrincipalId, Timestamp};
 use serde::Deserialize;
 
 use super::parameter::{HeaderFormat, Parameter, Place};
+use super::relays::{Relays, UnknownRelay};
 use super::server::{AuthKind, NewTools, Server, ServerKind, Visibility};
 use super::slug::{Slug, SlugError};
 use super::template::Template;
@@ -30,6 +31,8 @@ pub struct Description {
     pub header: Option<String>,
     /// What becomes of tools that nobody reviewed: `quarantine`, `allow_read`, `allow`.
     pub new_tools: Option<String>,
+    /// What it may ask clients for: `sampling`, `roots`; nothing if absent.
+    pub relays: Vec<String>,
     /// The e-mail addresses of those who may connect to it; everybody if absent.
     pub users: Option<Vec<String>>,
     /// The program, for one that is a child process.
@@ -79,6 +82,9 @@ pub enum DescriptionError {
     /// A default that does not exist.
     #[error("{0}: new tools are treated by quarantine, allow_read or allow")]
     NewTools(String),
+    /// Something that no server can be let ask for.
+    #[error("{0}: {1}")]
+    Relays(String, UnknownRelay),
     /// A header without a name.
     #[error("{0}: write a header as `NAME: TEXT`, with {{}} where the value goes")]
     Header(String),
@@ -108,6 +114,7 @@ impl Description {
             auth.push(AuthKind::parse(word).ok_or_else(|| DescriptionError::Auth(name(), word.clone()))?);
         }
         let new_tools = self.new_tools.map_or(Some(NewTools::default()), |word| NewTools::parse(&word));
+        let relays = Relays::parse(self.relays.iter().map(String::as_str));
         let header = self.header.as_deref().map(|text| read_header(&slug, text)).transpose()?;
         let parameters = self.parameter.into_iter().map(|parameter| parameter.read(&slug));
         Ok(Server {
@@ -118,6 +125,7 @@ impl Description {
             header: header.unwrap_or_default(),
             parameters: parameters.collect::<Result<_, _>>()?,
             new_tools: new_tools.ok_or_else(|| DescriptionError::NewTools(name()))?,
+            relays: relays.map_err(|unknown| DescriptionError::Relays(name(), unknown))?,
             visible_to: users.map_or(Visibility::Everyone, Visibility::Listed),
             created_at: Timestamp::from_micros(0),
             disabled_at: None,

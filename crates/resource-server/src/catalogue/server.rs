@@ -6,6 +6,7 @@ use portcullis_oauth::{PrincipalId, Timestamp};
 use zeroize::Zeroizing;
 
 use super::parameter::{HeaderFormat, Parameter, Place, ValueError};
+use super::relays::Relays;
 use super::slug::Slug;
 use super::template::{Filled, Template};
 
@@ -141,6 +142,8 @@ pub struct Server {
     pub parameters: Vec<Parameter>,
     /// What becomes of tools that nobody has reviewed.
     pub new_tools: NewTools,
+    /// What it may ask clients for.
+    pub relays: Relays,
     /// Who may connect to it.
     pub visible_to: Visibility,
     /// When it was added; the epoch for the built-in one.

@@ -1,5 +1,7 @@
 //! The store of servers. What an admin wrote is checked here, so that it holds however it came.
 
+mod allow;
+
 use std::sync::Arc;
 
 use portcullis_audit::{Action, Event, Outcome};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::parameter::{HeaderFormat, ValueError};
+use super::relays::Relays;
 use super::server::{AuthKind, NewTools, Server, ServerKind, Visibility};
 use super::slug::Slug;
 use super::template::TemplateError;
@@ -29,6 +32,9 @@ pub enum ServerError {
     /// The built-in one is there already.
     #[error("the sandbox is built in")]
     BuiltIn,
+    /// The built-in one was to be let ask for something.
+    #[error("the sandbox is built in and asks clients for nothing")]
+    AsksNothing,
     /// Ways to sign in that this kind of server does not have.
     #[error("a server of kind {0} can be signed in to by: {1}")]
     Auth(&'static str, &'static str),
@@ -85,6 +91,7 @@ struct Row {
     header_name: String,
     header_format: String,
     new_tools: String,
+    relays: String,
     for_everyone: bool,
     created_at: Timestamp,
     disabled_at: Option<Timestamp>,
@@ -293,8 +300,8 @@ async fn insert(transaction: &mut Transaction, server: &Server, now: Timestamp) 
     on!(transaction.on(), |connection| {
         sqlx::query(
             "INSERT INTO server (slug, title, kind, url, legacy_sse, private_network, template, parameters, auth, \
-             header_name, header_format, new_tools, for_everyone, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             header_name, header_format, new_tools, relays, for_everyone, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(&server.slug)
         .bind(&server.title)
@@ -308,6 +315,7 @@ async fn insert(transaction: &mut Transaction, server: &Server, now: Timestamp) 
         .bind(&server.header.name)
         .bind(&server.header.format)
         .bind(server.new_tools.as_str())
+        .bind(server.relays.words().join(" "))
         .bind(server.visible_to == Visibility::Everyone)
         .bind(now)
         .execute(connection)
@@ -349,6 +357,7 @@ impl Row {
             header: HeaderFormat { name: self.header_name, format: self.header_format },
             parameters: decode(&self.parameters)?,
             new_tools: NewTools::parse(&self.new_tools).ok_or_else(|| unknown("default"))?,
+            relays: Relays::parse(self.relays.split_whitespace()).map_err(|_| unknown("relays"))?,
             visible_to,
             created_at: self.created_at,
             disabled_at: self.disabled_at,

@@ -82,6 +82,8 @@ pub(super) struct Call {
     /// The approval that the client says it waits for, or used, and what it answered when it was asked.
     pub(super) ticket: Option<Ticket>,
     pub(super) responses: Option<Params>,
+    /// How often its client was asked for something of its own in earlier rounds.
+    drawn: u32,
     pub(super) form: Form,
     origin: Origin,
 }
@@ -113,7 +115,7 @@ async fn judge(
     case.traced(TraceParent::take_over(&mut extras.meta));
     let mut wanted = Dispatch { connection: Arc::clone(&connection), errand, extras };
     let binding = Binding::of(&caller.bearer, &wanted);
-    let (ticket, responses) = open(caller, (&binding, form), &mut wanted.extras, case.now)?;
+    let Brought { ticket, responses, drawn } = open(caller, (&binding, form), &mut wanted.extras, case.now)?;
     let ruling = match policy::decide(&ground, seen, wanted, case.now) {
         Ok(ruling) => ruling,
         Err(denial) => {
@@ -123,11 +125,13 @@ async fn judge(
             return Err(form.refuse(denial.reason, denial.text));
         }
     };
-    Ok(Judged { ruling, call: Call { connection, own, tool, binding, ticket, responses, form, origin } })
+    let call = Call { connection, own, tool, binding, ticket, responses, drawn, form, origin };
+    Ok(Judged { ruling, call })
 }
 
 fn job(caller: &Caller, case: &Case, line: &Line, call: Call) -> Job {
-    let Call { tool, binding, form, origin, .. } = call;
+    let Call { tool, binding, drawn, form, origin, .. } = call;
+    line.tally().goes_on_from(drawn);
     let (gateway, case, line) = (Arc::clone(&caller.gateway), case.clone(), line.clone());
     Job { gateway, case, line, tool, form, origin, binding }
 }
@@ -151,6 +155,14 @@ fn levelled(caller: &Caller, mut extras: Extras) -> Extras {
     extras
 }
 
+/// What a client brought with a call that goes on.
+#[derive(Default)]
+struct Brought {
+    ticket: Option<Ticket>,
+    responses: Option<Params>,
+    drawn: u32,
+}
+
 /// The upstream's own state in place of ours, which is good for this very request of this caller alone (T18, T19), and the
 /// approval that goes with it. What answers our own question is not the upstream's to see.
 fn open(
@@ -158,8 +170,8 @@ fn open(
     (binding, form): (&Binding, Form),
     extras: &mut Extras,
     now: Timestamp,
-) -> Result<(Option<Ticket>, Option<Params>), Refusal> {
-    let Some(brought) = extras.state.take() else { return Ok((None, None)) };
+) -> Result<Brought, Refusal> {
+    let Some(brought) = extras.state.take() else { return Ok(Brought::default()) };
     let opened = caller.gateway.rounds.open(binding, &brought, now).map_err(|why| match why {
         NotForThis::Foreign => {
             let text = "requestState is not valid for this request";
@@ -170,11 +182,15 @@ fn open(
             form.refuse("request_state_late", text)
         }
     })?;
-    let Opened { state, ticket } = opened;
+    if let Some(kind) = extras.responses.as_ref().and_then(|given| opened.unanswered(given)) {
+        let text = format!("inputResponses holds no answer to {} that can be passed on", kind.method());
+        return Err(Refusal::error("input_response", code::INVALID_PARAMS, text));
+    }
+    let Opened { state, ticket, drawn, .. } = opened;
     extras.state = state;
     let waits = ticket.as_ref().is_some_and(|ticket| ticket.stage == Stage::Waiting);
     let responses = if waits { extras.responses.take() } else { None };
-    Ok((ticket, responses))
+    Ok(Brought { ticket, responses, drawn })
 }
 
 /// How failures of an operation are told: a model reads what tools say, a program reads errors.

@@ -30,7 +30,7 @@ pub(crate) const fn passed_on(code: i64, stateless: bool) -> i64 {
         RESOURCE_NOT_FOUND if stateless => INVALID_PARAMS,
         RESOURCE_NOT_FOUND => code,
         URL_ELICITATION if !stateless => code,
-        // Of what clients may declare nothing but what is passed on reaches an upstream, so it is true of both.
+        // The upstream's word that it needs it; a client that declared it learns so that no admin lets this server ask.
         MISSING_CAPABILITY if stateless => code,
         -32_099..=-32_020 => INTERNAL_ERROR,
         _ => code,

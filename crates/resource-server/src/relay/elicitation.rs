@@ -6,8 +6,9 @@ use portcullis_oauth::PublicUrl;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Origin;
 use super::links::leads_astray;
+use super::question::Unfit;
+use super::{Origin, visible};
 use crate::reach::Asking;
 use crate::words::words;
 
@@ -42,25 +43,8 @@ const ASKED_FOR: [&str; 9] = ["your", "the", "a", "my", "enter", "type", "digit"
 /// What makes a warning of the words behind it.
 const WARNS: [&str; 4] = ["not", "never", "don", "dont"];
 
-/// Why a question is not passed on; the texts are for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unfit {
-    /// It asks for a secret.
-    #[error("it asks for a password, a token or the like in a form")]
-    Secret,
-    /// It leads where no upstream may send anybody.
-    #[error("it would open an address that no server may send anybody to")]
-    Address,
-    /// It is no question.
-    #[error("its question cannot be understood")]
-    Shape,
-    /// The client cannot ask its user so.
-    #[error("it wants to ask its user something, and this client cannot do that")]
-    Unable,
-}
-
 /// Makes a question fit to be asked.
-pub(crate) fn fit(
+pub(super) fn fit(
     params: Value,
     asking: Asking,
     (origin, gateway): (&Origin, &PublicUrl),
@@ -156,16 +140,6 @@ fn address(params: &Map<String, Value>, gateway: &PublicUrl) -> Result<(), Unfit
     if url.scheme() != "https" || ours || named || leads_astray(text) { Err(Unfit::Address) } else { Ok(()) }
 }
 
-/// A text without what is not seen: controls, marks of direction, zero widths and tags.
-fn visible(text: &str) -> String {
-    let hidden = |c: &char| {
-        c.is_control() && *c != '\n'
-            || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-            || matches!(*c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-    };
-    text.chars().filter(|c| !hidden(c)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use portcullis_oauth::Alias;
@@ -173,8 +147,8 @@ mod tests {
 
     use super::*;
 
-    const FORMS: Asking = Asking { forms: true, urls: false };
-    const BOTH: Asking = Asking { forms: true, urls: true };
+    const FORMS: Asking = Asking { forms: true, ..Asking::NOTHING };
+    const BOTH: Asking = Asking { urls: true, ..FORMS };
 
     fn asked(params: Value, asking: Asking) -> Result<Value, Unfit> {
         let origin = Origin { alias: Alias::parse("shop").unwrap(), own: true };

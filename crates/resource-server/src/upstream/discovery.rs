@@ -93,9 +93,9 @@ impl Upstreams {
         }
         let ask = |reached: Arc<Reached>| async move { entries(&self.pool, &reached.endpoint, kind).await };
         let asked = self.reaching(connection, who_lists(connection), ask).await;
-        let (entries, secrets) = asked.map_err(|failure| failure.as_missing())?;
+        let (entries, reached) = asked.map_err(|failure| failure.as_missing())?;
         let fit = |entry| {
-            let mut entry = secrets.removed_from_value(entry);
+            let mut entry = reached.secrets.removed_from_value(entry);
             without_stray_icons(&mut entry);
             entry
         };

@@ -1,11 +1,11 @@
 //! Why something that was allowed gave no result, in words for the caller that say what can be done and hold no secret.
 
-use portcullis_oauth::PublicUrl;
+use portcullis_oauth::{Alias, PublicUrl};
 use portcullis_upstream::{Failure as Wire, RpcError};
 use serde_json::Value;
 
 use crate::connections::Connection;
-use crate::relay::Secrets;
+use crate::relay::{Kind, Secrets};
 
 /// Longer sentences of a server's errors are cut, in characters.
 const LONGEST: usize = 2_000;
@@ -87,11 +87,14 @@ impl Failure {
         Self::Upstream("upstream_not_mcp", text)
     }
 
-    /// What the server wants to ask cannot be asked.
-    pub(crate) fn unfit(connection: &Connection, why: &dyn std::fmt::Display) -> Self {
-        let text =
-            format!("{}: the server asks something back that is not passed on: {why}.", connection.alias);
-        Self::Upstream("elicitation_refused", text)
+    /// What the server wants to ask is not asked, or not answered.
+    pub(crate) fn asks_back(alias: &Alias, kind: Kind, why: &dyn std::fmt::Display) -> Self {
+        let text = format!("{alias}: the server asks something back that is not passed on: {why}.");
+        match kind {
+            Kind::Elicitation => Self::Upstream("elicitation_refused", text),
+            Kind::Sampling => Self::Upstream("sampling_refused", text),
+            Kind::Roots => Self::Upstream("roots_refused", text),
+        }
     }
 
     /// The word for it in lists.

@@ -10,6 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Upstreams;
 use crate::bulletin::{Bulletin, News, Raw};
+use crate::catalogue::Relays;
 use crate::connections::{Connection, ConnectionStatus};
 use crate::offer::Kind;
 
@@ -23,17 +24,28 @@ struct Noted {
     owner: PrincipalId,
     server: String,
     version: i64,
+    /// What its server was told that it may ask for, once it was told anything.
+    relays: Option<Relays>,
 }
 
 impl Opened {
     /// Notes that a connection is about to be reached.
     pub(super) fn note(&self, connection: &Connection) {
+        let mut known = self.known();
         let now = Noted {
             owner: connection.principal_id.clone(),
             server: connection.server.clone(),
             version: connection.credential_version,
+            relays: known.get(&connection.id).and_then(|before| before.relays),
         };
-        self.known().insert(connection.id.clone(), now);
+        known.insert(connection.id.clone(), now);
+    }
+
+    /// Notes what its server is told that it may ask for.
+    pub(super) fn told(&self, connection: &Connection, relays: Relays) {
+        if let Some(noted) = self.known().get_mut(&connection.id) {
+            noted.relays = Some(relays);
+        }
     }
 
     fn of(&self, connection: &ConnectionId) -> Option<Noted> {
@@ -103,16 +115,18 @@ impl Upstreams {
         bulletin.tell(News::Lists(id.clone(), connection.map(|connection| connection.principal_id), None));
     }
 
-    /// The catalogue changed: what is open to a server that is switched off or gone ends.
+    /// The catalogue changed: what is open to a server that is switched off or gone ends, and so does what was opened when it
+    /// might ask for something else.
     async fn server_changed(&self, slug: &str) {
-        match self.reach.is_offered(slug).await {
-            Ok(true) => return,
-            Ok(false) => {}
+        let may = match self.reach.offered(slug).await {
+            Ok(may) => may,
             Err(error) => {
                 tracing::warn!(cause = ?error, "a server that changed could not be read; what is open there ends");
+                None
             }
-        }
-        self.end_those(|_, noted| noted.server == slug);
+        };
+        let stands = |noted: &Noted| may.is_some_and(|may| noted.relays.is_none_or(|told| told == may));
+        self.end_those(|_, noted| noted.server == slug && !stands(noted));
     }
 
     /// Ends what is open to these connections. Nobody waits for it: a server may take its time to close.

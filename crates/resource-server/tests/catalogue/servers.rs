@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use portcullis_database::both_engines;
 use portcullis_resource_server::catalogue::{
-    AuthKind, Place, RemoveServerError, Server, ServerError, ServerKind, Slug, Template, ValueError,
+    AuthKind, Place, Relays, RemoveServerError, Server, ServerError, ServerKind, Slug, Template, ValueError,
     Visibility,
 };
 use portcullis_resource_server::oauth::{PrincipalId, PrincipalKind};
@@ -31,6 +31,25 @@ both_engines! {
         assert!(matches!(stage.servers.create(&forge, false).await, Err(ServerError::Taken)));
         assert_eq!(stage.events().await, ["server.change server_added", "server.change server_added"]);
         assert_eq!(stage.changes().await, ["server"]);
+    }
+
+    /// T33: a server asks clients for nothing until an admin says so, and each change is told
+    async fn what_a_server_may_ask_for_is_kept(database: TestDatabase) {
+        let stage = Stage::set(database);
+        let (forge, roots) = (Slug::parse("forge").unwrap(), Relays { sampling: false, roots: true });
+        let asking = Server { relays: roots, ..http("forge", "https://forge.example/mcp") };
+        stage.servers.create(&asking, false).await.unwrap();
+        stage.servers.create(&http("wiki", "https://wiki.example/mcp"), false).await.unwrap();
+        let relays = async |slug: &str| stage.servers.find(slug).await.unwrap().unwrap().relays;
+        assert_eq!((relays("forge").await, relays("wiki").await), (roots, Relays::default()));
+        assert!(!stage.servers.set_relays(&forge, roots).await.unwrap(), "it was so before");
+        let both = Relays { sampling: true, roots: true };
+        assert!(stage.servers.set_relays(&forge, both).await.unwrap());
+        assert_eq!(relays("forge").await, both);
+        assert!(!stage.servers.set_relays(&Slug::parse("nobody").unwrap(), both).await.unwrap());
+        let sandbox = Slug::parse("sandbox").unwrap();
+        assert!(matches!(stage.servers.set_relays(&sandbox, both).await, Err(ServerError::AsksNothing)));
+        assert_eq!(stage.events().await.last().unwrap(), "server.change server_relays");
     }
 
     async fn a_server_that_is_off_takes_its_connections_along(database: TestDatabase) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use portcullis_database::testing::TestDatabase;
 use portcullis_database::{ChangeFeed, Database, on};
 use portcullis_resource_server::catalogue::{
-    AuthKind, HeaderFormat, NewTools, Parameter, Place, Server, ServerKind, Servers, Slug, Template,
+    AuthKind, HeaderFormat, NewTools, Parameter, Place, Relays, Server, ServerKind, Servers, Slug, Template,
     Visibility,
 };
 use portcullis_resource_server::oauth::{
@@ -118,6 +118,7 @@ pub(crate) fn http(slug: &str, url: &str) -> Server {
         header: HeaderFormat::default(),
         parameters: Vec::new(),
         new_tools: NewTools::AllowRead,
+        relays: Relays::default(),
         visible_to: Visibility::Everyone,
         created_at: Timestamp::from_micros(0),
         disabled_at: None,

@@ -39,6 +39,7 @@ const ELSEWHERE: &[(&str, Story)] = &[
     ("cancelled", ("tests/gateway/rare", "a_change_of_mind_is_one_end_of_its_call")),
     ("connection_unreachable", RARE_UPSTREAMS),
     ("elicitation_refused", ("tests/gateway/rare", "a_question_that_is_not_passed_on_ends_its_call")),
+    ("input_response", ("tests/gateway/rounds", "an_answer_to_something_else_goes_nowhere")),
     ("permission_missing", ("tests/gateway/own_tools", "they_are_there_for_those_who_were_given_the_scope")),
     ("proof_invalid", ("../../tests/stories/dpop_resources", "a_bad_proof_opens_nothing")),
     ("proof_nonce", ("../../tests/stories/dpop_resources", "a_nonce_is_asked_for_and_never_waived")),
@@ -47,6 +48,8 @@ const ELSEWHERE: &[(&str, Story)] = &[
     ("response_posted", ("tests/gateway/rare", "each_odd_request_is_one_event")),
     ("result_schema", ("tests/gateway/upstreams", "a_result_that_breaks_the_tools_promise_is_not_passed_on")),
     ("result_size", RARE_UPSTREAMS),
+    ("roots_refused", ("tests/gateway/sampling", "a_question_that_may_not_be_asked_ends_its_call")),
+    ("sampling_refused", ("tests/gateway/sampling", "a_question_that_may_not_be_asked_ends_its_call")),
     ("schema_unusable", ("tests/gateway/arguments", "a_schema_that_cannot_be_used_is_told")),
     ("session_header", ("tests/gateway/rare", "each_odd_request_is_one_event")),
     ("token_unproven", ("../../tests/stories/dpop_resources", "a_bound_token_is_no_bearer_token")),
@@ -80,7 +83,8 @@ fn the_stories_that_tell_of_a_code_are_there() {
     }
 }
 
-async fn records(stage: &Stage) -> Vec<Kept> {
+/// Every event so far.
+pub(crate) async fn records(stage: &Stage) -> Vec<Kept> {
     let records = Records::new(stage.database.clone());
     records.page(&Query::default(), Order::Oldest, None, 2_000).await.unwrap().0
 }

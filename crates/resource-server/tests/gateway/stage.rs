@@ -13,7 +13,7 @@ use portcullis_database::testing::TestDatabase;
 use portcullis_database::{Change, ChangeFeed, ChangeKind, Database, on};
 use portcullis_outbound::{Outbound, Policy};
 use portcullis_resource_server::catalogue::{
-    AuthKind, HeaderFormat, NewTools, Server, ServerKind, Servers, Slug, Visibility,
+    AuthKind, HeaderFormat, NewTools, Relays, Server, ServerKind, Servers, Slug, Visibility,
 };
 use portcullis_resource_server::oauth::dpop::DpopUse;
 use portcullis_resource_server::oauth::{
@@ -259,6 +259,7 @@ impl Stage {
             header: HeaderFormat::default(),
             parameters: vec![],
             new_tools,
+            relays: Relays::default(),
             visible_to: Visibility::Everyone,
             created_at: self.clock.now(),
             disabled_at: None,
@@ -279,6 +280,13 @@ impl Stage {
             self.gateway.credentials().put(&connection.id, field::HEADER, &secret).await.unwrap();
         }
         connection
+    }
+
+    /// What an admin lets the server of this name ask clients for from now on.
+    pub(crate) async fn let_ask(&self, slug: &str, words: &[&str]) {
+        let servers = Servers::new(self.database.clone(), self.changes.clone(), Arc::new(self.clock.clone()));
+        let relays = Relays::parse(words.iter().copied()).unwrap();
+        assert!(servers.set_relays(&Slug::parse(slug).unwrap(), relays).await.unwrap(), "it was so before");
     }
 
     /// A connection as it stands now.

@@ -34,6 +34,10 @@ pub(in crate::cli) struct AddArguments {
     /// What becomes of tools that nobody reviewed: quarantine, `allow_read`, allow
     #[arg(long, value_name = "WHAT")]
     new_tools: Option<String>,
+    /// What it may ask clients for: sampling (what their model says), roots (their folders), both with a comma between them
+    /// [default: none]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    relays: Vec<String>,
     /// Only this user may connect; may be given several times [default: everybody]
     #[arg(long = "for", value_name = "EMAIL")]
     users: Vec<String>,
@@ -97,6 +101,7 @@ impl AddArguments {
             auth: self.auth,
             header: self.header,
             new_tools: self.new_tools,
+            relays: super::allow::words(self.relays),
             users: (!self.users.is_empty()).then_some(self.users),
             command: self.command,
             arguments: self.arguments,

@@ -52,6 +52,7 @@ pub(super) fn show(server: &Server, format: Format) {
         ("header", format!("{}: {}", server.header.name, server.header.format)),
         ("users fill in", server.parameters.iter().map(asked).collect::<Vec<_>>().join("\n")),
         ("new tools", server.new_tools.as_str().to_owned()),
+        ("may ask for", relays(server)),
         ("offered to", visible),
         ("off", off),
     ]);
@@ -67,6 +68,11 @@ fn place(server: &Server) -> String {
             .join(" "),
         ServerKind::Sandbox => "built in".to_owned(),
     }
+}
+
+fn relays(server: &Server) -> String {
+    let words = server.relays.words();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 fn auth(server: &Server) -> String {

@@ -21,7 +21,7 @@ use crate::pipeline::approval::Permission;
 use crate::pipeline::case::Case;
 use crate::protocol::{Era, code, result};
 use crate::refusal::Refusal;
-use crate::relay::{self, Origin};
+use crate::relay::{self, Judge, Origin};
 use crate::reply::Reply;
 use crate::round::{self, Binding, Stage, Ticket};
 use crate::upstream::{Answered, Failure};
@@ -123,14 +123,15 @@ impl Job {
                 None => None,
             };
             let bound = (&self.binding, ticket, self.gateway.clock.now());
-            let page = self.gateway.registry.public_url();
-            let asked = self.gateway.rounds.relay(reply, bound, (self.line.able(), &self.origin, page));
-            let reply = asked.map_err(|why| {
-                let text = format!(
-                    "{}: the server asks something back that is not passed on: {why}.",
-                    self.origin.alias
-                );
-                self.form.fail("elicitation_refused", text)
+            let judge = Judge {
+                asking: self.line.able().within(answered.relays),
+                origin: &self.origin,
+                gateway: self.gateway.registry.public_url(),
+                tally: self.line.tally(),
+            };
+            let asked = self.gateway.rounds.relay(reply, bound, &judge);
+            let reply = asked.map_err(|refused| {
+                self.failed(Failure::asks_back(&self.origin.alias, refused.kind, &refused.why))
             })?;
             return Ok(result::complete(self.case.era, reply));
         }
@@ -204,7 +205,12 @@ impl Job {
                 (event(Outcome::Failed, failure.kind()).because(failure.reason()), Answer::Failed(failure))
             }
         };
-        self.gateway.trail.note(event.with(json!({"is_error": answer.is_error()}))).await;
+        let event = event.with(json!({"is_error": answer.is_error()}));
+        let event = match self.line.tally().told() {
+            Some(asked) => event.with(json!({ "asked": asked })),
+            None => event,
+        };
+        self.gateway.trail.note(event).await;
         answer
     }
 }
