@@ -105,6 +105,16 @@ impl Upstream {
         self.state.define(name, None);
     }
 
+    /// Tells those who watch a resource that it changed.
+    pub fn change(&self, uri: &str) {
+        self.state.announce(&changes::updated(uri));
+    }
+
+    /// Offers no subscriptions to single resources from now on.
+    pub fn tell_of_no_resource(&self) {
+        self.state.tell_of_no_resource();
+    }
+
     /// Says something to everybody who listens to changes.
     pub fn announce(&self, method: &str) {
         self.state.announce(&json!({"jsonrpc": "2.0", "method": method}));
