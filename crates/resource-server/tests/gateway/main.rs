@@ -23,6 +23,8 @@ mod rungs;
 mod sessions;
 mod stage;
 mod stateless;
+mod subscriptions;
+mod subscriptions_end;
 mod switched_off;
 mod tools;
 mod transport;
