@@ -144,13 +144,11 @@ impl Gateway {
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
         let approvals = assembly::approvals(&parts);
-        let closing = CancellationToken::new();
-        let page = parts.registry.public_url().clone();
-        let notices = Notices::start(parts.notifiers, page, (&tasks, &closing));
+        let (closing, bulletin) = (CancellationToken::new(), Bulletin::default());
+        let (page, tokens) = (parts.registry.public_url(), Arc::new(authorization.clone()));
+        let notices = Notices::start(parts.notifiers, page.clone(), (&tasks, &closing));
         let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
-        let tokens = Arc::new(authorization.clone());
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
-        let bulletin = Bulletin::default();
         let upstreams = Upstreams::new(upstream::Parts {
             sandbox,
             reach: Reach::new(servers.clone(), credentials.clone(), Some(tokens), changes.clone()),
@@ -160,7 +158,7 @@ impl Gateway {
             changes: changes.clone(),
             bulletin: bulletin.clone(),
             tasks: tasks.clone(),
-            public_url: parts.registry.public_url().clone(),
+            public_url: page.clone(),
         });
         let gateway = Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),

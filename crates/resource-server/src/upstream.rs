@@ -37,8 +37,8 @@ pub(crate) use failure::Failure;
 use health::Health;
 use hear::Opened;
 use lists::Lists;
-pub(crate) use watch::{Eye, Watch};
 use watch::Watches;
+pub(crate) use watch::{Eye, Watch};
 
 /// Of so many connections it is remembered what their servers can do.
 const CAPACITY: u64 = 10_000;

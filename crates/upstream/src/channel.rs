@@ -18,9 +18,7 @@ use crate::listening::Opened;
 use crate::message::{self, Incoming};
 use crate::streamable::listening;
 use crate::talk::{self, Board, Listener};
-use crate::{
-    Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Notification, Request, Subscription, meta,
-};
+use crate::{Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Notification, Request, Subscription, meta};
 
 pub(crate) use opening::{initialize, open};
 
@@ -150,12 +148,7 @@ impl Channel {
     }
 
     /// Sends a request and waits for its answer; dropped before that it tells the server.
-    async fn exchange(
-        self: &Arc<Self>,
-        id: u64,
-        body: Vec<u8>,
-        who: Who,
-    ) -> Result<Box<RawValue>, Failure> {
+    async fn exchange(self: &Arc<Self>, id: u64, body: Vec<u8>, who: Who) -> Result<Box<RawValue>, Failure> {
         let (answer, answered) = oneshot::channel();
         {
             let mut state = self.state();

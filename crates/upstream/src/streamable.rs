@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Headers;
@@ -34,10 +34,15 @@ pub(crate) use wire::Wire;
 
 const TOOLS: &str = "tools/list";
 const CALL: &str = "tools/call";
+const PING: &str = "ping";
 /// So many pages of tools are read for what they want mirrored.
 const PAGES: usize = 20;
 /// So long a server is told that a request is cancelled.
 const CANCELLING: Duration = Duration::from_secs(2);
+
+/// So often a stream is asked for where another one is still open, and so long it is waited for each time.
+const CLOSING: usize = 10;
+const NOTICED: Duration = Duration::from_millis(100);
 
 /// One server over HTTP, greeted.
 pub(crate) struct HttpSession {
@@ -181,18 +186,17 @@ impl HttpSession {
         let mut tasks = JoinSet::new();
         let named = headers::of_revision(self.greeting.revision, self.id.as_ref());
         let reply = if self.has_sessions() {
-            self.wire.get(&endpoint.headers, named.clone(), None).await?
+            match self.own_stream(endpoint, &named).await? {
+                Some(reply) => reply,
+                None => return Ok(Opened { tasks, acknowledged: vec![] }),
+            }
         } else {
             let request = Request::new(listening::LISTEN).with(listening::filter(subscription)?);
             self.send(endpoint, &request).await?.reply
         };
-        let status = reply.status;
-        match status {
-            // 405 to a GET: this server has nothing to say by itself.
-            405 if self.has_sessions() => return Ok(Opened { tasks, acknowledged: vec![] }),
-            _ if !reply.is_success() => return Err(self.trouble(status, reply.into_refusal().await)),
-            _ if !reply.is_stream() => return Err(Failure::not_mcp("no stream of events").into()),
-            _ => {}
+        if !reply.is_success() || !reply.is_stream() {
+            let status = reply.status;
+            return Err(self.trouble(status, reply.into_refusal().await));
         }
         let (told, acknowledged) = oneshot::channel();
         let (wire, credentials, closed) = (self.wire.clone(), endpoint.headers.clone(), self.closed.clone());
@@ -206,6 +210,26 @@ impl HttpSession {
         let acknowledged =
             if self.has_sessions() { vec![] } else { listening::acknowledged(acknowledged).await };
         Ok(Opened { tasks, acknowledged })
+    }
+
+    /// The stream of the session; nothing where the server has nothing to say by itself.
+    async fn own_stream(&self, endpoint: &Endpoint, named: &HeaderMap) -> Result<Option<Reply>, Trouble> {
+        for _ in 0..CLOSING {
+            let reply = self.wire.get(&endpoint.headers, named.clone(), None).await?;
+            match reply.status {
+                405 => return Ok(None),
+                // There is no such session, or no such address: a server that knows the session tells them apart.
+                404 => {
+                    reply.finish();
+                    return self.once(endpoint, &Request::new(PING)).await.map(|_| None);
+                }
+                // It allows one, and has not noticed yet that the last one is closed.
+                409 => reply.finish(),
+                _ => return Ok(Some(reply)),
+            }
+            sleep(NOTICED).await;
+        }
+        Err(Failure::Status { status: 409 }.into())
     }
 
     /// Ends the session, where the server keeps one.

@@ -35,7 +35,9 @@ impl Watched {
 
 /// Whether somebody who watches these hears of a change of `uri`, which may lie within one of them.
 fn is_part_of_any<'a>(uri: &str, mut watched: impl Iterator<Item = &'a String>) -> bool {
-    watched.any(|one| uri.strip_prefix(one.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    watched.any(|one| {
+        uri.strip_prefix(one.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// A resource changed.
@@ -48,7 +50,8 @@ fn honoured(state: &State, filter: &Value) -> (Value, Vec<String>) {
     let (mut filter, mut uris) = (filter.clone(), vec![]);
     if let Some(asked) = filter["resourceSubscriptions"].as_array() {
         let asked = asked.iter().filter_map(Value::as_str);
-        let known = asked.filter(|uri| state.tells_of_resources() && resources::read(&json!({"uri": uri})).is_ok());
+        let known =
+            asked.filter(|uri| state.tells_of_resources() && resources::read(&json!({"uri": uri})).is_ok());
         uris = known.map(str::to_owned).collect();
         filter["resourceSubscriptions"] = json!(uris);
     }

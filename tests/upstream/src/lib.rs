@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `/mcp` | both eras |
 //! | `/stateless`, `/sessions` | one of them |
-//! | `/json` | sessions, and answers in plain JSON wherever nothing is asked |
+//! | `/json` | sessions, answers in plain JSON wherever nothing is asked, and one stream of changes at a time |
 //! | `/sse` | HTTP with SSE of 2024-11-05 |
 //! | `/bad/…` | see [`http::bad`] |
 

@@ -24,13 +24,21 @@ pub struct Seen {
     pub body: Value,
 }
 
+/// A stream of 2024-11-05, what was asked on it, and what it watches.
+#[derive(Clone, Debug)]
+pub(crate) struct OldStream {
+    pub(crate) log: Arc<Log>,
+    pub(crate) asks: Arc<Asks>,
+    pub(crate) watched: Arc<Watched>,
+}
+
 #[derive(Debug)]
 pub(crate) struct State {
     seen: Mutex<Vec<Seen>>,
     cancelled: Mutex<Vec<Value>>,
     pub(crate) sessions: Mutex<HashMap<String, Arc<Session>>>,
-    /// Streams of 2024-11-05, what was asked on them, and what they watch.
-    pub(crate) legacy: Mutex<Vec<(Arc<Log>, Arc<Asks>, Arc<Watched>)>>,
+    /// Streams of 2024-11-05.
+    pub(crate) legacy: Mutex<Vec<OldStream>>,
     pub(crate) changes: broadcast::Sender<Value>,
     /// Tools that a story defined, in place of those of the same name or beside them.
     defined: Mutex<Vec<Value>>,

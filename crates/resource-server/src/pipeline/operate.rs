@@ -62,8 +62,8 @@ async fn operate(
     admitted(caller, &operation, case).await?;
     let answer = match operation {
         Operation::Initialize(revision, asking) => {
-            let id = session::begin(caller, revision, asking, case.now).await?;
             let subscribe = subscribe::is_offered(caller).await?;
+            let id = session::begin(caller, revision, asking, case.now).await?;
             return Ok((Answer::Result(result::initialize(revision, subscribe)), Some(id)));
         }
         Operation::Ping | Operation::Listen(_) => Answer::empty(),

@@ -145,7 +145,8 @@ async fn keep(gateway: &Inner, session: &Session, subscription: &Subscription) -
     match gateway.sessions.subscribe(session, subscription, gateway.clock.now()).await {
         Ok(Subscribed::Kept) => Ok(()),
         Ok(Subscribed::Full) => {
-            let text = format!("A session watches {MOST_WATCHED} resources at most: unsubscribe from another one.");
+            let text =
+                format!("A session watches {MOST_WATCHED} resources at most: unsubscribe from another one.");
             Err(Refusal::error("subscriptions_full", code::INVALID_PARAMS, text))
         }
         Ok(Subscribed::Gone) => Err(session::unknown()),

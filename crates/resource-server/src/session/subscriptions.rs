@@ -95,12 +95,14 @@ impl Sessions {
 
     /// What a session watches.
     pub(crate) async fn subscriptions(&self, session: &Session) -> Result<Vec<Subscription>, DatabaseError> {
-        Ok(on!(self.database.read(), |pool| sqlx::query_as(
+        Ok(on!(self.database.read(), |pool| {
+            sqlx::query_as(
             "SELECT uri, connection_id FROM mcp_subscription WHERE session_hash = $1 ORDER BY created_at, uri_hash"
         )
         .bind(&session.id_hash)
         .fetch_all(pool)
-        .await)?)
+        .await
+        })?)
     }
 
     /// Commits, and tells the session's streams on every node.

@@ -111,7 +111,7 @@ impl Upstreams {
         let live = connection.as_ref().filter(|now| now.status != ConnectionStatus::Disabled);
         let version = live.map(|now| now.credential_version);
         self.end_those(|opened, noted| opened == id && version != Some(noted.version));
-        // One that came back is listened to at once.
+        // One that can be reached again is listened to at once.
         self.watches.stir(id);
         let owner = connection.map(|connection| connection.principal_id);
         self.bulletin.tell(News::Lists(id.clone(), owner, None));
@@ -135,7 +135,7 @@ impl Upstreams {
             let upstreams = self.clone();
             self.tasks.spawn(async move {
                 upstreams.end(&connection).await;
-                upstreams.watches.stir(&connection);
+                upstreams.watches.miss(&connection);
             });
         }
     }

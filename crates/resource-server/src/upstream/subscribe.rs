@@ -13,9 +13,10 @@ use crate::connections::Connection;
 use crate::errand::Dispatch;
 use crate::policy::Permitted;
 use crate::reach::Reached;
+use crate::relay::Secrets;
 use crate::sandbox::SERVER;
 
-/// A server gets so long to say whether it tells of a resource.
+/// A server gets so long to say whether it tells of a resource, greeting included.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Upstreams {
@@ -25,21 +26,26 @@ impl Upstreams {
         if connection.server == SERVER {
             return Err(Failure::not_offered(&connection));
         }
+        let asked = timeout(PATIENCE, self.look_at(&connection, errand.name())).await;
+        asked.unwrap_or_else(|_| {
+            Err(Failure::of(Wire::Timeout, &connection, (&self.public_url, &Secrets::default())))
+        })
+    }
+
+    async fn look_at(&self, connection: &Connection, uri: &str) -> Result<Eye, Failure> {
         // What is wrong with a server, or with what it is reached with, is found out as for any request.
         let ask = |reached: Arc<Reached>| async move { self.pool.greeting(&reached.endpoint).await };
-        let (greeting, secrets) = self.reaching(&connection, who_lists(&connection), ask).await?;
-        if !self.learn(&connection, &greeting) {
-            return Err(Failure::not_offered(&connection));
+        let (greeting, secrets) = self.reaching(connection, who_lists(connection), ask).await?;
+        if !self.learn(connection, &greeting) {
+            return Err(Failure::not_offered(connection));
         }
-        let eye = self.watch(&connection).resource(errand.name(), false);
-        let eye = eye.ok_or_else(|| Failure::too_many(&connection))?;
-        match timeout(PATIENCE, eye.settled()).await.unwrap_or(Err(Wire::Timeout)) {
-            Ok(()) => Ok(eye),
-            Err(failure) => {
-                self.health.failed(&connection, &failure, &secrets).await;
-                Err(Failure::of(failure, &connection, (&self.public_url, &secrets)))
-            }
+        let eye = self.watch(connection).resource(uri, false);
+        let eye = eye.ok_or_else(|| Failure::too_many(connection))?;
+        if let Err(failure) = eye.settled().await {
+            self.health.failed(connection, &failure, &secrets).await;
+            return Err(Failure::of(failure, connection, (&self.public_url, &secrets)));
         }
+        Ok(eye)
     }
 
     /// The same for one that was watched before, and may have changed meanwhile; nobody waits for the server's word.

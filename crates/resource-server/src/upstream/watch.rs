@@ -21,8 +21,9 @@ use wishes::{Held, Reader, Wishes, part};
 
 /// A stream that ended is opened again after so long; a server that offers none ends it at once.
 const AGAIN: Duration = Duration::from_mins(1);
-/// The same for one that was open for so long: its server does offer some.
-const SOON: Duration = Duration::from_secs(1);
+/// The same for one that was open for so long: its server does offer some. Not at once: who may not listen any more has to
+/// have gone by then (T20).
+const SOON: Duration = Duration::from_secs(5);
 const LASTING: Duration = Duration::from_secs(5);
 
 /// Keeps the stream of one connection open until the last clone is dropped.
@@ -66,6 +67,13 @@ impl Watches {
     pub(super) fn stir(&self, connection: &ConnectionId) {
         if let Some(open) = self.of(connection) {
             open.wishes.stir();
+        }
+    }
+
+    /// Whatever the stream of a connection would have told, it did not: it was ended.
+    pub(super) fn miss(&self, connection: &ConnectionId) {
+        if let Some(open) = self.of(connection) {
+            open.wishes.miss();
         }
     }
 }
@@ -134,8 +142,11 @@ impl Upstreams {
                 () = wishes.changed() => {}
             }
         }
+        if begun.elapsed() < LASTING {
+            return AGAIN;
+        }
         wishes.miss();
-        if begun.elapsed() < LASTING { AGAIN } else { SOON }
+        SOON
     }
 
     /// Has the stream tell of all lists and of these resources. One that cannot be told so is opened anew, and there is none
@@ -177,7 +188,8 @@ impl Upstreams {
             let (connection, reached) = self.way(id).await?;
             let tuned = match before.take() {
                 Some(mut listening) => {
-                    let tuning = Box::pin(self.pool.relisten(&reached.endpoint, &mut listening, wanted)).await;
+                    let tuning =
+                        Box::pin(self.pool.relisten(&reached.endpoint, &mut listening, wanted)).await;
                     tuning.map(|()| listening)
                 }
                 None => Box::pin(self.pool.listen(&reached.endpoint, wanted)).await,

@@ -3,10 +3,10 @@
 use axum::http::Method;
 use portcullis_database::testing::{TestDatabase, sqlite};
 use portcullis_database::{both_engines, on};
-use portcullis_resource_server::{Probe, Who};
 use portcullis_resource_server::oauth::{
     Alias, Clock, GrantedConnections, PrincipalId, PrincipalKind, Seconds,
 };
+use portcullis_resource_server::{Probe, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
@@ -19,10 +19,11 @@ const NAME: &str = "demo+test://watched-resource";
 
 /// How many subscriptions are kept.
 async fn kept(stage: &Stage) -> i64 {
-    let count: (i64,) = on!(stage.database.read(), |pool| sqlx::query_as("SELECT COUNT(*) FROM mcp_subscription")
-        .fetch_one(pool)
-        .await)
-    .unwrap();
+    let count: (i64,) =
+        on!(stage.database.read(), |pool| sqlx::query_as("SELECT COUNT(*) FROM mcp_subscription")
+            .fetch_one(pool)
+            .await)
+        .unwrap();
     count.0
 }
 
@@ -92,7 +93,9 @@ async fn nobody_hears_of_what_they_may_not_read_any_more() {
     let (stage, client) = set(sqlite().await, &upstream).await;
     let mut stream = client.stream(&stage).await;
     assert_eq!(updated(&mut stream).await, NAME, "it may have changed before it was listened to");
-    stage.revoke(&client.token, |token| token.reach = GrantedConnections::Named(vec![stage.sandbox.id.clone()]));
+    stage.revoke(&client.token, |token| {
+        token.reach = GrantedConnections::Named(vec![stage.sandbox.id.clone()]);
+    });
     upstream.change(WATCHED);
     assert_eq!(told(&mut stream).await, 0, "the grant does not reach it");
     stage.revoke(&client.token, |token| token.reach = GrantedConnections::All);
@@ -114,7 +117,8 @@ async fn a_connection_that_is_switched_off_says_nothing() {
     let mut stream = client.stream(&stage).await;
     assert_eq!(updated(&mut stream).await, NAME);
     let connections = stage.gateway.connections();
-    let connection = || async { connections.find(&stage.alice, &Alias::parse("demo").unwrap()).await.unwrap().unwrap() };
+    let connection =
+        || async { connections.find(&stage.alice, &Alias::parse("demo").unwrap()).await.unwrap().unwrap() };
     assert!(connections.disable(&connection().await, Who::Owner).await.unwrap());
     until("nobody listens", || upstream.listening() == 0).await;
     let refused = client.subscribe(&stage.gateway, NAME).await;

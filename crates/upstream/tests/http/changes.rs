@@ -113,6 +113,19 @@ async fn a_session_keeps_its_one_stream() {
     assert_eq!(stage.upstream.seen_of("resources/unsubscribe").len(), 1);
 }
 
+/// A server that allows one stream may notice late that the last one is closed
+#[tokio::test]
+async fn one_stream_follows_another() {
+    let stage = Stage::new().await;
+    let (endpoint, mut heard) = (stage.at("/json"), stage.pool.heard());
+    for _ in 0..20 {
+        drop(stage.pool.listen(&endpoint, &of(&[WATCHED])).await.unwrap());
+    }
+    let _listening = stage.pool.listen(&endpoint, &of(&[WATCHED])).await.unwrap();
+    stage.upstream.change(WATCHED);
+    assert_eq!(updated(&mut heard).await, WATCHED);
+}
+
 /// HTTP25-9: a server that forgot the session is asked anew, in another one
 #[tokio::test]
 async fn a_stream_opens_anew_in_a_new_session() {

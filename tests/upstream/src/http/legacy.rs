@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::reply::{Stream, Work};
 use super::{Speaks, read};
 use crate::answers::{answer, capabilities, message as answering, server_info};
-use crate::changes::Watched;
-use crate::state::State;
+use crate::state::{OldStream, State};
 use crate::talk::{Log, Piece, Talk};
 
 /// Everybody shares one stream of answers here, which is enough for one client at a time.
@@ -23,11 +22,11 @@ pub(super) async fn stream(Shared(state): Shared<Arc<State>>, request: Request) 
     if incoming.method != "GET" {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    let log = Log::new();
-    let watched = Arc::<Watched>::default();
+    let new = OldStream { log: Log::new(), asks: Arc::default(), watched: Arc::default() };
+    let OldStream { log, watched, .. } = new.clone();
     let number = {
         let mut legacy = state.legacy.lock().expect("no panic");
-        legacy.push((log.clone(), Arc::default(), watched.clone()));
+        legacy.push(new);
         legacy.len() - 1
     };
     // Where a server should not send anybody.
@@ -53,7 +52,7 @@ pub(super) async fn message(Shared(state): Shared<Arc<State>>, request: Request)
     };
     let number: Option<usize> = incoming.query.strip_prefix("session=").and_then(|text| text.parse().ok());
     let found = number.and_then(|number| state.legacy.lock().expect("no panic").get(number).cloned());
-    let Some((log, asks, watched)) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(OldStream { log, asks, watched }) = found else { return StatusCode::NOT_FOUND.into_response() };
     let body = incoming.body;
     let Some(method) = body["method"].as_str().map(str::to_owned) else {
         asks.answered(&body);

@@ -25,6 +25,8 @@ pub(crate) struct Session {
     asks: Arc<Asks>,
     watched: Arc<Watched>,
     capabilities: Value,
+    /// The session's own stream that was opened last.
+    stream: Mutex<Option<AbortHandle>>,
     logs: Mutex<Vec<Arc<Log>>>,
     /// What is under way, by the request's id as text.
     work: Mutex<HashMap<String, AbortHandle>>,
@@ -71,6 +73,7 @@ fn initialize(state: &State, incoming: &Incoming) -> Response {
         asks: Arc::default(),
         watched: Arc::default(),
         capabilities: incoming.body["params"]["capabilities"].clone(),
+        stream: Mutex::default(),
         logs: Mutex::default(),
         work: Mutex::default(),
     };
@@ -97,6 +100,10 @@ fn listen(state: &Arc<State>, session: &Session, incoming: &Incoming) -> Respons
         let name = Some(number.to_string());
         return Stream { log, from, name, is_resumed: true, work: None }.respond();
     }
+    let mut open = session.stream.lock().expect("no panic");
+    if incoming.speaks == Speaks::Json && open.as_ref().is_some_and(|open| !open.is_finished()) {
+        return (StatusCode::CONFLICT, "one stream, please").into_response();
+    }
     let log = Log::new();
     let (mut changes, writing, watched) = (state.changes.subscribe(), log.clone(), session.watched.clone());
     let task = tokio::spawn(async move {
@@ -106,6 +113,7 @@ fn listen(state: &Arc<State>, session: &Session, incoming: &Incoming) -> Respons
             }
         }
     });
+    *open = Some(task.abort_handle());
     let work = Work { state: state.clone(), id: Value::Null, task: task.abort_handle() };
     Stream { log, from: 0, name: None, is_resumed: false, work: Some(work) }.respond()
 }

@@ -1,13 +1,19 @@
 //! The single resources of which one stream tells.
 
+use std::sync::Arc;
+
 use portcullis_audit::trace;
 use portcullis_oauth::ConnectionId;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::pipeline::case::Case;
 use crate::pipeline::{Caller, subscribe};
 use crate::session::subscriptions::Subscription;
 use crate::upstream::Eye;
+
+/// Of the resources that one stream asks for so many are looked at at once: others want to be served, too.
+const AT_ONCE: usize = 16;
 
 /// What one stream watches.
 #[derive(Default)]
@@ -25,14 +31,17 @@ struct Followed {
 impl Following {
     /// Watches what a request asks for, as far as it may be watched; each is judged by itself, and noted.
     pub(super) async fn begin(caller: &Caller, case: &Case, uris: &[String]) -> Self {
-        let mut asked = JoinSet::new();
-        for (place, uri) in uris.iter().cloned().enumerate() {
-            let (caller, case) = (caller.clone(), case.clone());
-            let asking = async move { (place, subscribe::for_stream(&caller, case, &uri).await, uri) };
+        let (mut asked, places) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
+        for (at, uri) in uris.iter().cloned().enumerate() {
+            let (caller, case, places) = (caller.clone(), case.clone(), Arc::clone(&places));
+            let asking = async move {
+                let _place = places.acquire().await;
+                (at, subscribe::for_stream(&caller, case, &uri).await, uri)
+            };
             asked.spawn(trace::carry(trace::context(), asking));
         }
         let mut all = asked.join_all().await;
-        all.sort_by_key(|(place, ..)| *place);
+        all.sort_by_key(|(at, ..)| *at);
         let watched = all.into_iter().filter_map(|(_, eye, uri)| {
             let eye = eye?;
             Some(Followed { uri, connection: eye.connection().clone(), eye: Some(eye) })

@@ -86,6 +86,11 @@ impl Wishes {
         self.wished.send_modify(|_| {});
     }
 
+    /// Everything may have changed: nobody listened for a while.
+    pub(super) fn miss(&self) {
+        self.quietly(|wished| wished.resources.values_mut().for_each(|wish| wish.missed = true));
+    }
+
     /// Works on what is wished for without stirring whoever listens.
     fn quietly(&self, work: impl FnOnce(&mut Wished)) {
         self.wished.send_if_modified(|wished| {
@@ -109,7 +114,9 @@ impl Held {
     pub(super) async fn settled(&self) -> Result<(), Failure> {
         let mut told = self.wishes.told.subscribe();
         // It cannot end: who waits holds the sender.
-        let Ok(told) = told.wait_for(|told| told.round >= self.round).await else { return Err(Failure::Ended) };
+        let Ok(told) = told.wait_for(|told| told.round >= self.round).await else {
+            return Err(Failure::Ended);
+        };
         match told.failed.as_ref().or_else(|| told.refused.get(&self.uri)) {
             Some(failure) => Err(failure.clone()),
             None => Ok(()),
@@ -147,7 +154,11 @@ impl Reader {
     }
 
     /// Tells those who wait what came of a round, and gives what may have changed before it.
-    pub(super) fn settle(&self, round: u64, outcome: Result<&BTreeMap<String, Failure>, &Failure>) -> Vec<String> {
+    pub(super) fn settle(
+        &self,
+        round: u64,
+        outcome: Result<&BTreeMap<String, Failure>, &Failure>,
+    ) -> Vec<String> {
         let (refused, failed) = match outcome {
             Ok(refused) => (refused.clone(), None),
             Err(failure) => (BTreeMap::new(), Some(failure.clone())),
@@ -156,7 +167,8 @@ impl Reader {
         if failed.is_none() {
             self.wishes.quietly(|wished| {
                 let told = wished.resources.iter_mut().filter(|(uri, _)| !refused.contains_key(*uri));
-                let those = told.filter_map(|(uri, wish)| std::mem::take(&mut wish.missed).then(|| uri.clone()));
+                let those =
+                    told.filter_map(|(uri, wish)| std::mem::take(&mut wish.missed).then(|| uri.clone()));
                 missed.extend(those);
             });
         }
@@ -164,9 +176,9 @@ impl Reader {
         missed
     }
 
-    /// Everything may have changed: nobody listened for a while.
+    /// See [`Wishes::miss`].
     pub(super) fn miss(&self) {
-        self.wishes.quietly(|wished| wished.resources.values_mut().for_each(|wish| wish.missed = true));
+        self.wishes.miss();
     }
 
     /// Waits until something else is wished for.
