@@ -121,6 +121,23 @@ const stories = {
     }
   },
 
+  // HTTP26-21. Over HTTP the tool speaks of the session that calls it, which need not be the one that is listened to.
+  async 'tells of a resource that somebody watches'({ application }) {
+    const uri = 'every+demo://resource/static/document/features.md';
+    let hear;
+    const told = new Promise((resolve) => (hear = resolve));
+    const stop = await application.endpoint.watch(uri, hear);
+    // By its name it changes something, so that a person is asked.
+    const { person } = application;
+    await person.watchApprovals();
+    const started = application.call('every__toggle-subscriber-updates');
+    await person.approvalThatCameIn();
+    await person.decideApproval('approve');
+    assert.match(text(await started), /^Started/);
+    assert.equal(await told, uri);
+    await stop();
+  },
+
   // T33; spec: a server with sessions cannot ask the user of a client without.
   async 'lets a server ask the person, with its name before the question'({ application, questions }) {
     for (const alias of EVERYTHING) {

@@ -70,6 +70,10 @@ pub enum Action {
     ResourcesList,
     /// A resource was read.
     ResourceRead,
+    /// A client wants to be told when a resource changes.
+    ResourceSubscribe,
+    /// It wants that no longer.
+    ResourceUnsubscribe,
     /// An argument was completed.
     Completion,
     /// An upstream server was added to the catalogue or changed by an admin.
@@ -179,6 +183,8 @@ impl Action {
             Self::PromptGet => "prompts.get",
             Self::ResourcesList => "resources.list",
             Self::ResourceRead => "resources.read",
+            Self::ResourceSubscribe => "resources.subscribe",
+            Self::ResourceUnsubscribe => "resources.unsubscribe",
             Self::Completion => "completion",
             Self::ServerChange => "server.change",
             Self::Connection(event) => event.as_str(),

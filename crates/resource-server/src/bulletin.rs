@@ -1,5 +1,6 @@
-//! What open streams are told: that a connection's lists changed, or that somebody's rights did. What is
-//! missed is never lost: a list is asked for again, and rights are looked at every few seconds.
+//! What open streams are told: that a connection's lists changed, or one of its resources, what a session wants to be told
+//! of, or somebody's rights. What is missed is never lost: a list is asked for again, a resource that may have changed is
+//! told of as if it had, and rights are looked at every few seconds.
 
 use std::sync::Arc;
 
@@ -17,6 +18,12 @@ const WAITING: usize = 256;
 pub(crate) enum News {
     /// A connection offers something else; its owner, unless it is gone, and which lists, if that is known.
     Lists(ConnectionId, Option<PrincipalId>, Option<Kind>),
+    /// A resource of a connection changed, or may have; under the upstream's own name.
+    Updated(ConnectionId, String),
+    /// A session ended, or wants to be told of something else, by the hash of its id; or any may have.
+    Session(Option<String>),
+    /// Whatever upstreams said meanwhile was not heard.
+    Unheard,
     /// Somebody may do more or less than before.
     Rights,
 }
@@ -41,12 +48,16 @@ pub(crate) struct Bulletin {
     raw: broadcast::Sender<Raw>,
 }
 
+impl Default for Bulletin {
+    fn default() -> Self {
+        Self { news: broadcast::channel(WAITING).0, raw: broadcast::channel(WAITING).0 }
+    }
+}
+
 impl Bulletin {
-    /// A board that `changes` writes on.
-    pub(crate) fn new(changes: &ChangeFeed) -> Self {
-        let board = Self { news: broadcast::channel(WAITING).0, raw: broadcast::channel(WAITING).0 };
-        changes.subscribe(Arc::new(Write(board.clone())));
-        board
+    /// Lets `changes` write on it.
+    pub(crate) fn follow(&self, changes: &ChangeFeed) {
+        changes.subscribe(Arc::new(Write(self.clone())));
     }
 
     /// Everything from now on.
@@ -81,6 +92,7 @@ impl ChangeListener for Write {
                 drop(self.0.raw.send(Raw::Server(subject())));
                 self.0.tell(News::Rights);
             }
+            ChangeKind::McpSession => self.0.tell(News::Session(Some(subject()))),
             // It has a board of its own, and changes nobody's rights.
             ChangeKind::Approval => {}
             _ => self.0.tell(News::Rights),
@@ -90,5 +102,6 @@ impl ChangeListener for Write {
     fn missed(&self) {
         drop(self.0.raw.send(Raw::Missed));
         self.0.tell(News::Rights);
+        self.0.tell(News::Session(None));
     }
 }

@@ -144,11 +144,10 @@ impl Gateway {
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
         let approvals = assembly::approvals(&parts);
-        let closing = CancellationToken::new();
-        let page = parts.registry.public_url().clone();
-        let notices = Notices::start(parts.notifiers, page, (&tasks, &closing));
+        let (closing, bulletin) = (CancellationToken::new(), Bulletin::default());
+        let (page, tokens) = (parts.registry.public_url(), Arc::new(authorization.clone()));
+        let notices = Notices::start(parts.notifiers, page.clone(), (&tasks, &closing));
         let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
-        let tokens = Arc::new(authorization.clone());
         let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
             sandbox,
@@ -157,8 +156,9 @@ impl Gateway {
             connections: parts.connections.clone(),
             pins: pins.clone(),
             changes: changes.clone(),
+            bulletin: bulletin.clone(),
             tasks: tasks.clone(),
-            public_url: parts.registry.public_url().clone(),
+            public_url: page.clone(),
         });
         let gateway = Self(Arc::new(Inner {
             guard: Guard::new(parts.registry.public_url(), &parts.allowed_origins, &parts.listen_ports),
@@ -181,7 +181,7 @@ impl Gateway {
             notices,
             questions: Questions::default(),
             underway: Underway::default(),
-            bulletin: Bulletin::new(&changes),
+            bulletin,
             streams: TaskTracker::new(),
             closing,
             registry: parts.registry,
@@ -189,6 +189,8 @@ impl Gateway {
             trail: parts.trail,
             tasks,
         }));
+        // After every cache: who is told looks what they say.
+        gateway.0.bulletin.follow(&changes);
         gateway.0.authorization.probe_with(Arc::new(Trial(Arc::downgrade(&gateway.0))));
         gateway.0.connections.part_with(gateway.0.authorization.parting());
         Ok(gateway)
@@ -262,7 +264,7 @@ impl Gateway {
     /// Hears what upstreams say by themselves and what changes here, until it is dropped: tells open streams, and ends what
     /// is open to upstreams on behalf of those who may no longer.
     pub async fn hear(&self) {
-        self.0.upstreams.hear(&self.0.bulletin).await;
+        self.0.upstreams.hear().await;
     }
 
     /// The gateway as a client of upstream authorization servers.

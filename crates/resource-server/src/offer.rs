@@ -135,7 +135,7 @@ impl Offer {
 pub(crate) const LONGEST_ADDRESS: usize = 4_096;
 
 /// An address has a scheme, and nothing in it breaks a line.
-fn is_address(uri: &str) -> bool {
+pub(crate) fn is_address(uri: &str) -> bool {
     let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| !scheme.is_empty())
         && uri.len() <= LONGEST_ADDRESS

@@ -11,7 +11,8 @@
 //! 8. the token's scopes suffice, else step-up ([`scope`])
 //! 9. for what goes to one upstream: connection, its status, the name ([`target`]), arguments ([`arguments`]), the policy,
 //!    the tool's bucket, a person's approval where the policy wants one ([`approval`]), dispatch, and what may come back
-//!    ([`call`]); of our own tools nothing is dispatched ([`manage`])
+//!    ([`call`]); of our own tools nothing is dispatched ([`manage`]), and of a resource that is watched nothing but that
+//!    ([`subscribe`])
 //!
 //! Answers leave as JSON or as a stream ([`exchange`]); streams of changes are [`listen`]'s.
 
@@ -31,6 +32,7 @@ mod operate;
 mod receive;
 mod scope;
 mod session;
+mod subscribe;
 mod target;
 mod token;
 
@@ -139,5 +141,5 @@ async fn without_body(
         return Err(Refusal::transport("accept", StatusCode::NOT_ACCEPTABLE, why));
     }
     caller.session = Some(session);
-    listen::open(caller, Wanted::lists(), None).await
+    listen::open(caller, Wanted::lists(), (case, None)).await
 }

@@ -2,6 +2,8 @@
 //! revision, what the client said of itself and how much it wants to be told: it never authenticates anybody (HTTP25-10),
 //! and any node serves any session.
 
+pub(crate) mod subscriptions;
+
 use std::sync::Arc;
 
 use moka::sync::Cache;

@@ -7,18 +7,21 @@ mod health;
 mod hear;
 mod lists;
 mod probe;
+mod subscribe;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::sync::Cache;
 use portcullis_database::{ChangeFeed, DatabaseError};
-use portcullis_oauth::PublicUrl;
+use portcullis_oauth::{ConnectionId, PublicUrl};
 use portcullis_upstream::{Failure as Wire, Pool, Request, Revision};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use tokio_util::task::TaskTracker;
 
+use crate::bulletin::Bulletin;
 use crate::catalogue::Relays;
 use crate::connections::{Connection, Connections};
 use crate::errand::{Dispatch, Errand, Extras, Params};
@@ -35,9 +38,11 @@ pub(crate) use failure::Failure;
 use health::Health;
 use hear::Opened;
 use lists::Lists;
-pub(crate) use watch::Watch;
 use watch::Watches;
+pub(crate) use watch::{Eye, Watch};
 
+/// Of so many connections it is remembered what their servers can do.
+const CAPACITY: u64 = 10_000;
 /// A server asks back so often at most.
 const ROUNDS: usize = 8;
 /// A request takes no longer, whatever its server says and asks meanwhile.
@@ -57,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) pins: Pins,
     /// Who tells what changed.
     pub(crate) changes: ChangeFeed,
+    /// Who tells open streams.
+    pub(crate) bulletin: Bulletin,
     /// Among which work runs that nobody waits for.
     pub(crate) tasks: TaskTracker,
     /// Where people find us.
@@ -85,6 +92,9 @@ pub(crate) struct Upstreams {
     lists: Lists,
     opened: Opened,
     watches: Watches,
+    /// Whether servers said that they tell when single resources change.
+    tell: Cache<ConnectionId, bool>,
+    bulletin: Bulletin,
     tasks: TaskTracker,
     public_url: PublicUrl,
 }
@@ -115,6 +125,8 @@ impl Upstreams {
             lists: Lists::new(parts.changes),
             opened: Opened::default(),
             watches: Watches::default(),
+            tell: Cache::new(CAPACITY),
+            bulletin: parts.bulletin,
             tasks: parts.tasks,
             public_url: parts.public_url,
         }
@@ -223,7 +235,7 @@ impl Upstreams {
     }
 
     /// Ends what is open to the server of a connection: sessions, children, and what is under way there.
-    pub(crate) async fn end(&self, connection: &portcullis_oauth::ConnectionId) {
+    pub(crate) async fn end(&self, connection: &ConnectionId) {
         self.pool.end(&format!("{connection}/")).await;
     }
 

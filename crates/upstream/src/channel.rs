@@ -14,12 +14,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::handshake::FIRST_ID;
+use crate::listening::Opened;
 use crate::message::{self, Incoming};
 use crate::streamable::listening;
 use crate::talk::{self, Board, Listener};
-use crate::{
-    Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Listening, Notification, Request, Subscription, meta,
-};
+use crate::{Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Notification, Request, Subscription, meta};
 
 pub(crate) use opening::{initialize, open};
 
@@ -57,7 +56,23 @@ struct State {
 
 struct Waiting {
     answer: oneshot::Sender<Result<Box<RawValue>, Failure>>,
-    listener: Option<Listener>,
+    who: Who,
+}
+
+/// Who waits for an answer.
+enum Who {
+    /// Nobody who hears anything else.
+    Deaf,
+    /// Somebody who hears what is said meanwhile.
+    Listener(Listener),
+    /// A stream of changes, and who wants to know of which resources it tells.
+    Stream(Option<oneshot::Sender<Vec<String>>>),
+}
+
+impl Waiting {
+    fn listener(&self) -> Option<&Listener> {
+        if let Who::Listener(listener) = &self.who { Some(listener) } else { None }
+    }
 }
 
 /// What can still be read of a message that cannot be read.
@@ -104,47 +119,43 @@ impl Channel {
         let body = message::request(id, &request.method, prepared.params.as_deref())?;
         let token = prepared.token.map(Into::into);
         let listener = Listener { events: request.events.clone(), id, token };
-        self.exchange(id, body, Some(listener)).await
+        self.exchange(id, body, Who::Listener(listener)).await
     }
 
     /// A stream of changes. With sessions the one stream says all that is said; the stateless era is asked for it.
-    pub(crate) fn listen(
+    pub(crate) async fn listen(
         self: &Arc<Self>,
         endpoint: &Endpoint,
         greeting: &Greeting,
         subscription: &Subscription,
-    ) -> Result<Listening, Failure> {
+    ) -> Result<Opened, Failure> {
         let (channel, mut tasks) = (self.clone(), JoinSet::new());
         if greeting.revision.era() == Era::Session {
             tasks.spawn(async move { channel.ended.cancelled().await });
-        } else {
-            let id = self.requests.fetch_add(1, Ordering::Relaxed);
-            let filter = listening::filter(subscription)?;
-            let prepared = meta::prepare(Some(&filter), greeting.revision, &endpoint.capabilities, id)?;
-            let body = message::request(id, listening::LISTEN, prepared.params.as_deref())?;
-            tasks.spawn(async move {
-                if let Err(failure) = channel.exchange(id, body, None).await {
-                    tracing::debug!(%failure, "a server tells of no changes");
-                }
-            });
+            return Ok(Opened { tasks, acknowledged: vec![] });
         }
-        Ok(Listening { tasks, in_use: None })
+        let id = self.requests.fetch_add(1, Ordering::Relaxed);
+        let filter = listening::filter(subscription)?;
+        let prepared = meta::prepare(Some(&filter), greeting.revision, &endpoint.capabilities, id)?;
+        let body = message::request(id, listening::LISTEN, prepared.params.as_deref())?;
+        let (told, acknowledged) = oneshot::channel();
+        tasks.spawn(async move {
+            if let Err(failure) = channel.exchange(id, body, Who::Stream(Some(told))).await {
+                tracing::debug!(%failure, "a server tells of no changes");
+            }
+        });
+        Ok(Opened { tasks, acknowledged: listening::acknowledged(acknowledged).await })
     }
 
     /// Sends a request and waits for its answer; dropped before that it tells the server.
-    async fn exchange(
-        self: &Arc<Self>,
-        id: u64,
-        body: Vec<u8>,
-        listener: Option<Listener>,
-    ) -> Result<Box<RawValue>, Failure> {
+    async fn exchange(self: &Arc<Self>, id: u64, body: Vec<u8>, who: Who) -> Result<Box<RawValue>, Failure> {
         let (answer, answered) = oneshot::channel();
         {
             let mut state = self.state();
             if let Some(why) = &state.over {
                 return Err(why.clone());
             }
-            state.waiting.insert(id, Waiting { answer, listener });
+            state.waiting.insert(id, Waiting { answer, who });
         }
         let _place = Place { channel: self, id };
         self.outbox.send(body).await?;
@@ -176,14 +187,28 @@ impl Channel {
     /// Tells who waits for the request that it was said about. Where that cannot be told it is for everybody, unless one
     /// alone waits.
     fn said(&self, notification: Notification) {
+        if let Some(resources) = listening::honoured(&notification) {
+            self.acknowledged(&notification, resources);
+        }
         let listener = {
             let state = self.state();
             let by_token = meta::token(&notification).and_then(|id| state.waiting.get(&id));
-            by_token.or_else(|| alone(&state.waiting)).and_then(|waiting| waiting.listener.clone())
+            by_token.or_else(|| alone(&state.waiting)).and_then(|waiting| waiting.listener().cloned())
         };
         match listener {
             Some(listener) => self.board.sort(notification, &listener),
             None => self.board.post(notification),
+        }
+    }
+
+    /// Tells the stream that this was the first word of.
+    fn acknowledged(&self, notification: &Notification, resources: Vec<String>) {
+        let mut state = self.state();
+        let waiting = meta::subscription(notification).and_then(|id| state.waiting.get_mut(&id));
+        if let Some(Waiting { who: Who::Stream(told), .. }) = waiting
+            && let Some(told) = told.take()
+        {
+            drop(told.send(resources));
         }
     }
 
@@ -195,7 +220,7 @@ impl Channel {
                 return Err(Failure::not_mcp("the server asks too much at once"));
             }
             state.asked += 1;
-            alone(&state.waiting).and_then(|waiting| waiting.listener.clone())
+            alone(&state.waiting).and_then(|waiting| waiting.listener().cloned())
         };
         let channel = self.clone();
         tokio::spawn(async move {
@@ -237,7 +262,7 @@ impl Channel {
 
 /// The one who waits and would hear, if it is one.
 fn alone(waiting: &HashMap<u64, Waiting>) -> Option<&Waiting> {
-    let mut all = waiting.values().filter(|waiting| waiting.listener.is_some());
+    let mut all = waiting.values().filter(|waiting| waiting.listener().is_some());
     all.next().filter(|_| all.next().is_none())
 }
 

@@ -78,6 +78,9 @@ pub enum Failure {
     /// The connection was ended here meanwhile: disabled, removed, or given other credentials.
     #[error("the connection was ended")]
     Ended,
+    /// The server was asked to tell when a resource changes, and does not say that it will.
+    #[error("the server does not tell when this resource changes")]
+    NotOffered,
 }
 
 impl Failure {
@@ -100,6 +103,7 @@ impl Failure {
             Self::BreakerOpen { .. } => "upstream_breaker_open",
             Self::Lost => "upstream_lost",
             Self::Ended => "upstream_ended",
+            Self::NotOffered => "upstream_not_offered",
         }
     }
 

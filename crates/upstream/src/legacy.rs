@@ -11,11 +11,12 @@ use tokio::time::timeout;
 
 use crate::channel::{Channel, Outbox};
 use crate::endpoint::Headers;
+use crate::listening::Opened;
 use crate::session::Context;
 use crate::sse::Decoder;
 use crate::streamable::Wire;
 use crate::talk::Board;
-use crate::{BoxFuture, Endpoint, Failure, Greeting, HttpTarget, Listening, Request, Subscription, channel};
+use crate::{BoxFuture, Endpoint, Failure, Greeting, HttpTarget, Request, Subscription, channel};
 
 /// So long the stream may take to name the address.
 const NAMING: Duration = Duration::from_secs(10);
@@ -97,12 +98,12 @@ impl Legacy {
     }
 
     /// Its one stream says all that it says.
-    pub(crate) fn listen(
+    pub(crate) async fn listen(
         &self,
         endpoint: &Endpoint,
         subscription: &Subscription,
-    ) -> Result<Listening, Failure> {
-        self.channel.listen(endpoint, &self.greeting, subscription)
+    ) -> Result<Opened, Failure> {
+        self.channel.listen(endpoint, &self.greeting, subscription).await
     }
 
     pub(crate) fn close(&self) {

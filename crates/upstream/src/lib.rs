@@ -18,6 +18,7 @@ mod endpoint;
 mod failure;
 mod handshake;
 mod legacy;
+mod listening;
 mod message;
 mod meta;
 pub mod mirror;
@@ -34,7 +35,8 @@ mod talk;
 
 pub use endpoint::{Endpoint, Headers, HttpTarget, Program, Transport, UnusableHeader};
 pub use failure::Failure;
-pub use pool::{Heard, Listening, Pool, Settings, Subscription};
+pub use listening::{Listening, Subscription};
+pub use pool::{Heard, Pool, Settings};
 pub use request::{Asked, BoxFuture, Events, Greeting, Notification, Request, RpcError, Silent};
 pub use revision::{Era, Revision};
 pub use stdio::{Launcher, become_program};

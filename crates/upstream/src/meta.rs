@@ -11,6 +11,7 @@ const META: &str = "_meta";
 const PROGRESS: &str = "progressToken";
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 type Members = BTreeMap<String, Box<RawValue>>;
@@ -73,6 +74,12 @@ pub(crate) fn cancelled(id: u64) -> Result<Vec<u8>, Failure> {
 /// The token that a notification speaks of, if it is one of ours.
 pub(crate) fn token(notification: &Notification) -> Option<u64> {
     members(notification.params.as_deref()?).ok()?.get(PROGRESS)?.get().parse().ok()
+}
+
+/// The stream of changes that a notification came on, if it is one of ours.
+pub(crate) fn subscription(notification: &Notification) -> Option<u64> {
+    let params = members(notification.params.as_deref()?).ok()?;
+    members(params.get(META)?).ok()?.get(SUBSCRIPTION)?.get().parse().ok()
 }
 
 /// Puts the token back that the request came with.

@@ -95,11 +95,35 @@ impl Peer {
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
-        let opening =
-            async { self.session(context, clock, endpoint).await?.listen(endpoint, subscription).await };
+        let opening = async {
+            let session = self.session(context, clock, endpoint).await?;
+            match session.listen(endpoint, subscription).await {
+                Err(Trouble::Unknown(_)) => {
+                    self.forget(endpoint, &session).await;
+                    let session = self.session(context, clock, endpoint).await?;
+                    session.listen(endpoint, subscription).await.map_err(Trouble::into_failure)
+                }
+                opened => opened.map_err(Trouble::into_failure),
+            }
+        };
         let mut listening = self.guarded(clock, OPENING, opening).await?;
         listening.in_use = Some(self.in_use.clone());
         Ok(listening)
+    }
+
+    /// The same stream for something else.
+    pub(crate) async fn relisten(
+        &self,
+        clock: &dyn Clock,
+        endpoint: &Endpoint,
+        listening: &mut Listening,
+        subscription: &Subscription,
+    ) -> Result<(), Failure> {
+        let session = listening.session.clone();
+        let changing = async {
+            session.relisten(endpoint, listening, subscription).await.map_err(Trouble::into_failure)
+        };
+        self.guarded(clock, OPENING, changing).await
     }
 
     /// Ends what is under way, and then the sessions.
@@ -170,9 +194,7 @@ impl Peer {
             Err(Trouble::Unknown(_)) => {
                 self.forget(endpoint, &session).await;
                 let session = self.session(context, clock, endpoint).await?;
-                session.request(endpoint, request).await.map_err(|trouble| match trouble {
-                    Trouble::Failed(failure) | Trouble::Unknown(failure) => failure,
-                })
+                session.request(endpoint, request).await.map_err(Trouble::into_failure)
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::peer::Peer;
 use crate::session::Context;
 use crate::stdio::{Launcher, Spawner};
-use crate::{Endpoint, Failure, Greeting, Notification, Request};
+use crate::{Endpoint, Failure, Greeting, Listening, Notification, Request, Subscription};
 
 /// So many notifications wait for somebody who listens slowly; then the oldest are lost, which a receiver is told.
 const HEARD: usize = 256;
@@ -78,35 +78,6 @@ pub struct Heard {
     pub notification: Notification,
 }
 
-/// Which changes to listen to (2026-07-28, `subscriptions/listen`); in the eras of sessions the server says all that it says.
-#[derive(Clone, Debug, Default)]
-pub struct Subscription {
-    /// `notifications/tools/list_changed`.
-    pub tools: bool,
-    /// `notifications/prompts/list_changed`.
-    pub prompts: bool,
-    /// `notifications/resources/list_changed`.
-    pub resources: bool,
-    /// `notifications/resources/updated` of these; servers with sessions are told by `resources/subscribe`, a request like
-    /// any other.
-    pub uris: Vec<String>,
-}
-
-/// A stream of changes that is open; dropping it closes it. What is heard goes to [`Pool::heard`].
-#[derive(Debug)]
-pub struct Listening {
-    pub(crate) tasks: JoinSet<()>,
-    /// While it is held, its connection does not rest.
-    pub(crate) in_use: Option<Arc<()>>,
-}
-
-impl Listening {
-    /// Waits until the server ends the stream. Who still wants to know opens another, after a while.
-    pub async fn ended(&mut self) {
-        self.tasks.join_next().await;
-    }
-}
-
 impl Pool {
     /// A pool that connects through `outbound`.
     #[must_use]
@@ -139,7 +110,7 @@ impl Pool {
     }
 
     /// Opens a stream of changes: `subscriptions/listen`, or the GET stream of a session. A server that offers none ends
-    /// it at once.
+    /// it at once. Of several streams of one endpoint the last to be opened or changed says of which resources it tells.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -149,6 +120,24 @@ impl Pool {
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
         self.peer(endpoint).listen(&self.0.context, &*self.0.clock, endpoint, subscription).await
+    }
+
+    /// Has an open stream tell of something else. What it told of before and tells of afterwards it tells of meanwhile.
+    ///
+    /// # Errors
+    /// See [`Failure`]; it is not known then of what it tells.
+    pub async fn relisten(
+        &self,
+        endpoint: &Endpoint,
+        listening: &mut Listening,
+        subscription: &Subscription,
+    ) -> Result<(), Failure> {
+        // With other credentials it is another server.
+        if listening.key != endpoint.key {
+            *listening = self.listen(endpoint, subscription).await?;
+            return Ok(());
+        }
+        self.peer(endpoint).relisten(&*self.0.clock, endpoint, listening, subscription).await
     }
 
     /// Ends every session and child whose key begins so; what is under way there is [`Failure::Ended`]. Comes back when

@@ -5,10 +5,11 @@ use serde_json::value::RawValue;
 use tokio::sync::broadcast;
 
 use crate::legacy::Legacy;
+use crate::listening::{Opened, Subscribed};
 use crate::pool::{Heard, Settings};
 use crate::stdio::{Child, Spawner};
 use crate::streamable::HttpSession;
-use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription, Transport};
+use crate::{Endpoint, Era, Failure, Greeting, Request, Subscription, Transport};
 
 /// What every session of a pool shares.
 pub(crate) struct Context {
@@ -26,6 +27,15 @@ pub(crate) enum Trouble {
     Unknown(Failure),
 }
 
+impl Trouble {
+    /// What is told of it where nothing more is tried.
+    pub(crate) fn into_failure(self) -> Failure {
+        match self {
+            Self::Failed(failure) | Self::Unknown(failure) => failure,
+        }
+    }
+}
+
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -33,7 +43,14 @@ impl From<Failure> for Trouble {
 }
 
 /// One open session.
-pub(crate) enum Session {
+pub(crate) struct Session {
+    way: Way,
+    /// Resources of which its server tells, in the eras in which it was asked for each.
+    pub(crate) subscribed: Subscribed,
+}
+
+/// How it is spoken.
+enum Way {
     /// Streamable HTTP, of either era.
     Http(HttpSession),
     /// HTTP with SSE of 2024-11-05.
@@ -45,6 +62,67 @@ pub(crate) enum Session {
 impl Session {
     /// Opens one: finds out what the server speaks, and greets it.
     pub(crate) async fn open(context: &Context, endpoint: &Endpoint) -> Result<Self, Failure> {
+        Ok(Self { way: Way::open(context, endpoint).await?, subscribed: Subscribed::default() })
+    }
+
+    pub(crate) fn greeting(&self) -> &Greeting {
+        match &self.way {
+            Way::Http(session) => session.greeting(),
+            Way::Legacy(session) => session.greeting(),
+            Way::Stdio(session) => session.greeting(),
+        }
+    }
+
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.greeting().revision.era() == Era::Session
+    }
+
+    /// Whether it can still be used, as far as is known.
+    pub(crate) fn is_alive(&self) -> bool {
+        match &self.way {
+            Way::Http(_) => true,
+            Way::Legacy(session) => session.is_alive(),
+            Way::Stdio(session) => session.is_alive(),
+        }
+    }
+
+    pub(crate) async fn request(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request,
+    ) -> Result<Box<RawValue>, Trouble> {
+        match &self.way {
+            Way::Http(session) => Box::pin(session.request(endpoint, request)).await,
+            Way::Legacy(session) => Ok(session.request(endpoint, request).await?),
+            Way::Stdio(session) => Ok(session.request(endpoint, request).await?),
+        }
+    }
+
+    /// Opens a stream of changes, as the transport has it.
+    pub(crate) async fn stream(
+        &self,
+        endpoint: &Endpoint,
+        subscription: &Subscription,
+    ) -> Result<Opened, Trouble> {
+        match &self.way {
+            Way::Http(session) => Box::pin(session.listen(endpoint, subscription)).await,
+            Way::Legacy(session) => Ok(session.listen(endpoint, subscription).await?),
+            Way::Stdio(session) => Ok(session.listen(endpoint, subscription).await?),
+        }
+    }
+
+    /// Tells the server that it is over, where that is told, and waits for the end of a child.
+    pub(crate) async fn close(&self) {
+        match &self.way {
+            Way::Http(session) => session.close().await,
+            Way::Legacy(session) => session.close(),
+            Way::Stdio(session) => session.close().await,
+        }
+    }
+}
+
+impl Way {
+    async fn open(context: &Context, endpoint: &Endpoint) -> Result<Self, Failure> {
         match &endpoint.transport {
             Transport::Http(target) => {
                 match Box::pin(HttpSession::open(context, endpoint, target)).await {
@@ -59,56 +137,6 @@ impl Session {
             Transport::Stdio(program) => {
                 Box::pin(Child::open(context, endpoint, program)).await.map(Self::Stdio)
             }
-        }
-    }
-
-    pub(crate) fn greeting(&self) -> &Greeting {
-        match self {
-            Self::Http(session) => session.greeting(),
-            Self::Legacy(session) => session.greeting(),
-            Self::Stdio(session) => session.greeting(),
-        }
-    }
-
-    /// Whether it can still be used, as far as is known.
-    pub(crate) fn is_alive(&self) -> bool {
-        match self {
-            Self::Http(_) => true,
-            Self::Legacy(session) => session.is_alive(),
-            Self::Stdio(session) => session.is_alive(),
-        }
-    }
-
-    pub(crate) async fn request(
-        &self,
-        endpoint: &Endpoint,
-        request: &Request,
-    ) -> Result<Box<RawValue>, Trouble> {
-        match self {
-            Self::Http(session) => Box::pin(session.request(endpoint, request)).await,
-            Self::Legacy(session) => Ok(session.request(endpoint, request).await?),
-            Self::Stdio(session) => Ok(session.request(endpoint, request).await?),
-        }
-    }
-
-    pub(crate) async fn listen(
-        &self,
-        endpoint: &Endpoint,
-        subscription: &Subscription,
-    ) -> Result<Listening, Failure> {
-        match self {
-            Self::Http(session) => Box::pin(session.listen(endpoint, subscription)).await,
-            Self::Legacy(session) => session.listen(endpoint, subscription),
-            Self::Stdio(session) => session.listen(endpoint, subscription),
-        }
-    }
-
-    /// Tells the server that it is over, where that is told, and waits for the end of a child.
-    pub(crate) async fn close(&self) {
-        match self {
-            Self::Http(session) => session.close().await,
-            Self::Legacy(session) => session.close(),
-            Self::Stdio(session) => session.close().await,
         }
     }
 }

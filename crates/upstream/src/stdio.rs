@@ -17,9 +17,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::channel::{self, Channel, Outbox};
+use crate::listening::Opened;
 use crate::session::Context;
 use crate::talk::Board;
-use crate::{BoxFuture, Endpoint, Failure, Greeting, Listening, Program, Request, Subscription};
+use crate::{BoxFuture, Endpoint, Failure, Greeting, Program, Request, Subscription};
 
 pub use launcher::{Launcher, become_program};
 pub(crate) use restarts::Restarts;
@@ -106,12 +107,12 @@ impl Child {
         self.channel.request(endpoint, &self.greeting, request).await
     }
 
-    pub(crate) fn listen(
+    pub(crate) async fn listen(
         &self,
         endpoint: &Endpoint,
         subscription: &Subscription,
-    ) -> Result<Listening, Failure> {
-        self.channel.listen(endpoint, &self.greeting, subscription)
+    ) -> Result<Opened, Failure> {
+        self.channel.listen(endpoint, &self.greeting, subscription).await
     }
 
     /// Ends it; comes back when it is gone.

@@ -14,15 +14,17 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use serde_json::value::RawValue;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Headers;
 use crate::handshake::{FIRST_ID, HEADER_MISMATCH, UNSUPPORTED_VERSION};
+use crate::listening::Opened;
 use crate::session::{Context, Trouble};
 use crate::talk::Listener;
-use crate::{Endpoint, Era, Failure, Greeting, HttpTarget, Listening, Request, Subscription, message, meta};
+use crate::{Endpoint, Era, Failure, Greeting, HttpTarget, Request, Subscription, message, meta};
 use listening::Changes;
 use mirroring::Mirrors;
 use stream::Stream;
@@ -32,10 +34,15 @@ pub(crate) use wire::Wire;
 
 const TOOLS: &str = "tools/list";
 const CALL: &str = "tools/call";
+const PING: &str = "ping";
 /// So many pages of tools are read for what they want mirrored.
 const PAGES: usize = 20;
 /// So long a server is told that a request is cancelled.
 const CANCELLING: Duration = Duration::from_secs(2);
+
+/// So often a stream is asked for where another one is still open, and so long it is waited for each time.
+const CLOSING: usize = 10;
+const NOTICED: Duration = Duration::from_millis(100);
 
 /// One server over HTTP, greeted.
 pub(crate) struct HttpSession {
@@ -126,13 +133,7 @@ impl HttpSession {
             reply.into_result(id, &self.wire).await
         };
         cancelling.disarm();
-        outcome.map_err(|failure| {
-            if self.is_unknown(status, &failure) {
-                Trouble::Unknown(failure)
-            } else {
-                Trouble::Failed(failure)
-            }
-        })
+        outcome.map_err(|failure| self.trouble(status, failure))
     }
 
     async fn send(&self, endpoint: &Endpoint, request: &Request) -> Result<Outgoing, Trouble> {
@@ -161,6 +162,10 @@ impl HttpSession {
         Ok(Outgoing { id, named, token: prepared.token, reply, cancelling })
     }
 
+    fn trouble(&self, status: u16, failure: Failure) -> Trouble {
+        if self.is_unknown(status, &failure) { Trouble::Unknown(failure) } else { Trouble::Failed(failure) }
+    }
+
     /// Whether a refusal says that the server did nothing because it does not know this session, or this era, any more.
     fn is_unknown(&self, status: u16, failure: &Failure) -> bool {
         match failure {
@@ -172,39 +177,59 @@ impl HttpSession {
         }
     }
 
-    /// A stream of changes.
+    /// A stream of changes. In the stateless era its server says first of what it tells.
     pub(crate) async fn listen(
         &self,
         endpoint: &Endpoint,
         subscription: &Subscription,
-    ) -> Result<Listening, Failure> {
+    ) -> Result<Opened, Trouble> {
         let mut tasks = JoinSet::new();
         let named = headers::of_revision(self.greeting.revision, self.id.as_ref());
         let reply = if self.has_sessions() {
-            self.wire.get(&endpoint.headers, named.clone(), None).await?
+            match self.own_stream(endpoint, &named).await? {
+                Some(reply) => reply,
+                None => return Ok(Opened { tasks, acknowledged: vec![] }),
+            }
         } else {
             let request = Request::new(listening::LISTEN).with(listening::filter(subscription)?);
-            match self.send(endpoint, &request).await {
-                Ok(outgoing) => outgoing.reply,
-                Err(Trouble::Failed(failure) | Trouble::Unknown(failure)) => return Err(failure),
-            }
+            self.send(endpoint, &request).await?.reply
         };
-        match reply.status {
-            // 405 to a GET: this server has nothing to say by itself.
-            405 if self.has_sessions() => return Ok(Listening { tasks, in_use: None }),
-            _ if !reply.is_success() => return Err(reply.into_refusal().await),
-            _ if !reply.is_stream() => return Err(Failure::not_mcp("no stream of events")),
-            _ => {}
+        if !reply.is_success() || !reply.is_stream() {
+            let status = reply.status;
+            return Err(self.trouble(status, reply.into_refusal().await));
         }
-        let changes = Changes { wire: self.wire.clone(), credentials: endpoint.headers.clone(), named };
-        let closed = self.closed.clone();
+        let (told, acknowledged) = oneshot::channel();
+        let (wire, credentials, closed) = (self.wire.clone(), endpoint.headers.clone(), self.closed.clone());
+        let changes = Changes { wire, credentials, named, told: Some(told) };
         tasks.spawn(async move {
             tokio::select! {
                 () = closed.cancelled() => {}
                 () = changes.read(reply) => {}
             }
         });
-        Ok(Listening { tasks, in_use: None })
+        let acknowledged =
+            if self.has_sessions() { vec![] } else { listening::acknowledged(acknowledged).await };
+        Ok(Opened { tasks, acknowledged })
+    }
+
+    /// The stream of the session; nothing where the server has nothing to say by itself.
+    async fn own_stream(&self, endpoint: &Endpoint, named: &HeaderMap) -> Result<Option<Reply>, Trouble> {
+        for _ in 0..CLOSING {
+            let reply = self.wire.get(&endpoint.headers, named.clone(), None).await?;
+            match reply.status {
+                405 => return Ok(None),
+                // There is no such session, or no such address: a server that knows the session tells them apart.
+                404 => {
+                    reply.finish();
+                    return self.once(endpoint, &Request::new(PING)).await.map(|_| None);
+                }
+                // It allows one, and has not noticed yet that the last one is closed.
+                409 => reply.finish(),
+                _ => return Ok(Some(reply)),
+            }
+            sleep(NOTICED).await;
+        }
+        Err(Failure::Status { status: 409 }.into())
     }
 
     /// Ends the session, where the server keeps one.

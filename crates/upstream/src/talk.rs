@@ -36,10 +36,12 @@ impl Board {
     }
 }
 
+/// The first word of a stream of changes (2026-07-28, "Subscriptions").
+pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+
 /// Whether it says that something changed, whichever stream it came on.
 fn is_change(method: &str) -> bool {
-    method.ends_with("/list_changed")
-        || matches!(method, "notifications/resources/updated" | "notifications/subscriptions/acknowledged")
+    method.ends_with("/list_changed") || matches!(method, "notifications/resources/updated" | ACKNOWLEDGED)
 }
 
 /// Who waits for one request.

@@ -43,6 +43,12 @@ async function withSessions(sdk, { name, revision }) {
         connect: () => client.connect(transport),
         finish: (answer) => transport.finishAuth(answer.get('code')),
         revision: () => transport.protocolVersion,
+        /** Lets `hear` be told whenever a resource changes, until what this gives is called. */
+        async watch(uri, hear) {
+          client.setNotificationHandler(types.ResourceUpdatedNotificationSchema, ({ params }) => hear(params.uri));
+          await client.subscribeResource({ uri });
+          return () => client.unsubscribeResource({ uri });
+        },
         /** The name of the next address of which the server says that all is done there. */
         completed: () =>
           new Promise((resolve) => {
@@ -77,6 +83,11 @@ const stateless = {
       // Given all parameters, this SDK also checks `iss` (RFC 9207 §2.4).
       finish: (answer) => transport.finishAuth(answer),
       revision: () => client.getNegotiatedProtocolVersion(),
+      async watch(uri, hear) {
+        client.setNotificationHandler('notifications/resources/updated', ({ params }) => hear(params.uri));
+        const stream = await client.listen({ resourceSubscriptions: [uri] });
+        return () => stream.close();
+      },
     };
   },
 };

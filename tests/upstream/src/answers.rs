@@ -42,11 +42,11 @@ pub(crate) fn message(id: &Value, outcome: Result<Value, RpcError>) -> Value {
 }
 
 /// What it can do, as the era says it.
-pub(crate) fn capabilities(is_stateless: bool) -> Value {
+pub(crate) fn capabilities(state: &State, is_stateless: bool) -> Value {
     let mut all = json!({
         "tools": {"listChanged": true},
         "prompts": {"listChanged": true},
-        "resources": {"listChanged": true, "subscribe": true},
+        "resources": {"listChanged": true, "subscribe": state.tells_of_resources()},
         "completions": {},
         "logging": {},
     });
@@ -72,13 +72,14 @@ pub(crate) async fn answer(
     match method {
         "server/discover" if is_stateless => Ok(cacheable(json!({
             "supportedVersions": ["2026-07-28"],
-            "capabilities": capabilities(true),
+            "capabilities": capabilities(state, true),
             "serverInfo": server_info(),
             "instructions": "For tests.",
             "_meta": {"io.modelcontextprotocol/serverInfo": server_info()},
         }))),
-        "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" if !is_stateless => {
-            Ok(json!({}))
+        "ping" | "logging/setLevel" if !is_stateless => Ok(json!({})),
+        "resources/subscribe" | "resources/unsubscribe" if !is_stateless && state.tells_of_resources() => {
+            watched(talk, method, params)
         }
         "tools/list" => Ok(listed(is_stateless, "tools", &state.tools(tools::list()))),
         "tools/call" => complete(is_stateless, tools::call(state, talk, params).await),
@@ -98,6 +99,18 @@ pub(crate) async fn answer(
         }
         _ => Err(RpcError::new(-32_601, format!("{method} is not offered"))),
     }
+}
+
+/// Only what can be read can be watched.
+fn watched(talk: &Talk, method: &str, params: &Value) -> Result<Value, RpcError> {
+    let uri = params["uri"].as_str().ok_or_else(|| RpcError::invalid("uri is missing"))?;
+    if method == "resources/unsubscribe" {
+        talk.watched.remove(uri);
+    } else {
+        resources::read(params).map_err(|error| RpcError { code: -32_002, ..error })?;
+        talk.watched.add(uri);
+    }
+    Ok(json!({}))
 }
 
 fn listed(is_stateless: bool, name: &str, items: &Value) -> Value {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `/mcp` | both eras |
 //! | `/stateless`, `/sessions` | one of them |
-//! | `/json` | sessions, and answers in plain JSON wherever nothing is asked |
+//! | `/json` | sessions, answers in plain JSON wherever nothing is asked, and one stream of changes at a time |
 //! | `/sse` | HTTP with SSE of 2024-11-05 |
 //! | `/bad/…` | see [`http::bad`] |
 
@@ -108,6 +108,16 @@ impl Upstream {
     /// Asks something of everybody who listens to changes, as no server may.
     pub fn ask(&self, method: &str) {
         self.state.announce(&serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method}));
+    }
+
+    /// Tells those who watch a resource that it changed.
+    pub fn change(&self, uri: &str) {
+        self.state.announce(&changes::updated(uri));
+    }
+
+    /// Offers no subscriptions to single resources from now on.
+    pub fn tell_of_no_resource(&self) {
+        self.state.tell_of_no_resource();
     }
 
     /// Says something to everybody who listens to changes.

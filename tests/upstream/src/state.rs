@@ -1,11 +1,13 @@
 //! What the server remembers: requests that it saw, sessions, and who listens to changes.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use crate::changes::Watched;
 use crate::http::session::Session;
 use crate::talk::{Asks, Log};
 
@@ -22,16 +24,26 @@ pub struct Seen {
     pub body: Value,
 }
 
+/// A stream of 2024-11-05, what was asked on it, and what it watches.
+#[derive(Clone, Debug)]
+pub(crate) struct OldStream {
+    pub(crate) log: Arc<Log>,
+    pub(crate) asks: Arc<Asks>,
+    pub(crate) watched: Arc<Watched>,
+}
+
 #[derive(Debug)]
 pub(crate) struct State {
     seen: Mutex<Vec<Seen>>,
     cancelled: Mutex<Vec<Value>>,
     pub(crate) sessions: Mutex<HashMap<String, Arc<Session>>>,
-    /// Streams of 2024-11-05, and what was asked on them.
-    pub(crate) legacy: Mutex<Vec<(Arc<Log>, Arc<Asks>)>>,
+    /// Streams of 2024-11-05.
+    pub(crate) legacy: Mutex<Vec<OldStream>>,
     pub(crate) changes: broadcast::Sender<Value>,
     /// Tools that a story defined, in place of those of the same name or beside them.
     defined: Mutex<Vec<Value>>,
+    /// Whether it tells nobody of single resources.
+    is_discreet: AtomicBool,
 }
 
 impl State {
@@ -44,7 +56,17 @@ impl State {
             legacy: Mutex::default(),
             changes,
             defined: Mutex::default(),
+            is_discreet: AtomicBool::new(false),
         })
+    }
+
+    /// Whether it offers subscriptions to single resources.
+    pub(crate) fn tells_of_resources(&self) -> bool {
+        !self.is_discreet.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tell_of_no_resource(&self) {
+        self.is_discreet.store(true, Ordering::Relaxed);
     }
 
     /// Defines a tool anew; without a definition it is not listed.

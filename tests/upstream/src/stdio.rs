@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::answers::{RpcError, answer, capabilities, message, server_info};
-use crate::changes::follow;
+use crate::changes::{Watched, follow};
 use crate::state::{Seen, State};
 use crate::talk::{Asks, Log, Piece, Talk};
 
@@ -25,7 +25,7 @@ pub enum Era {
 
 /// Serves until its input ends.
 pub async fn serve(era: Era) {
-    let (state, asks) = (State::new(), Arc::new(Asks::default()));
+    let (state, asks, watched) = (State::new(), Arc::new(Asks::default()), Arc::new(Watched::default()));
     let (lines, mut written) = mpsc::channel::<Vec<u8>>(64);
     let writing = tokio::spawn(async move {
         let mut out = stdout();
@@ -35,7 +35,7 @@ pub async fn serve(era: Era) {
         }
     });
     if era != Era::Stateless {
-        tokio::spawn(tell(state.clone(), lines.clone()));
+        tokio::spawn(tell(state.clone(), watched.clone(), lines.clone()));
     }
     let mut input = BufReader::new(stdin()).lines();
     while let Ok(Some(line)) = input.next_line().await {
@@ -50,25 +50,32 @@ pub async fn serve(era: Era) {
         if method.is_empty() {
             asks.answered(&body);
         } else if !body["id"].is_null() {
-            tokio::spawn(one(state.clone(), asks.clone(), era, body, lines.clone()));
+            let session = (asks.clone(), watched.clone());
+            tokio::spawn(one(state.clone(), session, era, body, lines.clone()));
         }
     }
     drop(lines);
     writing.abort();
 }
 
-/// Tells of every change, as sessions do.
-async fn tell(state: Arc<State>, lines: mpsc::Sender<Vec<u8>>) {
+/// Tells of changes, as sessions do.
+async fn tell(state: Arc<State>, watched: Arc<Watched>, lines: mpsc::Sender<Vec<u8>>) {
     let mut changes = state.changes.subscribe();
     while let Ok(change) = changes.recv().await {
-        if lines.send(format!("{change}\n").into_bytes()).await.is_err() {
+        if watched.hears(&change) && lines.send(format!("{change}\n").into_bytes()).await.is_err() {
             return;
         }
     }
 }
 
 /// Answers one request.
-async fn one(state: Arc<State>, asks: Arc<Asks>, era: Era, body: Value, lines: mpsc::Sender<Vec<u8>>) {
+async fn one(
+    state: Arc<State>,
+    (asks, watched): (Arc<Asks>, Arc<Watched>),
+    era: Era,
+    body: Value,
+    lines: mpsc::Sender<Vec<u8>>,
+) {
     let (id, method) = (body["id"].clone(), body["method"].as_str().unwrap_or_default().to_owned());
     let params = body["params"].clone();
     if era == Era::Stateless && method == "subscriptions/listen" {
@@ -79,14 +86,14 @@ async fn one(state: Arc<State>, asks: Arc<Asks>, era: Era, body: Value, lines: m
     let meta = params["_meta"].clone();
     let asks = (era != Era::Stateless).then_some(asks);
     let capabilities = meta["io.modelcontextprotocol/clientCapabilities"].clone();
-    let talk = Talk { log: log.clone(), asks, capabilities, meta };
+    let talk = Talk { log: log.clone(), asks, capabilities, meta, watched };
     if era == Era::Silent && method == "server/discover" {
         return;
     }
     let work = tokio::spawn(async move {
         let outcome = match (era, method.as_str()) {
             (Era::Stateless, "initialize") => Err(RpcError::new(-32_601, "2026-07-28 is spoken here")),
-            (_, "initialize") => Ok(initialized(&params)),
+            (_, "initialize") => Ok(initialized(&state, &params)),
             _ => answer(&state, &talk, &method, &params).await,
         };
         talk.log.push(Piece::Message(message(&id, outcome)));
@@ -111,10 +118,10 @@ async fn carry(log: &Log, work: &AbortHandle, lines: &mpsc::Sender<Vec<u8>>) {
     }
 }
 
-fn initialized(params: &Value) -> Value {
+fn initialized(state: &State, params: &Value) -> Value {
     json!({
         "protocolVersion": params["protocolVersion"],
-        "capabilities": capabilities(false),
+        "capabilities": capabilities(state, false),
         "serverInfo": server_info(),
     })
 }

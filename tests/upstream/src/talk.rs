@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
+use crate::changes::Watched;
+
 /// One thing that goes out.
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
@@ -78,6 +80,8 @@ pub(crate) struct Talk {
     pub(crate) capabilities: Value,
     /// `_meta` of the request.
     pub(crate) meta: Value,
+    /// What its session watches.
+    pub(crate) watched: Arc<Watched>,
 }
 
 impl Talk {

@@ -22,6 +22,7 @@ use crate::relay::Origin;
 use crate::round::{Binding, NotForThis, Opened, Stage, Ticket};
 use crate::trace::TraceParent;
 use dispatch::Job;
+pub(super) use dispatch::failed;
 
 mod dispatch;
 

@@ -216,10 +216,15 @@ impl Case {
         self.event(now, outcome).taking(Duration::from_micros(took)).resulting(kind)
     }
 
-    /// Notes a refusal and gives its answer.
-    pub(super) async fn refuse(&self, gateway: &Inner, resource: &Resource, refused: &Refusal) -> Response {
+    /// Notes a refusal.
+    pub(super) async fn refused(&self, gateway: &Inner, refused: &Refusal) {
         let event = self.end(gateway, Outcome::Refused, refused.kind()).because(refused.reason());
         gateway.trail.note(event.with(json!({ "is_error": true }))).await;
+    }
+
+    /// Notes a refusal and gives its answer.
+    pub(super) async fn refuse(&self, gateway: &Inner, resource: &Resource, refused: &Refusal) -> Response {
+        self.refused(gateway, refused).await;
         refused.respond((resource, gateway.possession.used()), self.era, self.id.as_ref())
     }
 }

@@ -19,7 +19,11 @@ pub(super) async fn user(caller: &Caller, operation: &Operation, now: Timestamp)
         Operation::Errand(_, extras) if extras.state.as_deref().is_some_and(round::only_waits) => {
             return Refusal::unless_allowed(limits.leg(&caller.bearer, now));
         }
-        Operation::Errand(..) | Operation::Own(..) => limits.call(&caller.bearer, now).await,
+        Operation::Errand(..) | Operation::Own(..) | Operation::Subscribe(_) => {
+            limits.call(&caller.bearer, now).await
+        }
+        // As much as a call asks of an upstream, and at once.
+        Operation::Listen(wanted) if wanted.watches() => limits.call(&caller.bearer, now).await,
         _ => return Refusal::unless_allowed(limits.list(&caller.bearer, now)),
     };
     told(counted.map_err(|error| Refusal::unavailable(&error))?)

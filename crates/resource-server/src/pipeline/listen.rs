@@ -1,5 +1,9 @@
 //! Streams of changes: `GET` in the era of sessions, `subscriptions/listen` in the stateless one. A stream tells of what its
-//! caller may see and of nothing else, and ends with the authorization that opened it (HTTP26-21, MCP-AUTH-8, T20).
+//! caller may see and of nothing else, and ends with the authorization that opened it (HTTP26-21, MCP-AUTH-8, T20). Of single
+//! resources it tells those that its session or its filter names.
+
+mod following;
+mod wanted;
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
@@ -7,22 +11,26 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::response::Response;
-use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_READ};
-use portcullis_oauth::{Alias, ApprovalId, ConnectionId, ScopeSet, Verifier};
-use serde_json::{Map, Value, json};
+use portcullis_audit::trace;
+use portcullis_oauth::{Alias, ApprovalId, ConnectionId};
+use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
+use super::case::Case;
 use super::exchange::{alive, event, stream};
 use super::list::reached;
-use super::{Caller, session};
+use super::{Caller, subscribe, token};
 use crate::approvals::{ApprovalState, Hearing, Inbox, Piece};
 use crate::bulletin::News;
 use crate::envelope::Id;
 use crate::protocol::Revision;
 use crate::refusal::Refusal;
 use crate::session::Session;
+use following::Following;
+use wanted::LISTS;
+pub(crate) use wanted::Wanted;
 
 /// So often a stream looks whether it may go on, and says that it is alive.
 const BEAT: Duration = Duration::from_secs(3);
@@ -33,59 +41,12 @@ const DONE: usize = 32;
 /// What tells notifications of one stream from those of another (2026-07-28, "Subscriptions").
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
-/// What a stream tells of: lists, by their capability. Single resources are not watched.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Wanted {
-    kinds: Vec<&'static str>,
-}
-
-impl Wanted {
-    /// Every list.
-    pub(super) fn lists() -> Self {
-        Self { kinds: LISTS.iter().map(|(capability, _)| *capability).collect() }
-    }
-
-    /// What a filter asks for.
-    pub(crate) fn read(filter: &Map<String, Value>) -> Self {
-        let wants = |member: &str| filter.get(member) == Some(&Value::Bool(true));
-        let kinds =
-            LISTS.iter().filter(|(_, member)| wants(member)).map(|(capability, _)| *capability).collect();
-        Self { kinds }
-    }
-
-    /// Every scope that is needed to hear of it.
-    pub(crate) fn scope(&self) -> ScopeSet {
-        let resources = self.kinds.contains(&"resources");
-        let tools = self.kinds.iter().any(|kind| *kind != "resources");
-        let needed = [(tools, TOOLS_READ), (resources, RESOURCES_READ)];
-        needed.into_iter().filter(|(needed, _)| *needed).map(|(_, scope)| scope).collect()
-    }
-
-    /// The same without what a token does not cover.
-    fn covered(mut self, held: &ScopeSet) -> Self {
-        self.kinds
-            .retain(|kind| held.contains(if *kind == "resources" { RESOURCES_READ } else { TOOLS_READ }));
-        self
-    }
-
-    /// The filter that is honoured.
-    fn honoured(&self) -> Value {
-        let mut filter = Map::new();
-        for (capability, member) in LISTS {
-            if self.kinds.contains(&capability) {
-                filter.insert(member.to_owned(), Value::Bool(true));
-            }
-        }
-        Value::Object(filter)
-    }
-}
-
-/// The lists by their capability, and the member of a filter that asks for them.
-const LISTS: [(&str, &str); 3] =
-    [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")];
-
 /// Opens a stream, for the request `id` in the era that has one.
-pub(super) async fn open(caller: Caller, wanted: Wanted, id: Option<Id>) -> Result<Response, Refusal> {
+pub(super) async fn open(
+    caller: Caller,
+    wanted: Wanted,
+    (case, id): (&Case, Option<Id>),
+) -> Result<Response, Refusal> {
     // From this moment on, not from when the work below begins.
     let heard = (caller.gateway.bulletin.read(), caller.gateway.approvals.hear());
     let wanted = wanted.covered(&caller.bearer.effective_scope());
@@ -93,17 +54,26 @@ pub(super) async fn open(caller: Caller, wanted: Wanted, id: Option<Id>) -> Resu
     let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
     let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
     let (events, body) = mpsc::channel(WAITING);
-    let teller = Teller { caller: caller.clone(), wanted, id, known, done: VecDeque::new(), events };
-    caller.gateway.streams.spawn(teller.tell(heard, watched));
+    let (case, following, done) = (case.clone(), Following::default(), VecDeque::new());
+    let is_behind = caller.session.is_some();
+    let teller =
+        Teller { caller: caller.clone(), case, wanted, id, known, following, is_behind, done, events };
+    // Rules may look at where the request came from.
+    caller.gateway.streams.spawn(trace::carry(trace::context(), teller.tell(heard, watched)));
     Ok(stream(body))
 }
 
 /// Tells one client.
 struct Teller {
     caller: Caller,
+    /// The request that opened the stream.
+    case: Case,
     wanted: Wanted,
     id: Option<Id>,
     known: HashMap<ConnectionId, Alias>,
+    following: Following,
+    /// Whether what the session watches has to be read.
+    is_behind: bool,
     /// The addresses of which it was told already: news of one approval comes more than once.
     done: VecDeque<ApprovalId>,
     events: mpsc::Sender<Result<Bytes, Infallible>>,
@@ -118,14 +88,8 @@ impl Teller {
         (mut news, mut approvals): (tokio::sync::broadcast::Receiver<News>, Hearing),
         watched: Vec<crate::upstream::Watch>,
     ) {
-        if let Some(id) = &self.id {
-            let acknowledged = message(
-                "notifications/subscriptions/acknowledged",
-                &json!({"notifications": self.wanted.honoured(), "_meta": {SUBSCRIPTION: id.as_value()}}),
-            );
-            if self.events.send(Ok(event(&acknowledged))).await.is_err() {
-                return;
-            }
+        if self.begin().await.is_err() {
+            return;
         }
         let closing = self.caller.gateway.closing.clone();
         let mut beat = interval(BEAT);
@@ -149,17 +113,45 @@ impl Teller {
         drop(watched);
     }
 
+    /// In the stateless era the stream says first of what it tells.
+    async fn begin(&mut self) -> Result<(), Over> {
+        self.catch_up().await;
+        if self.id.is_none() {
+            return Ok(());
+        }
+        self.following = Following::begin(&self.caller, &self.case, &self.wanted.uris).await;
+        let filter = self.wanted.honoured(&self.following.uris());
+        self.say("notifications/subscriptions/acknowledged", json!({ "notifications": filter })).await
+    }
+
     async fn about(&mut self, piece: News) -> Result<(), Over> {
         match piece {
             News::Rights => self.still_allowed().await,
+            News::Unheard => self.everything().await,
+            News::Updated(connection, own) => match self.following.name_of(&connection, &own) {
+                Some(uri) => self.updated(&connection, uri).await,
+                None => Ok(()),
+            },
+            News::Session(which) => {
+                let own = self.caller.session.as_ref().map(|session| session.id().as_str());
+                if own.is_none() || which.is_some_and(|which| Some(which.as_str()) != own) {
+                    return Ok(());
+                }
+                self.is_behind = true;
+                self.still_allowed().await
+            }
             News::Lists(connection, owner, kind) => {
+                if owner.is_none() && kind.is_none() {
+                    self.following.forget(&connection);
+                }
                 if !self.concerns(&connection, owner.as_ref()).await {
                     return Ok(());
                 }
-                match kind {
-                    Some(kind) => self.changed(kind.capability()).await,
-                    None => self.everything().await,
+                if let Some(kind) = kind {
+                    return self.changed(kind.capability()).await;
                 }
+                self.following.try_again(&self.caller, &self.case).await;
+                self.lists().await
             }
         }
     }
@@ -209,7 +201,18 @@ impl Teller {
         Ok(())
     }
 
-    async fn everything(&self) -> Result<(), Over> {
+    /// Whatever it was that was missed.
+    async fn everything(&mut self) -> Result<(), Over> {
+        self.is_behind = self.caller.session.is_some();
+        self.still_allowed().await?;
+        self.lists().await?;
+        for (connection, uri) in self.following.all() {
+            self.updated(&connection, uri).await?;
+        }
+        Ok(())
+    }
+
+    async fn lists(&self) -> Result<(), Over> {
         for (capability, _) in LISTS {
             self.changed(capability).await?;
         }
@@ -217,10 +220,19 @@ impl Teller {
     }
 
     async fn changed(&self, capability: &'static str) -> Result<(), Over> {
-        if !self.wanted.kinds.contains(&capability) {
+        if !self.wanted.has(capability) {
             return Ok(());
         }
         self.say(&format!("notifications/{capability}/list_changed"), json!({})).await
+    }
+
+    /// A resource changed that is watched. Whether the caller may hear so is asked now (T20).
+    async fn updated(&mut self, connection: &ConnectionId, uri: String) -> Result<(), Over> {
+        self.look_again().await?;
+        if subscribe::may_hear(&self.caller, &self.case, (connection, &uri)).await {
+            self.say("notifications/resources/updated", json!({ "uri": uri })).await?;
+        }
+        Ok(())
     }
 
     async fn say(&self, method: &str, mut params: Value) -> Result<(), Over> {
@@ -231,15 +243,32 @@ impl Teller {
     }
 
     /// The token is live, and the session, if there is one; else the stream ends.
-    async fn still_allowed(&self) -> Result<(), Over> {
-        let gateway = &self.caller.gateway;
-        let now = gateway.clock.now();
-        let resource = &self.caller.resource.uri;
-        gateway.bearers.verify(&self.caller.token, resource, now).await.map_err(|_| Over)?;
-        if let Some(session) = &self.caller.session {
-            session::still(&self.caller, session, now).await.map_err(|_| Over)?;
-        }
+    async fn look_again(&mut self) -> Result<(), Over> {
+        let now = self.caller.gateway.clock.now();
+        // What the grant reaches may be another by now.
+        self.caller = token::again(&self.caller, now).await.map_err(|_| Over)?;
+        Ok(())
+    }
+
+    async fn still_allowed(&mut self) -> Result<(), Over> {
+        self.look_again().await?;
+        self.catch_up().await;
+        self.following.try_again(&self.caller, &self.case).await;
         self.events.send(Ok(alive())).await.map_err(|_| Over)
+    }
+
+    /// Reads what the session watches, if that may be something else by now.
+    async fn catch_up(&mut self) {
+        let Some(session) = self.caller.session.as_ref().filter(|_| self.is_behind) else { return };
+        match self.caller.gateway.sessions.subscriptions(session).await {
+            Ok(watched) => {
+                self.is_behind = false;
+                self.following.become_those(&self.caller, &self.case, watched).await;
+            }
+            Err(error) => {
+                tracing::warn!(cause = ?error, "what a session watches could not be read; it is tried again");
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use portcullis_oauth::Secret;
 use super::answer::Answer;
 use super::case::Case;
 use super::receive::Asked;
-use super::{Caller, call, exchange, limit, list, listen, manage, scope, session};
+use super::{Caller, call, exchange, limit, list, listen, manage, scope, session, subscribe};
 use crate::envelope::{self, Id};
 use crate::errand::Errand;
 use crate::line::Line;
@@ -23,7 +23,7 @@ pub(super) async fn answer(asked: Asked, mut case: Case) -> Response {
     case.action = action(&operation);
     if let Operation::Listen(wanted) = &operation {
         let opened = match admitted(&caller, &operation, &case).await {
-            Ok(()) => listen::open(caller.clone(), wanted.clone(), Some(id)).await,
+            Ok(()) => listen::open(caller.clone(), wanted.clone(), (&case, Some(id))).await,
             Err(refused) => Err(refused),
         };
         return match opened {
@@ -62,17 +62,20 @@ async fn operate(
     admitted(caller, &operation, case).await?;
     let answer = match operation {
         Operation::Initialize(revision, asking) => {
+            let subscribe = subscribe::is_offered(caller).await?;
             let id = session::begin(caller, revision, asking, case.now).await?;
-            return Ok((Answer::Result(result::initialize(revision)), Some(id)));
+            return Ok((Answer::Result(result::initialize(revision, subscribe)), Some(id)));
         }
         Operation::Ping | Operation::Listen(_) => Answer::empty(),
         Operation::SetLevel(level) => {
             session::set_level(caller, level, case.now).await?;
             Answer::empty()
         }
-        Operation::Discover => Answer::Result(result::discover()),
+        Operation::Discover => Answer::Result(result::discover(subscribe::is_offered(caller).await?)),
         Operation::List(kind, cursor) => Box::pin(list::of(caller, case, kind, cursor.as_deref())).await?,
         Operation::Errand(errand, extras) => call::run(caller, case, (errand, *extras), line).await?,
+        Operation::Subscribe(uri) => Box::pin(subscribe::begin(caller, case, uri)).await?,
+        Operation::Unsubscribe(uri) => Box::pin(subscribe::end(caller, case, uri)).await?,
         Operation::Own(tool, arguments) => Box::pin(manage::run(caller, case, (tool, arguments))).await?,
     };
     Ok((answer, None))
@@ -92,6 +95,8 @@ fn action(operation: &Operation) -> Action {
         Operation::Errand(Errand::Tool { .. }, _) | Operation::Own(..) => Action::ToolCall,
         Operation::Errand(Errand::Prompt { .. }, _) => Action::PromptGet,
         Operation::Errand(Errand::Resource { .. }, _) => Action::ResourceRead,
+        Operation::Subscribe(_) => Action::ResourceSubscribe,
+        Operation::Unsubscribe(_) => Action::ResourceUnsubscribe,
         Operation::Errand(..) => Action::Completion,
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn still(caller: &Caller, session: &Session, now: Timestamp) ->
 }
 
 /// Somebody else's is an unknown one.
-fn unknown() -> Refusal {
+pub(super) fn unknown() -> Refusal {
     Refusal::transport(
         "session_unknown",
         StatusCode::NOT_FOUND,

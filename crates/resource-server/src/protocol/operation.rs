@@ -29,6 +29,10 @@ pub(crate) enum Operation {
     SetLevel(Level),
     /// Tell of changes from now on.
     Listen(Wanted),
+    /// Tell a session when a resource changes, under the name that lists show.
+    Subscribe(String),
+    /// Do so no longer.
+    Unsubscribe(String),
     /// Something to be done at one upstream, under the names that lists show, and what goes with it.
     Errand(Errand, Box<Extras>),
     /// A call of one of our own tools, with its arguments.
@@ -57,9 +61,15 @@ impl Operation {
             }
             (Era::Stateless, "server/discover") => Ok(Self::Discover),
             (Era::Stateless, "subscriptions/listen") => match params.get("notifications") {
-                Some(Value::Object(filter)) => Ok(Self::Listen(Wanted::read(filter))),
+                Some(Value::Object(filter)) => Wanted::read(filter).map(Self::Listen),
                 _ => Err(invalid("notifications is missing")),
             },
+            (Era::Session, "resources/subscribe") => {
+                text(&mut params, "uri", "uri is missing").map(Self::Subscribe)
+            }
+            (Era::Session, "resources/unsubscribe") => {
+                text(&mut params, "uri", "uri is missing").map(Self::Unsubscribe)
+            }
             (_, "tools/call" | "prompts/get" | "resources/read" | "completion/complete") => {
                 let extras = extras(era, &mut params)?;
                 Ok(Self::Errand(errand(&method, &mut params)?, Box::new(extras)))
@@ -87,7 +97,9 @@ impl Operation {
             Self::Initialize(..) | Self::Ping | Self::Discover | Self::SetLevel(_) => ScopeSet::default(),
             Self::Listen(wanted) => wanted.scope(),
             Self::List(Kind::Tools | Kind::Prompts, _) => ScopeSet::from_iter([TOOLS_READ]),
-            Self::List(Kind::Resources | Kind::Templates, _) => ScopeSet::from_iter([RESOURCES_READ]),
+            Self::List(Kind::Resources | Kind::Templates, _) | Self::Subscribe(_) | Self::Unsubscribe(_) => {
+                ScopeSet::from_iter([RESOURCES_READ])
+            }
             Self::Errand(errand, _) => errand.scope(),
             Self::Own(..) => OwnTool::scope(),
         }

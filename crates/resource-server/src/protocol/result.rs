@@ -18,11 +18,16 @@ fn server_info() -> Value {
     json!({"name": "portcullis", "title": "Portcullis", "version": env!("CARGO_PKG_VERSION")})
 }
 
-fn capabilities() -> Value {
+/// What can be done here; `subscribe` says whether clients are told when single resources change.
+fn capabilities(subscribe: bool) -> Value {
+    let mut resources = json!({"listChanged": true});
+    if subscribe {
+        resources["subscribe"] = Value::from(true);
+    }
     json!({
         "tools": {"listChanged": true},
         "prompts": {"listChanged": true},
-        "resources": {"listChanged": true},
+        "resources": resources,
         "completions": {},
         "logging": {},
     })
@@ -57,10 +62,10 @@ pub(crate) fn sanitised(mut result: Reply, changes: &[String]) -> Reply {
 }
 
 /// Answers `initialize`.
-pub(crate) fn initialize(revision: Revision) -> Reply {
+pub(crate) fn initialize(revision: Revision, subscribe: bool) -> Reply {
     json!({
         "protocolVersion": revision.as_str(),
-        "capabilities": capabilities(),
+        "capabilities": capabilities(subscribe),
         "serverInfo": server_info(),
         "instructions": INSTRUCTIONS,
     })
@@ -68,10 +73,10 @@ pub(crate) fn initialize(revision: Revision) -> Reply {
 }
 
 /// Answers `server/discover`.
-pub(crate) fn discover() -> Reply {
+pub(crate) fn discover(subscribe: bool) -> Reply {
     let result = json!({
         "supportedVersions": Revision::names(),
-        "capabilities": capabilities(),
+        "capabilities": capabilities(subscribe),
         "instructions": INSTRUCTIONS,
     });
     private(Era::Stateless, result.into())

@@ -91,7 +91,10 @@ impl Upstreams {
             let entries = if kind == Kind::Tools { Sandbox::tools() } else { vec![] };
             return Ok(Listing::read(kind, &connection.alias, entries));
         }
-        let ask = |reached: Arc<Reached>| async move { entries(&self.pool, &reached.endpoint, kind).await };
+        let ask = |reached: Arc<Reached>| async move {
+            self.learn(connection, &self.pool.greeting(&reached.endpoint).await?);
+            entries(&self.pool, &reached.endpoint, kind).await
+        };
         let asked = self.reaching(connection, who_lists(connection), ask).await;
         let (entries, reached) = asked.map_err(|failure| failure.as_missing())?;
         let fit = |entry| {

@@ -28,6 +28,8 @@ pub(crate) enum Failure {
         /// What else it says.
         data: Option<Value>,
     },
+    /// The server does not offer this; the text is for the caller.
+    NotOffered(String),
     /// Something inside; the caller learns a trace id, the log the cause.
     Inside(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -56,6 +58,7 @@ impl Failure {
                     "{alias}: {failure}. Its owner can authorise it again at {page}/connections/{alias}."
                 ),
             ),
+            Wire::NotOffered => Self::not_offered(connection),
             failure => {
                 let text = secrets.removed_from_text(failure.to_string());
                 Self::Upstream(reason, format!("{alias}: {text}."))
@@ -81,6 +84,20 @@ impl Failure {
         Self::Upstream("upstream_later", format!("{}: {words}", connection.alias))
     }
 
+    /// The server does not tell when a resource changes.
+    pub(super) fn not_offered(connection: &Connection) -> Self {
+        Self::NotOffered(format!(
+            "{}: the server does not tell when this resource changes.",
+            connection.alias
+        ))
+    }
+
+    /// Nobody can watch more of this connection.
+    pub(super) fn too_many(connection: &Connection) -> Self {
+        let text = format!("{}: too many of its resources are watched already.", connection.alias);
+        Self::Upstream("subscriptions_full", text)
+    }
+
     /// What the server sent is no result.
     pub(super) fn not_a_result(connection: &Connection) -> Self {
         let text = format!("{}: the server's answer is not one that the protocol knows.", connection.alias);
@@ -102,7 +119,7 @@ impl Failure {
         match self {
             Self::Upstream(reason, _) => reason,
             Self::Rpc { .. } => "upstream_error",
-            Self::Told(_) | Self::Inside(_) => "unavailable",
+            Self::Told(_) | Self::NotOffered(_) | Self::Inside(_) => "unavailable",
         }
     }
 }

@@ -61,6 +61,7 @@ impl Health {
             | Failure::Forbidden
             | Failure::Overloaded { .. }
             | Failure::Busy
+            | Failure::NotOffered
             | Failure::Ended => {}
             failure => {
                 let count = self.failures.get_with_by_ref(&connection.id, Arc::default);

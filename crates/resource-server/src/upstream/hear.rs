@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_oauth::{ConnectionId, PrincipalId};
-use portcullis_upstream::Heard;
+use portcullis_upstream::{Heard, Notification};
+use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Upstreams;
-use crate::bulletin::{Bulletin, News, Raw};
+use crate::bulletin::{News, Raw};
 use crate::catalogue::Relays;
 use crate::connections::{Connection, ConnectionStatus};
-use crate::offer::Kind;
+use crate::offer::{self, Kind};
+
+/// What an upstream says when a resource changed.
+const UPDATED: &str = "notifications/resources/updated";
 
 /// Connections that were reached. Cheap to clone.
 #[derive(Clone, Default)]
@@ -64,18 +68,21 @@ impl Opened {
 
 impl Upstreams {
     /// Listens to upstreams and to changes until it is dropped, and tells open streams.
-    pub(crate) async fn hear(&self, bulletin: &Bulletin) {
-        let (mut heard, mut changes) = (self.pool.heard(), bulletin.raw());
+    pub(crate) async fn hear(&self) {
+        let (mut heard, mut changes) = (self.pool.heard(), self.bulletin.raw());
         loop {
             tokio::select! {
                 said = heard.recv() => match said {
-                    Ok(said) => self.said(&said, bulletin),
+                    Ok(said) => self.said(&said),
                     // Whatever it was, every list may be another.
-                    Err(RecvError::Lagged(_)) => self.lists.forget_all(),
+                    Err(RecvError::Lagged(_)) => {
+                        self.lists.forget_all();
+                        self.bulletin.tell(News::Unheard);
+                    }
                     Err(RecvError::Closed) => return,
                 },
                 change = changes.recv() => match change {
-                    Ok(Raw::Connection(connection)) => self.changed(&connection, bulletin).await,
+                    Ok(Raw::Connection(connection)) => self.changed(&connection).await,
                     Ok(Raw::Server(slug)) => self.server_changed(&slug).await,
                     // Rights changed, perhaps to none: what is open on somebody's behalf ends, and opens again if it may.
                     Ok(Raw::User(owner)) => self.end_those(|_, noted| noted.owner == owner),
@@ -88,20 +95,24 @@ impl Upstreams {
     }
 
     /// An upstream said that something changed.
-    fn said(&self, said: &Heard, bulletin: &Bulletin) {
+    fn said(&self, said: &Heard) {
         let Some((connection, _)) = said.key.split_once('/') else { return };
         let connection = ConnectionId::from(connection.to_owned());
         let owner = self.opened.of(&connection).map(|noted| noted.owner);
         let method = said.notification.method.as_str();
         if let Some(kind) = list(method) {
             self.lists.forget(&connection);
-            bulletin.tell(News::Lists(connection, owner, Some(kind)));
+            self.bulletin.tell(News::Lists(connection, owner, Some(kind)));
+        } else if let Some(uri) = updated(&said.notification)
+            && self.watches.want(&connection, &uri)
+        {
+            self.bulletin.tell(News::Updated(connection, uri));
         }
     }
 
     /// A connection changed: what is open with credentials that it has no more ends, and so does everything of one that
     /// is switched off or gone.
-    async fn changed(&self, id: &ConnectionId, bulletin: &Bulletin) {
+    async fn changed(&self, id: &ConnectionId) {
         let connection = match self.health.find(id).await {
             Ok(connection) => connection,
             Err(error) => {
@@ -112,7 +123,10 @@ impl Upstreams {
         let live = connection.as_ref().filter(|now| now.status != ConnectionStatus::Disabled);
         let version = live.map(|now| now.credential_version);
         self.end_those(|opened, noted| opened == id && version != Some(noted.version));
-        bulletin.tell(News::Lists(id.clone(), connection.map(|connection| connection.principal_id), None));
+        // One that can be reached again is listened to at once.
+        self.watches.stir(id);
+        let owner = connection.map(|connection| connection.principal_id);
+        self.bulletin.tell(News::Lists(id.clone(), owner, None));
     }
 
     /// The catalogue changed: what is open to a server that is switched off or gone ends, and so does what was opened when it
@@ -133,7 +147,10 @@ impl Upstreams {
     fn end_those(&self, which: impl Fn(&ConnectionId, &Noted) -> bool) {
         for connection in self.opened.take(which) {
             let upstreams = self.clone();
-            self.tasks.spawn(async move { upstreams.end(&connection).await });
+            self.tasks.spawn(async move {
+                upstreams.end(&connection).await;
+                upstreams.watches.miss(&connection);
+            });
         }
     }
 }
@@ -146,4 +163,16 @@ fn list(method: &str) -> Option<Kind> {
         "notifications/resources/list_changed" => Some(Kind::Resources),
         _ => None,
     }
+}
+
+#[derive(Deserialize)]
+struct Updated {
+    uri: String,
+}
+
+/// The resource that a notification speaks of, if it is one that can be spoken of.
+fn updated(notification: &Notification) -> Option<String> {
+    let params = notification.params.as_deref().filter(|_| notification.method == UPDATED)?;
+    let Updated { uri } = serde_json::from_str(params.get()).ok()?;
+    offer::is_address(&uri).then_some(uri)
 }

@@ -38,7 +38,7 @@ impl Upstreams {
         let (code, words) = match failure {
             Failure::Upstream(code, words) => (*code, words.clone()),
             Failure::Rpc { message, .. } => ("upstream_error", format!("The server answered: {message}")),
-            Failure::Told(words) => ("upstream_error", words.clone()),
+            Failure::Told(words) | Failure::NotOffered(words) => ("upstream_error", words.clone()),
             Failure::Inside(cause) => {
                 tracing::warn!(?cause, "a connection could not be tried out");
                 ("unavailable", "It could not be tried out; the log tells why.".to_owned())

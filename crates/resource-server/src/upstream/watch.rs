@@ -1,37 +1,109 @@
 //! Streams of changes from upstreams, open as long as somebody downstream listens: one a connection, however many listen.
+//! Over it comes what changes of lists, and of the single resources that anybody downstream watches.
+
+mod wishes;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use portcullis_oauth::ConnectionId;
-use portcullis_upstream::Subscription;
+use portcullis_upstream::{Failure, Listening, Subscription};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::{Upstreams, who_lists};
+use crate::bulletin::News;
 use crate::connections::Connection;
+use crate::reach::{Reached, Unreached};
 use crate::sandbox::SERVER;
+use wishes::{Held, Reader, Wishes, part};
 
 /// A stream that ended is opened again after so long; a server that offers none ends it at once.
 const AGAIN: Duration = Duration::from_mins(1);
+/// The same for one that was open for so long: its server does offer some. Not at once: who may not listen any more has to
+/// have gone by then (T20).
+const SOON: Duration = Duration::from_secs(5);
+const LASTING: Duration = Duration::from_secs(5);
 
 /// Keeps the stream of one connection open until the last clone is dropped.
 #[derive(Clone)]
-pub(crate) struct Watch(
-    #[expect(dead_code, reason = "it does its work when it is dropped")] Option<Arc<Open>>,
-);
+pub(crate) struct Watch(Option<Arc<Open>>);
 
-struct Open(AbortHandle);
+/// Keeps one resource watched until it is dropped.
+pub(crate) struct Eye {
+    held: Held,
+    connection: ConnectionId,
+    _watch: Watch,
+}
+
+struct Open {
+    connection: ConnectionId,
+    task: AbortHandle,
+    wishes: Arc<Wishes>,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 /// Every stream that is open. Cheap to clone.
 #[derive(Clone, Default)]
 pub(super) struct Watches(Arc<Mutex<HashMap<ConnectionId, Weak<Open>>>>);
+
+impl Watches {
+    fn of(&self, connection: &ConnectionId) -> Option<Arc<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(connection).and_then(Weak::upgrade)
+    }
+
+    /// Whether anybody watches what changed.
+    pub(super) fn want(&self, connection: &ConnectionId, uri: &str) -> bool {
+        self.of(connection).is_some_and(|open| open.wishes.want(uri))
+    }
+
+    /// Lets the stream of a connection be opened now, if it waits.
+    pub(super) fn stir(&self, connection: &ConnectionId) {
+        if let Some(open) = self.of(connection) {
+            open.wishes.stir();
+        }
+    }
+
+    /// Whatever the stream of a connection would have told, it did not: it was ended.
+    pub(super) fn miss(&self, connection: &ConnectionId) {
+        if let Some(open) = self.of(connection) {
+            open.wishes.miss();
+        }
+    }
+}
+
+impl Watch {
+    /// Watches a resource too; nothing where none can be watched, or too many are. See [`Wishes::hold`].
+    pub(super) fn resource(&self, uri: &str, comes_back: bool) -> Option<Eye> {
+        let open = self.0.as_ref()?;
+        let (held, connection) = (open.wishes.hold(uri, comes_back)?, open.connection.clone());
+        Some(Eye { held, connection, _watch: self.clone() })
+    }
+}
+
+impl Eye {
+    /// Which part of what it watches an upstream speaks of that says that `uri` of a connection changed: nothing of it where
+    /// that is all of it, and `None` where it speaks of something else.
+    pub(crate) fn part<'u>(&self, connection: &ConnectionId, uri: &'u str) -> Option<&'u str> {
+        if self.connection == *connection { part(self.held.uri(), uri) } else { None }
+    }
+
+    /// The connection that it watches.
+    pub(crate) fn connection(&self) -> &ConnectionId {
+        &self.connection
+    }
+
+    /// Waits for the server's word whether it tells of this resource.
+    pub(super) async fn settled(&self) -> Result<(), Failure> {
+        self.held.settled().await
+    }
+}
 
 impl Upstreams {
     /// Listens to the server of a connection. What it says reaches [`Upstreams::hear`].
@@ -44,31 +116,131 @@ impl Upstreams {
         if let Some(stream) = open.get(&connection.id).and_then(Weak::upgrade) {
             return Watch(Some(stream));
         }
-        let task = tokio::spawn(listen(self.clone(), connection.id.clone()));
-        let stream = Arc::new(Open(task.abort_handle()));
+        let wishes = Arc::new(Wishes::default());
+        let task = tokio::spawn(listen(self.clone(), connection.id.clone(), wishes.reader()));
+        let stream = Arc::new(Open { connection: connection.id.clone(), task: task.abort_handle(), wishes });
         open.insert(connection.id.clone(), Arc::downgrade(&stream));
         Watch(Some(stream))
     }
+
+    /// Listens until the stream ends, to whatever is wished meanwhile; says after what time to try again.
+    async fn follow(&self, id: &ConnectionId, wishes: &mut Reader) -> Duration {
+        let (mut stream, begun) = (None, Instant::now());
+        loop {
+            let (round, uris) = wishes.read();
+            let outcome = self.tune(id, (&mut stream, &*wishes), uris).await;
+            let Some(Tuned { listening, .. }) = &mut stream else {
+                wishes.settle(round, Err(&outcome.err().unwrap_or(Failure::Ended)));
+                return AGAIN;
+            };
+            for uri in wishes.settle(round, outcome.as_ref().map(|()| listening.refused())) {
+                self.bulletin.tell(News::Updated(id.clone(), uri));
+            }
+            tokio::select! {
+                biased;
+                () = listening.ended() => break,
+                () = wishes.changed() => {}
+            }
+        }
+        if begun.elapsed() < LASTING {
+            return AGAIN;
+        }
+        wishes.miss();
+        SOON
+    }
+
+    /// Has the stream tell of all lists and of these resources. One that cannot be told so is opened anew, and there is none
+    /// where that fails.
+    async fn tune(
+        &self,
+        id: &ConnectionId,
+        (stream, wishes): (&mut Option<Tuned>, &Reader),
+        uris: Vec<String>,
+    ) -> Result<(), Failure> {
+        if stream.as_ref().is_some_and(|tuned| tuned.uris == uris && tuned.listening.refused().is_empty()) {
+            return Ok(());
+        }
+        let wanted = Subscription { tools: true, prompts: true, resources: true, uris };
+        loop {
+            let before = stream.take().map(|tuned| tuned.listening);
+            let was_open = before.is_some();
+            match self.attempt(id, before, &wanted).await {
+                Ok(listening) => {
+                    *stream = Some(Tuned { listening, uris: wanted.uris });
+                    return Ok(());
+                }
+                // Its session is over, perhaps.
+                Err(_) if was_open => wishes.miss(),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Opens a stream, or changes the one of before. A token that was refused is renewed once.
+    async fn attempt(
+        &self,
+        id: &ConnectionId,
+        before: Option<Listening>,
+        wanted: &Subscription,
+    ) -> Result<Listening, Failure> {
+        let mut before = before;
+        for last in [false, true] {
+            let (connection, reached) = self.way(id).await?;
+            let tuned = match before.take() {
+                Some(mut listening) => {
+                    let tuning =
+                        Box::pin(self.pool.relisten(&reached.endpoint, &mut listening, wanted)).await;
+                    tuning.map(|()| listening)
+                }
+                None => Box::pin(self.pool.listen(&reached.endpoint, wanted)).await,
+            };
+            match (tuned, &reached.token) {
+                (Err(Failure::Unauthorized { .. }), Some(token)) if !last => {
+                    self.reach.refused(&connection, token).await.map_err(unreached)?;
+                }
+                (tuned, _) => return tuned,
+            }
+        }
+        Err(Failure::Ended)
+    }
+
+    /// The way to the server of a connection as it is now: its credentials may be others by now, or it may be switched off.
+    async fn way(&self, id: &ConnectionId) -> Result<(Connection, Reached), Failure> {
+        let found = self.health.find(id).await.inspect_err(|error| {
+            tracing::warn!(cause = ?error, "a connection to listen to could not be read");
+        });
+        let connection = found.ok().flatten().filter(|connection| connection.status.is_in_use());
+        let connection = connection.ok_or(Failure::Ended)?;
+        self.opened.note(&connection);
+        let reached = self.reach.endpoint(&connection, who_lists(&connection)).await.map_err(unreached)?;
+        Ok((connection, reached))
+    }
 }
 
-async fn listen(upstreams: Upstreams, id: ConnectionId) {
-    let everything = Subscription { tools: true, prompts: true, resources: true, uris: vec![] };
-    loop {
-        // Looked up each time: its credentials may be others by now, or it may be switched off.
-        match upstreams.health.find(&id).await {
-            Ok(None) => return,
-            Ok(Some(connection)) if connection.status.is_in_use() => {
-                upstreams.opened.note(&connection);
-                if let Ok(reached) = upstreams.reach.endpoint(&connection, who_lists(&connection)).await
-                    && let Ok(mut stream) =
-                        Box::pin(upstreams.pool.listen(&reached.endpoint, &everything)).await
-                {
-                    stream.ended().await;
-                }
-            }
-            Ok(Some(_)) => {}
-            Err(error) => tracing::warn!(cause = ?error, "a connection to listen to could not be read"),
+/// A stream, and the resources that it was asked to tell of.
+struct Tuned {
+    listening: Listening,
+    uris: Vec<String>,
+}
+
+fn unreached(why: Unreached) -> Failure {
+    let cause = match why {
+        Unreached::NeedsOwner(_, words) | Unreached::Later(words) => words,
+        Unreached::Inside(cause) => {
+            tracing::warn!(?cause, "a connection cannot be listened to");
+            "something failed inside".to_owned()
         }
-        tokio::time::sleep(AGAIN).await;
+    };
+    Failure::Unreachable { cause }
+}
+
+async fn listen(upstreams: Upstreams, id: ConnectionId, mut wishes: Reader) {
+    // A connection that is gone does not come back; of one that cannot be looked up the same cannot be said.
+    while !matches!(upstreams.health.find(&id).await, Ok(None)) {
+        let pause = upstreams.follow(&id, &mut wishes).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = wishes.changed() => {}
+        }
     }
 }

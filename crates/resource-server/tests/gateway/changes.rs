@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 
 /// The next message of a stream; nothing when it ends.
-async fn next(stream: &mut BodyDataStream) -> Option<Value> {
+pub(crate) async fn next(stream: &mut BodyDataStream) -> Option<Value> {
     while let Some(bytes) = stream.next().await {
         if let Some(message) = events(&bytes.unwrap()).pop() {
             return Some(message);
@@ -24,7 +24,7 @@ async fn next(stream: &mut BodyDataStream) -> Option<Value> {
 }
 
 /// Reads what comes until nothing does, and counts it.
-async fn quiet(stream: &mut BodyDataStream) -> usize {
+pub(crate) async fn quiet(stream: &mut BodyDataStream) -> usize {
     let mut count = 0;
     while let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(300), next(stream)).await {
         count += 1;
@@ -32,7 +32,7 @@ async fn quiet(stream: &mut BodyDataStream) -> usize {
     count
 }
 
-async fn open(stage: &Stage, draft: Draft) -> BodyDataStream {
+pub(crate) async fn open(stage: &Stage, draft: Draft) -> BodyDataStream {
     let response = stage.send(draft.request()).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     Body::into_data_stream(response.into_body())

@@ -25,6 +25,8 @@ mod sampling;
 mod sessions;
 mod stage;
 mod stateless;
+mod subscriptions;
+mod subscriptions_end;
 mod switched_off;
 mod tools;
 mod transport;

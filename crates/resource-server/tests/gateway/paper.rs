@@ -52,6 +52,7 @@ const ELSEWHERE: &[(&str, Story)] = &[
     ("sampling_refused", ("tests/gateway/sampling", "a_question_that_may_not_be_asked_ends_its_call")),
     ("schema_unusable", ("tests/gateway/arguments", "a_schema_that_cannot_be_used_is_told")),
     ("session_header", ("tests/gateway/rare", "each_odd_request_is_one_event")),
+    ("subscriptions_full", ("tests/gateway/subscriptions", "what_a_session_watches_is_bounded")),
     ("token_unproven", ("../../tests/stories/dpop_resources", "a_bound_token_is_no_bearer_token")),
     ("tool_deadline", RARE_WAITS),
     ("tool_changed", ("tests/gateway/pins", "a_tool_that_changes_after_it_was_accepted_waits")),
@@ -63,6 +64,7 @@ const ELSEWHERE: &[(&str, Story)] = &[
         "upstream_not_mcp",
         ("tests/gateway/upstreams", "how_a_connection_stands_is_learned_from_what_its_server_answers"),
     ),
+    ("upstream_not_offered", ("tests/gateway/subscriptions", "what_may_not_be_read_may_not_be_watched")),
 ];
 const RARE_APPROVALS: Story = ("tests/gateway/rare", "each_end_of_an_approval_is_one_event_of_its_call");
 const RARE_UPSTREAMS: Story = ("tests/gateway/rare", "each_failure_of_an_upstream_is_one_end_of_its_call");

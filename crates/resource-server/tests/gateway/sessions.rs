@@ -31,7 +31,7 @@ both_engines! {
         assert_eq!(begun.header("content-type"), "application/json");
         assert_eq!(begun.body["result"]["protocolVersion"], "2025-11-25");
         assert_eq!(begun.body["result"]["capabilities"], json!({
-    "tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true}, "completions": {}, "logging": {}
+    "tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true, "subscribe": true}, "completions": {}, "logging": {}
 }));
         assert_eq!(begun.body["result"]["serverInfo"]["name"], "portcullis");
         assert_eq!(begun.body["result"].get("resultType"), None);

@@ -241,18 +241,40 @@ impl Stage {
         self.now(&connection).await
     }
 
-    /// The same, not tried out.
+    /// The same of somebody else's, to a server of its own.
+    pub(crate) async fn connect_for(
+        &self,
+        who: &PrincipalId,
+        alias: &str,
+        (server, url): (&str, &str),
+    ) -> Connection {
+        let connection = self.add_for(who, (alias, server), url, (NewTools::Allow, None)).await;
+        self.gateway.probe(&connection).await;
+        self.now(&connection).await
+    }
+
+    /// The same of Alice's, not tried out.
     pub(crate) async fn add(
         &self,
         alias: &str,
+        url: &str,
+        trust_and_secret: (NewTools, Option<&str>),
+    ) -> Connection {
+        self.add_for(&self.alice, (alias, alias), url, trust_and_secret).await
+    }
+
+    async fn add_for(
+        &self,
+        who: &PrincipalId,
+        (alias, slug): (&str, &str),
         url: &str,
         (new_tools, secret): (NewTools, Option<&str>),
     ) -> Connection {
         let servers = Servers::new(self.database.clone(), self.changes.clone(), Arc::new(self.clock.clone()));
         let auth = if secret.is_some() { AuthKind::Header } else { AuthKind::None };
         let server = Server {
-            slug: Slug::parse(alias).unwrap(),
-            title: alias.to_owned(),
+            slug: Slug::parse(slug).unwrap(),
+            title: slug.to_owned(),
             kind: ServerKind::Http { url: url.to_owned(), legacy_sse: true },
             private_network: false,
             auth: vec![auth],
@@ -267,9 +289,9 @@ impl Stage {
         servers.create(&server, true).await.unwrap();
         let connections = self.gateway.connections();
         let new = NewConnection {
-            principal: self.alice.clone(),
+            principal: who.clone(),
             alias: Alias::parse(alias).unwrap(),
-            server: alias.to_owned(),
+            server: slug.to_owned(),
             label: String::new(),
             auth,
             settings: BTreeMap::new(),

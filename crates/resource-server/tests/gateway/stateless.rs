@@ -41,7 +41,7 @@ async fn the_server_is_discovered_before_anything_else() {
     assert_eq!(
         answer.body["result"]["capabilities"],
         json!({
-            "tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true}, "completions": {}, "logging": {}
+            "tools": {"listChanged": true}, "prompts": {"listChanged": true}, "resources": {"listChanged": true, "subscribe": true}, "completions": {}, "logging": {}
         })
     );
     assert_eq!(answer.body["result"]["resultType"], "complete");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
-use super::Channel;
+use super::{Channel, Who};
 use crate::handshake::{self, DISCOVER_ID, INITIALIZE_ID, Probe};
 use crate::{Endpoint, Era, Failure, Greeting};
 
@@ -58,7 +58,7 @@ async fn greet(channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Greeting, 
 /// Greets a server of which it is known that it has sessions.
 pub(crate) async fn initialize(channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Greeting, Failure> {
     let body = handshake::initialize(&endpoint.capabilities)?;
-    let result: Box<RawValue> = channel.exchange(INITIALIZE_ID, body, None).await?;
+    let result: Box<RawValue> = channel.exchange(INITIALIZE_ID, body, Who::Deaf).await?;
     let greeting = handshake::greeted(result)?;
     channel.outbox.send(handshake::initialized()?).await?;
     Ok(greeting)
@@ -66,7 +66,7 @@ pub(crate) async fn initialize(channel: &Arc<Channel>, endpoint: &Endpoint) -> R
 
 async fn probe(channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Probe, Failure> {
     let body = handshake::discover(&endpoint.capabilities)?;
-    handshake::discovered(channel.exchange(DISCOVER_ID, body, None).await)
+    handshake::discovered(channel.exchange(DISCOVER_ID, body, Who::Deaf).await)
 }
 
 async fn decide(probe: Probe, channel: &Arc<Channel>, endpoint: &Endpoint) -> Result<Greeting, Failure> {

@@ -57,6 +57,14 @@ pub(crate) fn endpoint(url: &str) -> Endpoint {
     Endpoint { key: "alice:1".to_owned(), transport, headers, capabilities, remembered: None }
 }
 
+/// The same, where HTTP with SSE may be tried.
+pub(crate) fn older(mut endpoint: Endpoint) -> Endpoint {
+    if let Transport::Http(target) = &mut endpoint.transport {
+        target.legacy_sse = true;
+    }
+    endpoint
+}
+
 pub(crate) fn raw(value: &Value) -> Box<RawValue> {
     RawValue::from_string(value.to_string()).unwrap()
 }

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use super::reply::{Stream, Work, only, plain};
 use super::{Incoming, Speaks, header, json_body, refuse};
 use crate::answers::{RpcError, answer, capabilities, message, server_info};
+use crate::changes::Watched;
 use crate::state::State;
 use crate::talk::{Asks, Log, Piece, Talk};
 
@@ -22,7 +23,10 @@ const SPOKEN: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 #[derive(Debug)]
 pub(crate) struct Session {
     asks: Arc<Asks>,
+    watched: Arc<Watched>,
     capabilities: Value,
+    /// The session's own stream that was opened last.
+    stream: Mutex<Option<AbortHandle>>,
     logs: Mutex<Vec<Arc<Log>>>,
     /// What is under way, by the request's id as text.
     work: Mutex<HashMap<String, AbortHandle>>,
@@ -67,14 +71,16 @@ fn initialize(state: &State, incoming: &Incoming) -> Response {
     let name = Secret::generate(SecretKind::McpSession).expose().to_owned();
     let session = Session {
         asks: Arc::default(),
+        watched: Arc::default(),
         capabilities: incoming.body["params"]["capabilities"].clone(),
+        stream: Mutex::default(),
         logs: Mutex::default(),
         work: Mutex::default(),
     };
     state.sessions.lock().expect("no panic").insert(name.clone(), Arc::new(session));
     let result = json!({
         "protocolVersion": version,
-        "capabilities": capabilities(false),
+        "capabilities": capabilities(state, false),
         "serverInfo": server_info(),
         "instructions": "For tests.",
     });
@@ -94,13 +100,20 @@ fn listen(state: &Arc<State>, session: &Session, incoming: &Incoming) -> Respons
         let name = Some(number.to_string());
         return Stream { log, from, name, is_resumed: true, work: None }.respond();
     }
+    let mut open = session.stream.lock().expect("no panic");
+    if incoming.speaks == Speaks::Json && open.as_ref().is_some_and(|open| !open.is_finished()) {
+        return (StatusCode::CONFLICT, "one stream, please").into_response();
+    }
     let log = Log::new();
-    let (mut changes, writing) = (state.changes.subscribe(), log.clone());
+    let (mut changes, writing, watched) = (state.changes.subscribe(), log.clone(), session.watched.clone());
     let task = tokio::spawn(async move {
         while let Ok(change) = changes.recv().await {
-            writing.push(Piece::Message(change));
+            if watched.hears(&change) {
+                writing.push(Piece::Message(change));
+            }
         }
     });
+    *open = Some(task.abort_handle());
     let work = Work { state: state.clone(), id: Value::Null, task: task.abort_handle() };
     Stream { log, from: 0, name: None, is_resumed: false, work: Some(work) }.respond()
 }
@@ -125,7 +138,8 @@ impl Session {
             logs.len() - 1
         };
         let (asks, capabilities) = (Some(self.asks.clone()), self.capabilities.clone());
-        let talk = Talk { log: log.clone(), asks, capabilities, meta: body["params"]["_meta"].clone() };
+        let (meta, watched) = (body["params"]["_meta"].clone(), self.watched.clone());
+        let talk = Talk { log: log.clone(), asks, capabilities, meta, watched };
         let (id, method) = (body["id"].clone(), body["method"].as_str().unwrap_or_default().to_owned());
         let (session, key, params) = (self.clone(), id.to_string(), body["params"].clone());
         let is_streamed = method == "tools/call" && speaks != Speaks::Json;

@@ -45,7 +45,8 @@ pub(super) async fn serve(state: Arc<State>, incoming: Incoming) -> Response {
     }
     let log = Log::new();
     let meta = params["_meta"].clone();
-    let talk = Talk { log: log.clone(), asks: None, capabilities: meta[CAPABILITIES].clone(), meta };
+    let (capabilities, watched) = (meta[CAPABILITIES].clone(), Arc::default());
+    let talk = Talk { log: log.clone(), asks: None, capabilities, meta, watched };
     let (shared, task_id) = (state.clone(), id.clone());
     let work = tokio::spawn(async move {
         let outcome = answer(&shared, &talk, &method, &params).await;

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::{plain, text, tool};
 use crate::answers::RpcError;
+use crate::changes::updated;
 use crate::state::State;
 use crate::talk::{Piece, Talk};
 
@@ -38,6 +39,8 @@ pub(super) fn list() -> Vec<Value> {
     .collect();
     all.push(tool("json_schema_2020_12_tool", &schema_2020_12()));
     all.push(tool("echo", &json!({"type": "object"})));
+    let uri = json!({"type": "object", "properties": {"uri": {"type": "string"}}, "required": ["uri"]});
+    all.push(tool("test_trigger_resource_change", &uri));
     all.push(tool(
         "test_mirrored",
         &json!({
@@ -113,6 +116,10 @@ pub(super) async fn call(
         "test_missing_capability" => text("sampling was declared"),
         "test_trigger_tool_change" => changed(state, "tools"),
         "test_trigger_prompt_change" => changed(state, "prompts"),
+        "test_trigger_resource_change" => {
+            state.announce(&updated(arguments["uri"].as_str().unwrap_or_default()));
+            text("changed")
+        }
         _ => return saying(talk, name).await.map(Ok),
     }))
 }

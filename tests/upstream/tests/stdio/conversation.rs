@@ -94,6 +94,32 @@ async fn changes_are_heard_in_either_era() {
     stage.pool.end_all().await;
 }
 
+/// HTTP26-21: a child tells of the resources that it was asked to tell of, and the others are known
+#[tokio::test]
+async fn single_resources_are_told_of_in_either_era() {
+    let stage = Stage::new();
+    let (watched, other) = ("test://watched-resource", "test://static-text");
+    let of = |uri: &str| Subscription { uris: vec![uri.to_owned()], ..Subscription::default() };
+    for era in ["stateless", "sessions"] {
+        let (endpoint, mut heard) = (fixture(era, era), stage.pool.heard());
+        let mut listening = stage.pool.listen(&endpoint, &of("test://nowhere")).await.unwrap();
+        assert!(listening.refused().contains_key("test://nowhere"), "{era}");
+        stage.pool.relisten(&endpoint, &mut listening, &of(watched)).await.unwrap();
+        assert!(listening.refused().is_empty(), "{era}");
+        for uri in [other, watched] {
+            stage.call(&endpoint, "test_trigger_resource_change", &json!({"uri": uri})).await.unwrap();
+        }
+        let told = loop {
+            let said = heard.recv().await.unwrap().notification;
+            if said.method == "notifications/resources/updated" {
+                break said.params.unwrap();
+            }
+        };
+        assert!(told.get().contains(watched), "{era}: {told}");
+    }
+    stage.pool.end_all().await;
+}
+
 /// T23: parameters that hold line breaks are still one message
 #[tokio::test]
 async fn a_message_is_one_line_whatever_it_holds() {

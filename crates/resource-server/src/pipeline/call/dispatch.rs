@@ -112,7 +112,7 @@ impl Job {
     ) -> Result<Reply, Refusal> {
         let answered = match outcome {
             Ok(answered) => answered,
-            Err(failure) => return Err(self.failed(failure)),
+            Err(failure) => return Err(failed((self.form, &self.case), failure)),
         };
         let reply = relay::result(answered.reply, &self.origin, &answered.secrets)
             .map_err(|relay::TooLarge| self.form.fail("result_size", "The result is larger than 1 MiB."))?;
@@ -131,7 +131,8 @@ impl Job {
             };
             let asked = self.gateway.rounds.relay(reply, bound, &judge);
             let reply = asked.map_err(|refused| {
-                self.failed(Failure::asks_back(&self.origin.alias, refused.kind, &refused.why))
+                let failure = Failure::asks_back(&self.origin.alias, refused.kind, &refused.why);
+                failed((self.form, &self.case), failure)
             })?;
             return Ok(result::complete(self.case.era, reply));
         }
@@ -171,27 +172,6 @@ impl Job {
         }
     }
 
-    fn failed(&self, failure: Failure) -> Refusal {
-        match failure {
-            Failure::Told(text) => self.form.fail("tool_error", text),
-            Failure::Upstream(reason, text) => self.form.fail(reason, text),
-            Failure::Rpc { code, message, data } => {
-                let code = code::passed_on(code, self.case.era == Era::Stateless);
-                let refusal = Refusal::rpc("upstream_error", code::status(code), code, message);
-                match data {
-                    Some(data) => refusal.with_data(data),
-                    None => refusal,
-                }
-            }
-            // ASVS-16.5.1: a generic message and a trace id; the cause goes to the log
-            Failure::Inside(cause) => {
-                tracing::warn!(?cause, trace_id = self.case.trace.as_str(), "a tool failed inside");
-                let text = format!("The tool failed inside. Trace id: {}", self.case.trace.as_str());
-                self.form.fail("tool_failed", text)
-            }
-        }
-    }
-
     /// Notes the end.
     async fn end(&self, outcome: Result<Reply, Refusal>) -> Answer {
         // The clock is asked again: the request waited.
@@ -212,6 +192,29 @@ impl Job {
         };
         self.gateway.trail.note(event).await;
         answer
+    }
+}
+
+/// What the caller is told of something that was allowed and gave no result.
+pub(in crate::pipeline) fn failed((form, case): (Form, &Case), failure: Failure) -> Refusal {
+    match failure {
+        Failure::Told(text) => form.fail("tool_error", text),
+        Failure::Upstream(reason, text) => form.fail(reason, text),
+        Failure::NotOffered(text) => Refusal::error("upstream_not_offered", code::METHOD_NOT_FOUND, text),
+        Failure::Rpc { code, message, data } => {
+            let code = code::passed_on(code, case.era == Era::Stateless);
+            let refusal = Refusal::rpc("upstream_error", code::status(code), code, message);
+            match data {
+                Some(data) => refusal.with_data(data),
+                None => refusal,
+            }
+        }
+        // ASVS-16.5.1: a generic message and a trace id; the cause goes to the log
+        Failure::Inside(cause) => {
+            tracing::warn!(?cause, trace_id = case.trace.as_str(), "a tool failed inside");
+            let text = format!("The tool failed inside. Trace id: {}", case.trace.as_str());
+            form.fail("tool_failed", text)
+        }
     }
 }
 
