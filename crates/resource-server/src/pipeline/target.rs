@@ -14,7 +14,7 @@ use crate::connections::Connection;
 use crate::errand::Errand;
 use crate::names;
 use crate::offer::{Kind, LONGEST_ADDRESS, Offer};
-use crate::policy::Ground;
+use crate::policy::{Ground, Trust};
 use crate::protocol::code;
 use crate::refusal::Refusal;
 
@@ -49,14 +49,13 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     ready(caller, errand, &connection)?;
     let trust = caller.gateway.upstreams.trust(&connection).await;
     let trust = trust.map_err(|error| Refusal::unavailable(&error))?;
-    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
-    let ground = Ground::new(policy, caller.bearer.clone(), (Arc::clone(&connection), trust));
     let Some(kind) = kind else {
         // No list names it, so nothing else bounds it.
         if rest.len() > LONGEST_ADDRESS {
             let text = format!("uri is longer than {LONGEST_ADDRESS} bytes");
             return Err(Refusal::error("invalid_params", code::INVALID_PARAMS, text));
         }
+        let ground = ground(caller, (connection, trust)).await?;
         return Ok(Target { seen: ground.addressed(rest), own: rest.to_owned(), offer: None, ground });
     };
     let discovery = caller.gateway.upstreams.discovery();
@@ -64,6 +63,7 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
     let found = discovery.find(&connection, sought, case.now).await;
     let found = found.map_err(|why| out_of_reach(caller, errand, &connection, why))?;
     let offer = found.ok_or_else(|| unknown("tool_unknown"))?;
+    let ground = ground(caller, (Arc::clone(&connection), trust)).await?;
     let seen = ground.listed((kind, &offer));
     if !ground.could_pass(&seen) {
         let hidden = ground.hidden_by(seen.clone(), (errand, case.now));
@@ -75,6 +75,12 @@ pub(super) async fn locate(caller: &Caller, case: &mut Case, errand: &Errand) ->
         });
     }
     Ok(Target { own: offer.key.clone(), seen, offer: Some(offer), ground })
+}
+
+/// What decisions stand on from here: the policy is the one in force now, however long a server was waited for before.
+async fn ground(caller: &Caller, at: (Arc<Connection>, Trust)) -> Result<Ground, Refusal> {
+    let policy = caller.gateway.policy.current().await.map_err(|error| Refusal::unavailable(&error))?;
+    Ok(Ground::new(policy, caller.bearer.clone(), at))
 }
 
 /// There is no such thing, as far as this caller goes.
