@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use portcullis_oauth::{ApprovalId, Seconds, Timestamp, VerifiedBearer};
 use portcullis_vault::{SealingKey, Vault};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::errand::{Dispatch, Params};
@@ -24,6 +24,9 @@ const NAME: usize = 200;
 const DAY: Seconds = Seconds::days(1);
 const SKEW: Seconds = Seconds::minutes(1);
 
+/// What a client was asked for of its own, by the names of the questions.
+type Asked = BTreeMap<String, Kind>;
+
 /// Seals and opens what clients carry, with keys that every node shares.
 pub(crate) struct Rounds(Vault);
 
@@ -33,9 +36,9 @@ struct Carried {
     until: i64,
     state: Option<String>,
     ticket: Option<Ticket>,
-    /// What the client was asked for of its own, by the names of the questions.
+    /// The questions that are to be answered with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    asked: BTreeMap<String, Kind>,
+    asked: Asked,
     /// How often it was so far, in all rounds of the call.
     #[serde(default)]
     drawn: u32,
@@ -70,7 +73,7 @@ pub(crate) struct Opened {
     /// The approval that goes with it.
     pub(crate) ticket: Option<Ticket>,
     /// The questions that are answered with it, as far as answers are held against them.
-    pub(crate) asked: BTreeMap<String, Kind>,
+    pub(crate) asked: Asked,
     /// How often the client was asked for something of its own so far.
     pub(crate) drawn: u32,
 }
@@ -162,7 +165,7 @@ impl Rounds {
         until: Timestamp,
         now: Timestamp,
     ) -> String {
-        let (asked, drawn) = (BTreeMap::new(), 0);
+        let (asked, drawn) = (Asked::new(), 0);
         let carried = Carried { until: until.micros(), state: None, ticket: Some(ticket), asked, drawn };
         self.seal(binding, &carried, now)
     }
@@ -207,7 +210,7 @@ impl Rounds {
         judge: &Judge<'_>,
     ) -> Result<Reply, Refused> {
         let asked = match reply.get("inputRequests") {
-            None => BTreeMap::new(),
+            None => Asked::new(),
             Some(Value::Object(requests)) => {
                 let (fit, asked) = fit(requests, judge)?;
                 reply.set("inputRequests", &Value::Object(fit));
@@ -228,11 +231,8 @@ impl Rounds {
 }
 
 /// The questions of a round, made fit, and which of them are remembered until they are answered.
-fn fit(
-    requests: Map<String, Value>,
-    judge: &Judge<'_>,
-) -> Result<(Map<String, Value>, BTreeMap<String, Kind>), Refused> {
-    let (mut fit, mut asked) = (Map::new(), BTreeMap::new());
+fn fit(requests: Params, judge: &Judge<'_>) -> Result<(Params, Asked), Refused> {
+    let (mut fit, mut asked) = (Params::new(), Asked::new());
     for (name, request) in requests {
         let question = Question::read(request)?;
         let kind = question.kind;
