@@ -18,8 +18,9 @@ const WAITING: usize = 256;
 pub(crate) enum News {
     /// A connection offers something else; its owner, unless it is gone, and which lists, if that is known.
     Lists(ConnectionId, Option<PrincipalId>, Option<Kind>),
-    /// A resource of a connection changed, or may have; under the upstream's own name.
-    Updated(ConnectionId, String),
+    /// Resources of a connection changed, or may have; under the upstream's own names. However many, they are one piece, so that
+    /// they crowd out nothing else.
+    Updated(ConnectionId, Arc<[String]>),
     /// A session ended, or wants to be told of something else, by the hash of its id; or any may have.
     Session(Option<String>),
     /// Whatever upstreams said meanwhile was not heard.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::session::{Session, Trouble};
 use crate::{Endpoint, Failure, Request, meta};
@@ -17,7 +17,9 @@ use crate::{Endpoint, Failure, Request, meta};
 const SUBSCRIBE: &str = "resources/subscribe";
 const UNSUBSCRIBE: &str = "resources/unsubscribe";
 /// So long a server may take to say of one resource whether it tells of it.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(10);
+/// And of all of them: a stream is not lost to those of which the server says nothing.
+const ALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// Which changes to listen to. In the eras of sessions a server says of lists all that it says.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,12 @@ impl Listening {
     /// Waits until the server ends the stream. Who still wants to know opens another, after a while.
     pub async fn ended(&mut self) {
         self.tasks.join_next().await;
+    }
+
+    /// Whether the server opened a stream at all.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.tasks.is_empty()
     }
 
     /// The resources of which it does not tell although it was asked to, and why.
@@ -124,9 +132,10 @@ impl Session {
                 return Err(trouble);
             }
         }
-        let mut refused = BTreeMap::new();
+        let (mut refused, until) = (BTreeMap::new(), Instant::now() + ALL_WITHIN);
         for uri in wanted.into_iter().filter(|uri| !subscribed.contains(*uri)).collect::<Vec<_>>() {
-            match self.ask(endpoint, SUBSCRIBE, uri).await {
+            let asked = timeout_at(until, self.ask(endpoint, SUBSCRIBE, uri)).await;
+            match asked.unwrap_or(Err(Trouble::Failed(Failure::Timeout))) {
                 Ok(_) => drop(subscribed.insert(uri.clone())),
                 Err(Trouble::Failed(failure)) if !matches!(failure, Failure::Unauthorized { .. }) => {
                     refused.insert(uri.clone(), failure);

@@ -68,8 +68,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Something that a server said outside of any request: that a list or a resource changed, or a log message whose request
-/// cannot be told.
+/// Something that a server said outside of any request: that a list or a resource changed.
 #[derive(Clone, Debug)]
 pub struct Heard {
     /// The key of the endpoint that it came from.

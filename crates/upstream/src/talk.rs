@@ -20,8 +20,11 @@ impl Board {
         Self { key: key.to_owned(), heard: heard.clone() }
     }
 
-    /// Tells whoever listens.
+    /// Tells whoever listens. Only of changes: whatever else a server says is nobody's here, and would crowd out what others say.
     pub(crate) fn post(&self, notification: Notification) {
+        if !is_change(&notification.method) {
+            return;
+        }
         // That nobody does is no fault.
         let _ = self.heard.send(Heard { key: self.key.clone(), notification });
     }

@@ -88,10 +88,16 @@ impl Teller {
         (mut news, mut approvals): (tokio::sync::broadcast::Receiver<News>, Hearing),
         watched: Vec<crate::upstream::Watch>,
     ) {
-        if self.begin().await.is_err() {
+        let (closing, events) = (self.caller.gateway.closing.clone(), self.events.clone());
+        let begun = tokio::select! {
+            biased;
+            () = events.closed() => return,
+            () = closing.cancelled() => return,
+            begun = self.begin() => begun,
+        };
+        if begun.is_err() {
             return;
         }
-        let closing = self.caller.gateway.closing.clone();
         let mut beat = interval(BEAT);
         beat.tick().await;
         loop {
@@ -128,10 +134,14 @@ impl Teller {
         match piece {
             News::Rights => self.still_allowed().await,
             News::Unheard => self.everything().await,
-            News::Updated(connection, own) => match self.following.name_of(&connection, &own) {
-                Some(uri) => self.updated(&connection, uri).await,
-                None => Ok(()),
-            },
+            News::Updated(connection, own) => {
+                let known: Vec<String> =
+                    own.iter().filter_map(|own| self.following.name_of(&connection, own)).collect();
+                for uri in known {
+                    self.updated(&connection, uri).await?;
+                }
+                Ok(())
+            }
             News::Session(which) => {
                 let own = self.caller.session.as_ref().map(|session| session.id().as_str());
                 if own.is_none() || which.is_some_and(|which| Some(which.as_str()) != own) {

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::question::Unfit;
-use super::{Origin, content, note, size, visible};
+use super::{Origin, content, note, size, visible, without_stray_icons};
 use crate::reach::Sampling;
 
 /// More messages are no conversation that anybody looks through.
@@ -26,7 +26,7 @@ pub(super) fn fit(params: Value, asking: Sampling, origin: &Origin) -> Result<Va
         return Err(Unfit::TooLarge);
     }
     let Value::Object(mut params) = seen(params) else { return Err(Unfit::Shape) };
-    tools(&params, asking)?;
+    tools(&mut params, asking)?;
     let Some(Value::Array(messages)) = params.remove("messages") else { return Err(Unfit::Shape) };
     let most = params.get("maxTokens").and_then(Value::as_u64).unwrap_or_default();
     if messages.is_empty() || most == 0 {
@@ -35,7 +35,8 @@ pub(super) fn fit(params: Value, asking: Sampling, origin: &Origin) -> Result<Va
     if messages.len() > MESSAGES {
         return Err(Unfit::TooLarge);
     }
-    let messages = messages.into_iter().map(|said| message(said, asking)).collect::<Result<Vec<_>, _>>()?;
+    let asked = (asking, origin);
+    let messages = messages.into_iter().map(|said| message(said, asked)).collect::<Result<Vec<_>, _>>()?;
     params.insert("messages".to_owned(), Value::Array(messages));
     signed(&mut params, origin)?;
     // To the client all connections are one server, so that even "thisServer" would be what others said.
@@ -70,17 +71,20 @@ fn seen(value: Value) -> Value {
     match value {
         Value::String(text) => Value::from(visible(&text)),
         Value::Array(items) => items.into_iter().map(seen).collect(),
-        Value::Object(members) => members.into_iter().map(|(name, value)| (name, seen(value))).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (visible(&name), seen(value))).collect()
+        }
         other => other,
     }
 }
 
 /// Tools are given to those alone who take them (schema of 2025-11-25, `CreateMessageRequestParams`).
-fn tools(params: &Map<String, Value>, asking: Sampling) -> Result<(), Unfit> {
-    let (tools, choice) = (params.get("tools"), params.get("toolChoice"));
-    if (tools.is_some() || choice.is_some()) && asking != Sampling::Tools {
+fn tools(params: &mut Map<String, Value>, asking: Sampling) -> Result<(), Unfit> {
+    if (params.contains_key("tools") || params.contains_key("toolChoice")) && asking != Sampling::Tools {
         return Err(Unfit::Tools);
     }
+    params.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten().for_each(without_stray_icons);
+    let (tools, choice) = (params.get("tools"), params.get("toolChoice"));
     let is_tool = |tool: &Value| {
         tool.get("name").is_some_and(Value::is_string)
             && tool.get("inputSchema").is_some_and(Value::is_object)
@@ -94,7 +98,7 @@ fn tools(params: &Map<String, Value>, asking: Sampling) -> Result<(), Unfit> {
     if choice.is_none_or(Value::is_object) { Ok(()) } else { Err(Unfit::Shape) }
 }
 
-fn message(mut message: Value, asking: Sampling) -> Result<Value, Unfit> {
+fn message(mut message: Value, asked: (Sampling, &Origin)) -> Result<Value, Unfit> {
     if !is_said_by_somebody(&message) {
         return Err(Unfit::Shape);
     }
@@ -102,14 +106,14 @@ fn message(mut message: Value, asking: Sampling) -> Result<Value, Unfit> {
     *content = match content.take() {
         Value::Array(blocks) if blocks.is_empty() => return Err(Unfit::Shape),
         Value::Array(blocks) => {
-            blocks.into_iter().map(|one| block(one, asking)).collect::<Result<Value, _>>()?
+            blocks.into_iter().map(|one| block(one, asked)).collect::<Result<Value, _>>()?
         }
-        one => block(one, asking)?,
+        one => block(one, asked)?,
     };
     Ok(message)
 }
 
-fn block(mut block: Value, asking: Sampling) -> Result<Value, Unfit> {
+fn block(mut block: Value, (asking, origin): (Sampling, &Origin)) -> Result<Value, Unfit> {
     let has = |member: &str| block.get(member).is_some_and(Value::is_string);
     let fits = match block.get("type").and_then(Value::as_str) {
         Some("text") => has("text"),
@@ -122,10 +126,10 @@ fn block(mut block: Value, asking: Sampling) -> Result<Value, Unfit> {
     if !fits {
         return Err(Unfit::Shape);
     }
-    // What a tool said is shown, too.
+    // What a tool said is shown as a result is, and leads nowhere else (T34).
     if let Some(said) = block.get_mut("content").and_then(Value::as_array_mut) {
         for one in said {
-            *one = content::checked(one.take());
+            *one = super::block(one.take(), origin);
         }
     }
     Ok(block)

@@ -45,8 +45,9 @@ impl Opened {
         known.insert(connection.id.clone(), now);
     }
 
-    /// Notes what its server is told that it may ask for.
+    /// Notes what its server is told that it may ask for. Whoever ended what was open meanwhile may have forgotten the rest.
     pub(super) fn told(&self, connection: &Connection, relays: Relays) {
+        self.note(connection);
         if let Some(noted) = self.known().get_mut(&connection.id) {
             noted.relays = Some(relays);
         }
@@ -106,7 +107,7 @@ impl Upstreams {
         } else if let Some(uri) = updated(&said.notification)
             && self.watches.want(&connection, &uri)
         {
-            self.bulletin.tell(News::Updated(connection, uri));
+            self.bulletin.tell(News::Updated(connection, [uri].into()));
         }
     }
 
@@ -117,7 +118,10 @@ impl Upstreams {
             Ok(connection) => connection,
             Err(error) => {
                 tracing::warn!(cause = ?error, "a connection that changed could not be read; what is open there ends");
-                None
+                self.end_those(|opened, _| opened == id);
+                self.watches.stir(id);
+                // Not that it is gone, which nobody knows.
+                return self.bulletin.tell(News::Unheard);
             }
         };
         let live = connection.as_ref().filter(|now| now.status != ConnectionStatus::Disabled);
@@ -139,8 +143,7 @@ impl Upstreams {
                 None
             }
         };
-        let stands = |noted: &Noted| may.is_some_and(|may| noted.relays.is_none_or(|told| told == may));
-        self.end_those(|_, noted| noted.server == slug && !stands(noted));
+        self.end_those(|_, noted| noted.server == slug && (may.is_none() || noted.relays != may));
     }
 
     /// Ends what is open to these connections. Nobody waits for it: a server may take its time to close.

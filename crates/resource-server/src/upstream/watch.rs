@@ -125,7 +125,7 @@ impl Upstreams {
 
     /// Listens until the stream ends, to whatever is wished meanwhile; says after what time to try again.
     async fn follow(&self, id: &ConnectionId, wishes: &mut Reader) -> Duration {
-        let (mut stream, begun) = (None, Instant::now());
+        let (mut stream, mut was_open, begun) = (None, false, Instant::now());
         loop {
             let (round, uris) = wishes.read();
             let outcome = self.tune(id, (&mut stream, &*wishes), uris).await;
@@ -133,20 +133,23 @@ impl Upstreams {
                 wishes.settle(round, Err(&outcome.err().unwrap_or(Failure::Ended)));
                 return AGAIN;
             };
-            for uri in wishes.settle(round, outcome.as_ref().map(|()| listening.refused())) {
-                self.bulletin.tell(News::Updated(id.clone(), uri));
+            let missed = wishes.settle(round, outcome.as_ref().map(|()| listening.refused()));
+            if !missed.is_empty() {
+                self.bulletin.tell(News::Updated(id.clone(), missed.into()));
             }
+            was_open |= listening.is_open();
+            let may_yet = listening.refused().values().any(may_yet_tell);
             tokio::select! {
                 biased;
                 () = listening.ended() => break,
                 () = wishes.changed() => {}
+                () = tokio::time::sleep(AGAIN), if may_yet => {}
             }
         }
-        if begun.elapsed() < LASTING {
-            return AGAIN;
+        if was_open {
+            wishes.miss();
         }
-        wishes.miss();
-        SOON
+        if begun.elapsed() < LASTING { AGAIN } else { SOON }
     }
 
     /// Has the stream tell of all lists and of these resources. One that cannot be told so is opened anew, and there is none
@@ -213,6 +216,7 @@ impl Upstreams {
         let connection = connection.ok_or(Failure::Ended)?;
         self.opened.note(&connection);
         let reached = self.reach.endpoint(&connection, who_lists(&connection)).await.map_err(unreached)?;
+        self.opened.told(&connection, reached.relays);
         Ok((connection, reached))
     }
 }
@@ -221,6 +225,11 @@ impl Upstreams {
 struct Tuned {
     listening: Listening,
     uris: Vec<String>,
+}
+
+/// Whether a server that does not tell of a resource now may do so later: it said nothing that it would say again.
+const fn may_yet_tell(refused: &Failure) -> bool {
+    !matches!(refused, Failure::NotOffered | Failure::Rpc(_))
 }
 
 fn unreached(why: Unreached) -> Failure {
