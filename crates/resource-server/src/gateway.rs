@@ -136,15 +136,14 @@ impl Gateway {
     /// When the sandbox server cannot be started.
     pub async fn new(parts: GatewayParts) -> Result<Self, GatewayError> {
         let sandbox = Sandbox::open(&parts.sandbox_folder).await.map_err(GatewayError)?;
-        let (database, changes, tasks) = (parts.database.clone(), parts.changes.clone(), TaskTracker::new());
-        let clock = Arc::clone(&parts.clock);
+        let (database, changes, clock) = (parts.database.clone(), parts.changes.clone(), parts.clock.clone());
+        let (closing, bulletin, tasks) = (CancellationToken::new(), Bulletin::default(), TaskTracker::new());
         let policies = Policies::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let blocks = ToolBlocks::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
         let approvals = assembly::approvals(&parts);
-        let (closing, bulletin) = (CancellationToken::new(), Bulletin::default());
         let (page, tokens) = (parts.registry.public_url(), Arc::new(authorization.clone()));
         let notices = Notices::start(parts.notifiers, page.clone(), (&tasks, &closing));
         let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
