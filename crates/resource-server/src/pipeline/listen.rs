@@ -141,16 +141,15 @@ impl Teller {
                 self.still_allowed().await
             }
             News::Lists(connection, owner, kind) => {
-                if owner.is_none() && kind.is_none() {
-                    self.following.forget(&connection);
-                }
                 if !self.concerns(&connection, owner.as_ref()).await {
                     return Ok(());
                 }
                 if let Some(kind) = kind {
                     return self.changed(kind.capability()).await;
                 }
-                self.following.try_again(&self.caller, &self.case).await;
+                // What a session watches of a connection goes with it.
+                self.is_behind = self.caller.session.is_some();
+                self.catch_up().await;
                 self.lists().await
             }
         }

@@ -10,10 +10,10 @@ use portcullis_resource_server::{Probe, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
-use crate::changes::next;
+use crate::changes::{next, quiet};
 use crate::patience::until;
 use crate::stage::{ALL, Stage};
-use crate::subscriptions::{Client, WATCHED, told, updated};
+use crate::subscriptions::{Client, WATCHED, told_by_now, updated};
 
 const NAME: &str = "demo+test://watched-resource";
 
@@ -47,13 +47,15 @@ both_engines! {
         assert_eq!(client.subscribe(&stage.gateway, NAME).await.status, 404);
         let client = Client::greeted(&stage, stage.token(ALL), "/mcp").await;
         let mut stream = client.stream(&stage).await;
-        client.subscribe(&stage.gateway, NAME).await;
+        assert_eq!(client.subscribe(&stage.gateway, NAME).await.body["result"], json!({}));
         let alias = Alias::parse("demo").unwrap();
         let connection = stage.gateway.connections().find(&stage.alice, &alias).await.unwrap().unwrap();
         stage.gateway.connections().remove(&connection).await.unwrap();
         assert_eq!(kept(&stage).await, 0);
+        until("nobody listens", || upstream.listening() == 0).await;
+        quiet(&mut stream).await;
         upstream.change(WATCHED);
-        assert_eq!(told(&mut stream).await, 0);
+        assert_eq!(quiet(&mut stream).await, 0);
         assert_eq!(client.unsubscribe(&stage.gateway, NAME).await.body["result"], json!({}));
     }
 
@@ -76,13 +78,14 @@ both_engines! {
         assert_eq!(thief.subscribe(&stage.gateway, NAME).await.status, 404);
         assert_eq!(thief.unsubscribe(&stage.gateway, NAME).await.status, 404);
         let (mut hers, mut his) = (alice.stream(&stage).await, bob.stream(&stage).await);
-        bob.subscribe(&stage.gateway, NAME).await;
+        assert_eq!(bob.subscribe(&stage.gateway, NAME).await.body["result"], json!({}));
         assert_eq!(updated(&mut hers).await, NAME, "it may have changed before she listened");
         upstream.change(WATCHED);
         assert_eq!(updated(&mut hers).await, NAME);
         bobs.change(WATCHED);
         assert_eq!(updated(&mut his).await, NAME, "of the same name, and his own");
-        assert_eq!((told(&mut hers).await, told(&mut his).await), (0, 0));
+        assert_eq!(told_by_now(&mut hers, &upstream).await, [""; 0]);
+        assert_eq!(told_by_now(&mut his, &bobs).await, [""; 0]);
     }
 }
 
@@ -97,7 +100,7 @@ async fn nobody_hears_of_what_they_may_not_read_any_more() {
         token.reach = GrantedConnections::Named(vec![stage.sandbox.id.clone()]);
     });
     upstream.change(WATCHED);
-    assert_eq!(told(&mut stream).await, 0, "the grant does not reach it");
+    assert_eq!(told_by_now(&mut stream, &upstream).await, [""; 0], "the grant does not reach it");
     stage.revoke(&client.token, |token| token.reach = GrantedConnections::All);
     upstream.change(WATCHED);
     assert_eq!(updated(&mut stream).await, NAME);

@@ -74,11 +74,6 @@ impl Following {
         }
     }
 
-    /// A connection is gone, and what lay there.
-    pub(super) fn forget(&mut self, connection: &ConnectionId) {
-        self.0.retain(|followed| followed.connection != *connection);
-    }
-
     /// The names that the client knows.
     pub(super) fn uris(&self) -> Vec<&str> {
         self.0.iter().map(|followed| followed.uri.as_str()).collect()
