@@ -31,6 +31,8 @@ pub(crate) enum Speaks {
     Sessions,
     /// Sessions, with answers in plain JSON.
     Json,
+    /// Sessions, without a stream of their own.
+    Mute,
 }
 
 /// One request, its body read.
@@ -50,6 +52,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         ("/stateless", Speaks::Stateless),
         ("/sessions", Speaks::Sessions),
         ("/json", Speaks::Json),
+        ("/mute", Speaks::Mute),
     ] {
         let served = async move |Shared(state): Shared<Arc<State>>, request: Request| {
             serve(state, speaks, request).await

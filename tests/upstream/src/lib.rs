@@ -10,6 +10,7 @@
 //! | `/mcp` | both eras |
 //! | `/stateless`, `/sessions` | one of them |
 //! | `/json` | sessions, answers in plain JSON wherever nothing is asked, and one stream of changes at a time |
+//! | `/mute` | sessions that have no stream of changes |
 //! | `/sse` | HTTP with SSE of 2024-11-05 |
 //! | `/bad/…` | see [`http::bad`] |
 

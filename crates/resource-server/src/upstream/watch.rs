@@ -183,25 +183,24 @@ impl Upstreams {
     async fn attempt(
         &self,
         id: &ConnectionId,
-        before: Option<Listening>,
+        mut before: Option<Listening>,
         wanted: &Subscription,
     ) -> Result<Listening, Failure> {
-        let mut before = before;
         for last in [false, true] {
             let (connection, reached) = self.way(id).await?;
-            let tuned = match before.take() {
-                Some(mut listening) => {
-                    let tuning =
-                        Box::pin(self.pool.relisten(&reached.endpoint, &mut listening, wanted)).await;
-                    tuning.map(|()| listening)
-                }
-                None => Box::pin(self.pool.listen(&reached.endpoint, wanted)).await,
+            let tuned = match &mut before {
+                Some(listening) => Box::pin(self.pool.relisten(&reached.endpoint, listening, wanted)).await,
+                None => Box::pin(self.pool.listen(&reached.endpoint, wanted))
+                    .await
+                    .map(|opened| before = Some(opened)),
             };
-            match (tuned, &reached.token) {
-                (Err(Failure::Unauthorized { .. }), Some(token)) if !last => {
+            match (tuned, before.take(), &reached.token) {
+                (Ok(()), Some(listening), _) => return Ok(listening),
+                (Err(Failure::Unauthorized { .. }), listening, Some(token)) if !last => {
                     self.reach.refused(&connection, token).await.map_err(unreached)?;
+                    before = listening;
                 }
-                (tuned, _) => return tuned,
+                (tuned, ..) => return Err(tuned.err().unwrap_or(Failure::Ended)),
             }
         }
         Err(Failure::Ended)

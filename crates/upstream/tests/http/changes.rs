@@ -126,6 +126,18 @@ async fn one_stream_follows_another() {
     assert_eq!(updated(&mut heard).await, WATCHED);
 }
 
+/// HTTP25-7: a server that has no stream keeps its session, whichever status it says so with
+#[tokio::test]
+async fn a_server_without_a_stream_keeps_its_session() {
+    let stage = Stage::new().await;
+    for _ in 0..2 {
+        let mut listening = stage.pool.listen(&stage.at("/mute"), &of(&[WATCHED])).await.unwrap();
+        listening.ended().await;
+    }
+    assert_eq!(stage.upstream.seen_of("initialize").len(), 1);
+    assert_eq!(stage.upstream.seen_of("resources/subscribe").len(), 1);
+}
+
 /// HTTP25-9: a server that forgot the session is asked anew, in another one
 #[tokio::test]
 async fn a_stream_opens_anew_in_a_new_session() {

@@ -48,6 +48,8 @@ pub(super) async fn serve(state: Arc<State>, incoming: Incoming) -> Response {
         return refuse(StatusCode::BAD_REQUEST, &id, RpcError::new(-32_000, "unknown revision"));
     }
     match incoming.method.as_str() {
+        // Not the right status, and not a rare one.
+        "GET" if incoming.speaks == Speaks::Mute => StatusCode::NOT_FOUND.into_response(),
         "GET" => listen(&state, &session, &incoming),
         "DELETE" => {
             state.sessions.lock().expect("no panic").remove(name);

@@ -1,7 +1,7 @@
 //! The single resources of which somebody wants to be told over one stream, and what its server said to that. Who wishes and
 //! who listens know nothing of each other but this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +32,16 @@ struct Wish {
     holders: usize,
     /// Since when it is nobody's, once it is.
     left: Instant,
-    /// Whether it may have changed while nobody listened.
+    /// When somebody asked for it anew: whoever takes that over missed nothing.
+    asked: Option<Instant>,
+    /// Whether it may have changed while somebody did not listen who wants to know.
     missed: bool,
+}
+
+impl Wish {
+    fn new() -> Self {
+        Self { holders: 0, left: Instant::now(), asked: None, missed: false }
+    }
 }
 
 impl Wished {
@@ -68,8 +76,13 @@ impl Wishes {
             if wished.resources.len() >= MOST && !wished.resources.contains_key(uri) {
                 return;
             }
-            let fresh = || Wish { holders: 0, left: Instant::now(), missed: comes_back };
-            wished.resources.entry(uri.to_owned()).or_insert_with(fresh).holders += 1;
+            let wish = wished.resources.entry(uri.to_owned()).or_insert_with(Wish::new);
+            wish.holders += 1;
+            if !comes_back {
+                wish.asked = Some(Instant::now());
+            } else if wish.asked.is_none_or(|asked| asked.elapsed() >= LINGER) {
+                wish.missed = true;
+            }
             wished.round += 1;
             round = Some(wished.round);
         });
@@ -101,7 +114,7 @@ impl Wishes {
 
     /// For whoever listens.
     pub(super) fn reader(self: &Arc<Self>) -> Reader {
-        Reader { wishes: Arc::clone(self), changed: self.wished.subscribe() }
+        Reader { wishes: Arc::clone(self), changed: self.wished.subscribe(), read: BTreeSet::new() }
     }
 }
 
@@ -139,21 +152,24 @@ impl Drop for Held {
 pub(super) struct Reader {
     wishes: Arc<Wishes>,
     changed: Receiver<Wished>,
+    /// What was wished for when it was read last.
+    read: BTreeSet<String>,
 }
 
 impl Reader {
     /// The round, and everything that is wished for in it.
     pub(super) fn read(&mut self) -> (u64, Vec<String>) {
         self.changed.borrow_and_update();
-        let mut read = (0, vec![]);
+        let (mut round, mut read) = (0, BTreeSet::new());
         self.wishes.quietly(|wished| {
             wished.forget();
-            read = (wished.round, wished.resources.keys().cloned().collect());
+            (round, read) = (wished.round, wished.resources.keys().cloned().collect());
         });
-        read
+        self.read = read;
+        (round, self.read.iter().cloned().collect())
     }
 
-    /// Tells those who wait what came of a round, and gives what may have changed before it.
+    /// Tells those who wait what came of the round that was read last, and gives what may have changed before it.
     pub(super) fn settle(
         &self,
         round: u64,
@@ -166,7 +182,9 @@ impl Reader {
         let mut missed = Vec::new();
         if failed.is_none() {
             self.wishes.quietly(|wished| {
-                let told = wished.resources.iter_mut().filter(|(uri, _)| !refused.contains_key(*uri));
+                // What was wished for meanwhile is not listened to yet.
+                let is_told = |uri: &String| self.read.contains(uri) && !refused.contains_key(uri);
+                let told = wished.resources.iter_mut().filter(|(uri, _)| is_told(uri));
                 let those =
                     told.filter_map(|(uri, wish)| std::mem::take(&mut wish.missed).then(|| uri.clone()));
                 missed.extend(those);
@@ -245,15 +263,32 @@ mod tests {
     #[tokio::test]
     async fn who_wishes_hears_what_came_of_it() {
         let wishes = Arc::new(Wishes::default());
-        let reader = wishes.reader();
-        let (one, two) = (wishes.hold("a://1", true).unwrap(), wishes.hold("a://2", false).unwrap());
-        let refused = BTreeMap::from([("a://2".to_owned(), Failure::NotOffered)]);
-        assert_eq!(reader.settle(2, Ok(&refused)), ["a://1"], "it may have changed meanwhile");
+        let mut reader = wishes.reader();
+        let (one, two) = (wishes.hold("a://1", false).unwrap(), wishes.hold("a://2", false).unwrap());
+        let (round, _) = reader.read();
+        reader.settle(round, Ok(&BTreeMap::from([("a://2".to_owned(), Failure::NotOffered)])));
         assert!(one.settled().await.is_ok());
         assert!(matches!(two.settled().await, Err(Failure::NotOffered)));
         let again = wishes.hold("a://2", false).unwrap();
-        assert!(reader.settle(3, Err(&Failure::Busy)).is_empty());
+        let (round, _) = reader.read();
+        reader.settle(round, Err(&Failure::Busy));
         assert!(matches!(again.settled().await, Err(Failure::Busy)));
+    }
+
+    #[test]
+    fn who_comes_back_is_told_once_and_not_too_early() {
+        let (wishes, nothing) = (Arc::new(Wishes::default()), BTreeMap::new());
+        let mut reader = wishes.reader();
+        let _asked = wishes.hold("a://new", false).unwrap();
+        let (round, _) = reader.read();
+        let _held = ["a://new", "a://1"].map(|uri| wishes.hold(uri, true).unwrap());
+        assert_eq!(reader.settle(round, Ok(&nothing)), [""; 0], "it was not wished for in that round");
+        let (round, _) = reader.read();
+        assert!(reader.settle(round, Err(&Failure::Busy)).is_empty(), "nobody listens yet");
+        assert_eq!(reader.settle(round, Ok(&nothing)), ["a://1"], "what was just asked for was not missed");
+        assert_eq!(reader.settle(round, Ok(&nothing)), [""; 0]);
+        wishes.miss();
+        assert_eq!(reader.settle(round, Ok(&nothing)), ["a://1", "a://new"]);
     }
 
     /// T24: what one stream watches is bounded
