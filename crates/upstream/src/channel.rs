@@ -132,7 +132,7 @@ impl Channel {
         let (channel, mut tasks) = (self.clone(), JoinSet::new());
         if greeting.revision.era() == Era::Session {
             tasks.spawn(async move { channel.ended.cancelled().await });
-            return Ok(Opened { tasks, acknowledged: vec![] });
+            return Ok(Opened { tasks, acknowledged: None });
         }
         let id = self.requests.fetch_add(1, Ordering::Relaxed);
         let filter = listening::filter(subscription)?;

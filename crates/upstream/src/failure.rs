@@ -117,6 +117,17 @@ impl Failure {
         }
     }
 
+    /// Whether the same request may succeed later, as far as the server's words go.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::NotOffered => false,
+            // JSON-RPC 2.0 §5.1: an internal error says nothing of the request.
+            Self::Rpc(error) => error.code == -32_603,
+            _ => true,
+        }
+    }
+
     /// Whether it speaks of the server's health, and so counts for the breaker: who answers, with whatever refusal, is up.
     pub(crate) const fn is_ill(&self) -> bool {
         match self {
@@ -133,5 +144,27 @@ impl Failure {
 
     pub(crate) fn not_mcp(reason: impl Into<String>) -> Self {
         Self::NotMcp { reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(code: i64) -> Failure {
+        Failure::Rpc(RpcError { code, message: "no".into(), data: None })
+    }
+
+    /// HTTP26-21: who said no to a resource is not asked for it again; who could not say is
+    #[test]
+    fn a_no_of_the_server_does_not_pass() {
+        for refused in [Failure::NotOffered, rpc(-32_601), rpc(-32_602), rpc(-32_002), rpc(7)] {
+            assert!(!refused.may_pass(), "{refused}");
+        }
+        for for_now in
+            [rpc(-32_603), Failure::Timeout, Failure::Overloaded { retry_after: None }, Failure::Lost]
+        {
+            assert!(for_now.may_pass(), "{for_now}");
+        }
     }
 }

@@ -76,8 +76,8 @@ pub(crate) type Subscribed = AsyncMutex<BTreeSet<String>>;
 /// A stream as its transport opened it.
 pub(crate) struct Opened {
     pub(crate) tasks: JoinSet<()>,
-    /// Of which resources it tells, where the server says so with the stream.
-    pub(crate) acknowledged: Vec<String>,
+    /// Of which resources it tells, where the server says so with the stream, and said it in time.
+    pub(crate) acknowledged: Option<Vec<String>>,
 }
 
 impl Session {
@@ -88,7 +88,7 @@ impl Session {
         subscription: &Subscription,
     ) -> Result<Listening, Trouble> {
         let Opened { tasks, acknowledged } = self.stream(endpoint, subscription).await?;
-        let refused = self.subscribe(endpoint, subscription, &acknowledged).await?;
+        let refused = self.subscribe(endpoint, subscription, acknowledged).await?;
         let (session, key) = (self.clone(), endpoint.key.clone());
         Ok(Listening { tasks, in_use: None, key, session, refused })
     }
@@ -100,14 +100,14 @@ impl Session {
         listening: &mut Listening,
         subscription: &Subscription,
     ) -> Result<(), Trouble> {
-        let mut told = Vec::new();
+        let mut told = None;
         if !self.has_sessions() {
             let Opened { tasks, acknowledged } = self.stream(endpoint, subscription).await?;
             // The one before ends here, when the new one has begun.
             listening.tasks = tasks;
             told = acknowledged;
         }
-        listening.refused = self.subscribe(endpoint, subscription, &told).await?;
+        listening.refused = self.subscribe(endpoint, subscription, told).await?;
         Ok(())
     }
 
@@ -116,12 +116,14 @@ impl Session {
         &self,
         endpoint: &Endpoint,
         subscription: &Subscription,
-        acknowledged: &[String],
+        acknowledged: Option<Vec<String>>,
     ) -> Result<BTreeMap<String, Failure>, Trouble> {
         let wanted: BTreeSet<&String> = subscription.uris.iter().collect();
         if !self.has_sessions() {
+            let why = if acknowledged.is_some() { Failure::NotOffered } else { Failure::Timeout };
+            let acknowledged = acknowledged.unwrap_or_default();
             let missing = wanted.into_iter().filter(|uri| !acknowledged.contains(uri));
-            return Ok(missing.map(|uri| (uri.clone(), Failure::NotOffered)).collect());
+            return Ok(missing.map(|uri| (uri.clone(), why.clone())).collect());
         }
         let mut subscribed = self.subscribed.lock().await;
         let stale: Vec<String> = subscribed.iter().filter(|uri| !wanted.contains(uri)).cloned().collect();

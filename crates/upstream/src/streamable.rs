@@ -188,7 +188,7 @@ impl HttpSession {
         let reply = if self.has_sessions() {
             match self.own_stream(endpoint, &named).await? {
                 Some(reply) => reply,
-                None => return Ok(Opened { tasks, acknowledged: vec![] }),
+                None => return Ok(Opened { tasks, acknowledged: None }),
             }
         } else {
             let request = Request::new(listening::LISTEN).with(listening::filter(subscription)?);
@@ -208,7 +208,7 @@ impl HttpSession {
             }
         });
         let acknowledged =
-            if self.has_sessions() { vec![] } else { listening::acknowledged(acknowledged).await };
+            if self.has_sessions() { None } else { listening::acknowledged(acknowledged).await };
         Ok(Opened { tasks, acknowledged })
     }
 

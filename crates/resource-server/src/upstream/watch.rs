@@ -138,12 +138,13 @@ impl Upstreams {
                 self.bulletin.tell(News::Updated(id.clone(), missed.into()));
             }
             was_open |= listening.is_open();
-            let may_yet = listening.refused().values().any(may_yet_tell);
+            // A server that could not say whether it tells of a resource is asked again.
+            let is_open = listening.refused().values().any(Failure::may_pass);
             tokio::select! {
                 biased;
                 () = listening.ended() => break,
                 () = wishes.changed() => {}
-                () = tokio::time::sleep(AGAIN), if may_yet => {}
+                () = tokio::time::sleep(AGAIN), if is_open => {}
             }
         }
         if was_open {
@@ -224,11 +225,6 @@ impl Upstreams {
 struct Tuned {
     listening: Listening,
     uris: Vec<String>,
-}
-
-/// Whether a server that does not tell of a resource now may do so later: it said nothing that it would say again.
-const fn may_yet_tell(refused: &Failure) -> bool {
-    !matches!(refused, Failure::NotOffered | Failure::Rpc(_))
 }
 
 fn unreached(why: Unreached) -> Failure {

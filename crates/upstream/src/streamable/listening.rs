@@ -63,8 +63,8 @@ pub(crate) fn honoured(notification: &Notification) -> Option<Vec<String>> {
 }
 
 /// The same, once it is said. A server that does not say it may tell of lists all the same.
-pub(crate) async fn acknowledged(told: oneshot::Receiver<Vec<String>>) -> Vec<String> {
-    timeout(FIRST_WORD, told).await.ok().and_then(Result::ok).unwrap_or_default()
+pub(crate) async fn acknowledged(told: oneshot::Receiver<Vec<String>>) -> Option<Vec<String>> {
+    timeout(FIRST_WORD, told).await.ok()?.ok()
 }
 
 /// A stream of changes that is open.

@@ -30,6 +30,22 @@ async fn changes_are_heard_while_a_stream_is_open() {
     }
 }
 
+/// T24: whatever else a server says by itself takes no place from what others say
+#[tokio::test]
+async fn what_is_no_change_is_told_to_nobody() {
+    for path in ["/sessions", "/sse"] {
+        let stage = Stage::new().await;
+        let (endpoint, mut heard) = (older(stage.at(path)), stage.pool.heard());
+        let _listening = stage.pool.listen(&endpoint, &of(&[])).await.unwrap();
+        until("it listens", || stage.upstream.listening() == 1).await;
+        for noise in ["notifications/message", "notifications/progress", "notifications/nonsense"] {
+            stage.upstream.announce(noise);
+        }
+        stage.upstream.announce(TOOLS);
+        assert_eq!(heard.recv().await.unwrap().notification.method, TOOLS, "{path}");
+    }
+}
+
 /// HTTP26-21: the server is asked for what is wanted, and for nothing else
 #[tokio::test]
 async fn only_what_is_wanted_is_asked_for() {
