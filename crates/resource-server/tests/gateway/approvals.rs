@@ -11,8 +11,9 @@ use portcullis_resource_server::{
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
+use crate::draft::{Answer, Draft, call};
 use crate::rungs::waiting as inbox;
-use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
+use crate::stage::{ALL, Stage, Token};
 
 const DELETE: &str = "sandbox__delete_note";
 

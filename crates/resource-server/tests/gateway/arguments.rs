@@ -6,7 +6,8 @@ use portcullis_resource_server::{ArgumentRule, Rules};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
-use crate::stage::{ALL, Stage, call};
+use crate::draft::call;
+use crate::stage::{ALL, Stage};
 
 fn tool(schema: &Value) -> Value {
     json!({"name": "echo", "description": "Says it again.", "inputSchema": schema})

@@ -1,6 +1,7 @@
 //! The bearer check at the endpoint: 400, 401, 403 and 503, for every method, and metadata that says where to go.
 
-use crate::stage::{ALL, Draft, Stage, call};
+use crate::draft::{Draft, call};
+use crate::stage::{ALL, Stage};
 use axum::http::Method;
 use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;

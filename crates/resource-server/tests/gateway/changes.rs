@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::draft::{Draft, events};
 use crate::patience::until;
-use crate::stage::{ALL, Draft, Stage, events};
+use crate::stage::{ALL, Stage};
 use axum::body::{Body, BodyDataStream};
 use axum::http::Method;
 use portcullis_database::testing::sqlite;

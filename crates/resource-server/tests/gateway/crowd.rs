@@ -8,8 +8,9 @@ use portcullis_resource_server::oauth::{Alias, PrincipalId, PrincipalKind};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::draft::call;
 use crate::rungs::{accepted, leg, state};
-use crate::stage::{ALL, Stage, Token, call};
+use crate::stage::{ALL, Stage, Token};
 
 const USERS: usize = 100;
 const EACH: usize = 5;

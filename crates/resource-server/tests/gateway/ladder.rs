@@ -8,8 +8,9 @@ use portcullis_resource_server::{ApprovalState, Verdict};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::draft::events;
 use crate::rungs::{accepted, asked, decide, leg, state, waiting};
-use crate::stage::{ALL, Stage, events};
+use crate::stage::{ALL, Stage};
 
 both_engines! {
     /// MRTR-2, MRTR-3, MRTR-7, ELIC-3: an address to open, legs that only wait, and the result

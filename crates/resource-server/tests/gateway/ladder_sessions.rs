@@ -11,8 +11,9 @@ use portcullis_resource_server::{ApprovalState, Policies, Verdict};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
+use crate::draft::Draft;
 use crate::rungs::{CAPABILITIES, accepted, asked, decide, leg, next, session, state, waiting, within};
-use crate::stage::{ALL, Draft, Stage};
+use crate::stage::{ALL, Stage};
 
 /// ELIC-8: the error with an address exists in 2025-11-25 alone, and its session alone hears that it is done, once
 #[tokio::test]

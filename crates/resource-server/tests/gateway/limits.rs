@@ -7,7 +7,8 @@ use portcullis_resource_server::oauth::{ClientId, Seconds, Timestamp};
 use portcullis_resource_server::{Limit, LimitRules, LimitSubject, Rates};
 use serde_json::json;
 
-use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
+use crate::draft::{Answer, Draft, call};
+use crate::stage::{ALL, Stage, Token};
 
 /// Sets a limit in another process.
 async fn limit(stage: &Stage, (kind, subject): (LimitSubject, &str), amounts: (Option<u32>, Option<u32>)) {

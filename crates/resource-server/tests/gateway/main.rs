@@ -7,6 +7,7 @@ mod bearer;
 mod changes;
 mod credentials;
 mod crowd;
+mod draft;
 mod ladder;
 mod ladder_sessions;
 mod limits;

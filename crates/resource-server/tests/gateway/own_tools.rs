@@ -8,7 +8,8 @@ use portcullis_resource_server::catalogue::{NewTools, Servers, Slug};
 use portcullis_resource_server::oauth::{Alias, GrantedConnections, PrincipalId, PrincipalKind};
 use serde_json::{Value, json};
 
-use crate::stage::{ALL, Answer, Draft, ORIGIN, Stage, Token, call};
+use crate::draft::{Answer, Draft, call};
+use crate::stage::{ALL, ORIGIN, Stage, Token};
 
 const OWN: [&str; 3] = ["gateway__list_connections", "gateway__connection_status", "gateway__start_connect"];
 const MANAGE: &str = "mcp.connections.manage";

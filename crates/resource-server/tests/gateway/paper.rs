@@ -13,8 +13,9 @@ use portcullis_resource_server::{Policies, Standing};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
+use crate::draft::{Draft, call};
 use crate::reasons::in_the_source;
-use crate::stage::{ALL, Draft, Stage, Token, call};
+use crate::stage::{ALL, Stage, Token};
 
 const SECRET: &str = "canary-credential-of-the-connection";
 const POLICY: &str = "@id(\"owners\") @reason(\"Yours.\") permit (principal, action, resource) when { principal.id == resource.owner };\n\

@@ -8,7 +8,8 @@ use portcullis_resource_server::{Connection, Pins, Probe, ReviewState, Rules, To
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
-use crate::stage::{ALL, Draft, Stage, Token, call};
+use crate::draft::{Draft, call};
+use crate::stage::{ALL, Stage, Token};
 
 fn tool(name: &str, about: &str) -> Value {
     json!({"name": name, "description": about, "inputSchema": {"type": "object"}, "_meta": {"x": 1}})

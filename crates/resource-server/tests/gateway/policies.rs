@@ -6,7 +6,8 @@ use portcullis_database::{ChangeFeed, both_engines, on};
 use portcullis_resource_server::{BlockedAt, Policies, PolicyError, ToolBlocks};
 use serde_json::json;
 
-use crate::stage::{ALL, Draft, Stage, Token, call};
+use crate::draft::{Draft, call};
+use crate::stage::{ALL, Stage, Token};
 
 const READ_ONLY: &str = "@id(\"reads\") @reason(\"You may read.\") permit (principal, action, resource);\n\
     @id(\"only_reads\") @reason(\"Nothing but reading, says the policy.\") \

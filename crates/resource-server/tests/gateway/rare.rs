@@ -11,10 +11,11 @@ use portcullis_resource_server::{Patience, Policies, Verdict};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
+use crate::draft::Draft;
 use crate::paper::{left_after, left_by};
 use crate::patience::until;
 use crate::rungs::{CAPABILITIES, accepted, decide, leg, session, state};
-use crate::stage::{ALL, Draft, Stage, Token};
+use crate::stage::{ALL, Stage, Token};
 
 /// A call with this text that waits for its user's approval, to be asked for again.
 async fn held(stage: &Stage, token: &Token, text: &str) -> Draft {

@@ -1,6 +1,7 @@
 //! The paper trail of what was refused: one event for each refusal, whatever step of the pipeline it was, with its reason.
 
-use crate::stage::{ALL, Draft, Stage, Token};
+use crate::draft::Draft;
+use crate::stage::{ALL, Stage, Token};
 use axum::http::Method;
 use portcullis_database::{both_engines, on};
 use portcullis_resource_server::catalogue::NewTools;

@@ -12,7 +12,8 @@ use portcullis_resource_server::{Policies, Replay};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
-use crate::stage::{ALL, Draft, Stage, Token, call, vault};
+use crate::draft::{Draft, call};
+use crate::stage::{ALL, Stage, Token, vault};
 
 /// What holds while the calls are made: owners do everything but list files.
 const THEN: &str = "@id(\"owners\") @reason(\"Yours.\") permit (principal, action, resource) when { principal.id == resource.owner };\n\

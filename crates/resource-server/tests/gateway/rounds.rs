@@ -5,10 +5,11 @@ use portcullis_database::testing::sqlite;
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
+use crate::draft::{Answer, Draft};
 use crate::paper::left_by;
 use crate::rungs::CAPABILITIES;
 use crate::sampling::{folders, roots, said, sampling};
-use crate::stage::{ALL, Answer, Draft, Stage, Token};
+use crate::stage::{ALL, Stage, Token};
 
 /// A connection whose server may ask, and a token for it.
 async fn set(database: portcullis_database::testing::TestDatabase) -> (Stage, Upstream, Token) {

@@ -5,7 +5,8 @@ use portcullis_resource_server::{Approval, Decider, How, Inbox, Sought, Verdict}
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 
-use crate::stage::{Answer, Draft, Stage, Token, events};
+use crate::draft::{Answer, Draft, events};
+use crate::stage::{Stage, Token};
 
 pub(crate) const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 pub(crate) const NOTE: &str = "sandbox__create_note";

@@ -4,16 +4,17 @@
 use axum::body::{Body, BodyDataStream};
 use axum::http::Method;
 use portcullis_audit::Kept;
-use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;
+use portcullis_database::{Change, ChangeKind, both_engines};
 use portcullis_resource_server::catalogue::NewTools;
 use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
+use crate::draft::Draft;
 use crate::paper::{left_by, records};
 use crate::patience::until;
 use crate::rungs::{CAPABILITIES, next, session};
-use crate::stage::{ALL, Draft, Stage, Token};
+use crate::stage::{ALL, Stage, Token};
 
 /// A question to a client's model.
 pub(crate) fn sampling(prompt: &str) -> Value {
@@ -174,6 +175,24 @@ both_engines! {
     }
 }
 
+/// T20: what a stream of changes opened was told what the server may ask for, too, and ends when that changes
+#[tokio::test]
+async fn what_a_stream_opened_ends_when_its_server_may_ask_for_something_else() {
+    let (stage, upstream) = (Stage::set(sqlite().await).await, Upstream::start().await);
+    let demo = stage.connect("demo", &upstream.url("/sessions")).await;
+    let client = Asked::able(&stage, able()).await;
+    let listen = Draft::new(Method::GET, "/mcp").header("accept", "text/event-stream");
+    let listen = listen.header("mcp-session-id", &client.session).bearing(&client.token);
+    let _stream = stage.send(listen.request()).await;
+    for (round, words) in [&["sampling"][..], &[]].into_iter().enumerate() {
+        until("the stream is open", || upstream.listening() == 1).await;
+        stage.let_ask("demo", words).await;
+        until("it ends", || upstream.seen_of("DELETE").len() > round).await;
+        // What is open to a connection that changed is opened anew at once.
+        stage.changes.publish(&Change::new(ChangeKind::Connection, demo.id.as_str()));
+    }
+}
+
 /// MRTR-3, T33: a server that may is not told of what the client did not declare, and gets no such answer
 #[tokio::test]
 async fn a_client_that_declares_nothing_of_it_is_not_asked() {
@@ -225,15 +244,20 @@ async fn a_question_that_is_not_fit_is_told_to_who_asks() {
     assert_eq!(told(&stage).await, json!({"refused": 1}));
 }
 
+/// Connections to servers of either era that may ask for everything.
+async fn of_both_eras() -> (Stage, Upstream) {
+    let (stage, upstream) = (Stage::set(sqlite().await).await, Upstream::start().await);
+    for (alias, path) in [("legacy", "/sessions"), ("modern", "/stateless")] {
+        stage.connect(alias, &upstream.url(path)).await;
+        stage.let_ask(alias, &["sampling", "roots"]).await;
+    }
+    (stage, upstream)
+}
+
 /// T33: a call costs its user's model so much and no more, whatever its server asks
 #[tokio::test]
 async fn a_call_asks_sixteen_times_and_no_more() {
-    let (stage, upstream) = (Stage::set(sqlite().await).await, Upstream::start().await);
-    stage.connect("legacy", &upstream.url("/sessions")).await;
-    stage.connect("modern", &upstream.url("/stateless")).await;
-    for alias in ["legacy", "modern"] {
-        stage.let_ask(alias, &["sampling", "roots"]).await;
-    }
+    let (stage, _upstream) = of_both_eras().await;
     let client = Asked::able(&stage, able()).await;
     let mut stream = client.call("legacy", &json!({"requests": {"said": sampling("?")}, "times": 17})).await;
     for _ in 0..16 {
@@ -260,12 +284,7 @@ async fn a_call_asks_sixteen_times_and_no_more() {
 /// T33: what a client answers is passed on if it is an answer to the question, and so is its error
 #[tokio::test]
 async fn an_answer_is_one_to_what_was_asked() {
-    let (stage, upstream) = (Stage::set(sqlite().await).await, Upstream::start().await);
-    stage.connect("legacy", &upstream.url("/sessions")).await;
-    stage.connect("modern", &upstream.url("/stateless")).await;
-    for alias in ["legacy", "modern"] {
-        stage.let_ask(alias, &["sampling", "roots"]).await;
-    }
+    let (stage, _upstream) = of_both_eras().await;
     let client = Asked::able(&stage, able()).await;
     let no = json!({"code": -1, "message": "User rejected sampling request"});
     for (request, answer, code) in [

@@ -1,6 +1,7 @@
 //! The era of sessions, as the SDK 1.x speaks it: initialize, initialized, GET, list, call, DELETE.
 
-use crate::stage::{ALL, Answer, Draft, Stage, Token};
+use crate::draft::{Answer, Draft};
+use crate::stage::{ALL, Stage, Token};
 use axum::http::Method;
 use portcullis_database::both_engines;
 use portcullis_database::testing::sqlite;

@@ -1,6 +1,7 @@
 //! The stateless era, 2026-07-28: headers agree with the body, and every request stands alone.
 
-use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
+use crate::draft::{Answer, Draft, call};
+use crate::stage::{ALL, Stage, Token};
 use axum::http::Method;
 use portcullis_database::testing::sqlite;
 use serde_json::{Value, json};

@@ -13,9 +13,10 @@ use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 
 use crate::changes::{next, open, quiet};
+use crate::draft::{Answer, Draft};
 use crate::paper::left_after;
 use crate::patience::until;
-use crate::stage::{ALL, Answer, Draft, Stage, Token};
+use crate::stage::{ALL, Stage, Token};
 
 pub(crate) const WATCHED: &str = "test://watched-resource";
 const UPDATED: &str = "notifications/resources/updated";

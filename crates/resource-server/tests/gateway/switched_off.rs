@@ -10,8 +10,9 @@ use portcullis_resource_server::{ConnectionStatus, Probe, Who};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
+use crate::draft::{Draft, call};
 use crate::patience::until;
-use crate::stage::{ALL, Draft, Stage, call};
+use crate::stage::{ALL, Stage};
 
 async fn switch(stage: &Stage, slug: &str, off: bool) {
     let servers = Servers::new(stage.database.clone(), stage.changes.clone(), Arc::new(stage.clock.clone()));

@@ -1,7 +1,8 @@
 //! Tools: who sees which, who may call them, what is refused and how, and what the audit keeps of it.
 
+use crate::draft::{Draft, call};
 use crate::paper::left_by;
-use crate::stage::{ALL, Draft, Stage, call};
+use crate::stage::{ALL, Stage};
 use portcullis_database::both_engines;
 use portcullis_database::on;
 use portcullis_database::testing::sqlite;

@@ -1,6 +1,7 @@
 //! What comes before the message: host, origin, CORS, media types, size and strict JSON.
 
-use crate::stage::{ALL, Draft, Stage};
+use crate::draft::Draft;
+use crate::stage::{ALL, Stage};
 use axum::http::Method;
 use portcullis_database::testing::sqlite;
 use serde_json::json;

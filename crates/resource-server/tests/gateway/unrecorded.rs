@@ -6,7 +6,8 @@ use portcullis_database::{both_engines, on};
 use portcullis_upstream_fixture::Upstream;
 use serde_json::json;
 
-use crate::stage::{ALL, Stage, call};
+use crate::draft::call;
+use crate::stage::{ALL, Stage};
 
 async fn change(stage: &Stage, sql: &'static str) {
     on!(stage.database.write(), |pool| sqlx::query(sql).execute(pool).await.map(drop)).unwrap();

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::draft::{Answer, Draft, call};
 use crate::patience::until;
-use crate::stage::{ALL, Answer, Draft, Stage, Token, call};
+use crate::stage::{ALL, Stage, Token};
 use portcullis_database::testing::sqlite;
 use portcullis_database::{Change, ChangeKind, both_engines, on};
 use portcullis_resource_server::catalogue::NewTools;

@@ -9,8 +9,9 @@ use portcullis_upstream_fixture::Upstream;
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 
+use crate::draft::{Answer, Draft, events};
 use crate::patience::until;
-use crate::stage::{ALL, Answer, Draft, Stage, Token, events};
+use crate::stage::{ALL, Stage, Token};
 
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 

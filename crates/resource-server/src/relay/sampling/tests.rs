@@ -40,6 +40,12 @@ fn a_prompt_says_who_asks() {
     );
     assert_eq!(fit["messages"][0]["content"][0]["text"], "Say hi\n\tnow");
     assert_eq!(fit["_meta"], json!({"portcullis/connection": "shop"}));
+    for unseen in ['\u{e0100}', '\u{fe0f}', '\u{ad}', '\u{61c}', '\u{3164}', '\u{2028}'] {
+        let tool = json!({"name": "dice", "inputSchema": {"properties": {format!("a{unseen}b"): {}}}});
+        let hidden = plain(&json!({"tools": [tool], "systemPrompt": format!("Be{unseen} kind.")}));
+        let shown = asked_with(&hidden, Sampling::Tools).unwrap().to_string();
+        assert!(!shown.contains(unseen) && shown.contains("\"ab\""), "{shown}");
+    }
     let bare = asked(&plain(&json!({}))).unwrap();
     assert_eq!(bare["systemPrompt"], "This is asked by the server behind the connection \"shop\".");
 }
@@ -58,6 +64,18 @@ fn nothing_of_other_connections_comes_along() {
         fit.as_object_mut().unwrap().remove(member);
     }
     assert_eq!(fit, given);
+}
+
+/// T34: what a tool said, and how tools look, leads a client nowhere in its own world
+#[test]
+fn nothing_in_a_question_leads_into_the_clients_world() {
+    let link = json!({"type": "resource_link", "name": "x", "uri": "http://10.0.0.1/"});
+    let used = question(&json!({"type": "tool_result", "toolUseId": "1", "content": [link]}), &json!({}));
+    let shown = asked_with(&used, Sampling::Tools).unwrap();
+    assert_eq!(shown["messages"][0]["content"]["content"][0]["type"], "text", "{shown}");
+    let tool = json!({"name": "dice", "inputSchema": {}, "icons": [{"src": "http://10.0.0.1/x.png"}]});
+    let shown = asked_with(&plain(&json!({"tools": [tool]})), Sampling::Tools).unwrap();
+    assert_eq!(shown["tools"][0]["icons"], json!([]));
 }
 
 /// MRTR-3: a model is given tools only where its client said that it takes them
