@@ -6,11 +6,12 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { engines } from '../clients/lib/engines.mjs';
+import { startFixture } from '../clients/lib/fixture.mjs';
 import { Requester } from '../clients/lib/requester.mjs';
 import { Server } from '../clients/lib/server.mjs';
 import { Visitor } from '../clients/lib/visitor.mjs';
 import { BearerProxy } from './lib/proxy.mjs';
-import { judge, startUpstream } from './lib/upstream.mjs';
+import { judge } from './lib/suite.mjs';
 
 const SUITE_MS = 120_000;
 
@@ -27,7 +28,7 @@ const notThrough = (revision) => REASONS.flatMap((reason) => reason[revision]).s
 
 for (const [revision, beyond] of Object.entries(BEYOND)) {
   test(`the fixture upstream meets what ${revision} requires`, { timeout: SUITE_MS }, async (t) => {
-    const { outcome, passed, unwell } = await judge(await startUpstream(t), revision);
+    const { outcome, passed, unwell } = await judge(`${await startFixture(t)}/mcp`, revision);
     assert.equal(outcome.code, 0, outcome.report);
     assert.deepEqual(unwell, [], outcome.report);
     for (const scenario of beyond) assert.ok(outcome.passed.has(scenario), `${scenario}\n${outcome.report}`);
@@ -38,7 +39,7 @@ for (const [revision, beyond] of Object.entries(BEYOND)) {
 for (const engine of engines) {
   for (const revision of Object.keys(BEYOND)) {
     test(`through the gateway it is the same at ${revision} (${engine.name})`, { timeout: SUITE_MS }, async (t) => {
-      const upstream = (await startUpstream(t)).replace('/mcp', OF_THE_ERA[revision]);
+      const upstream = `${await startFixture(t)}${OF_THE_ERA[revision]}`;
       const direct = await judge(upstream, revision);
       const through = await judge(await behindGateway(t, engine, upstream), revision);
       const missing = direct.passed.filter((scenario) => !through.passed.includes(scenario));
