@@ -6,11 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { engines } from './lib/engines.mjs';
 import { startFixture } from './lib/fixture.mjs';
 import { kinds } from './lib/kinds.mjs';
+import { HEARD_MS } from './lib/server.mjs';
 import { play, withBrowser } from './lib/stage.mjs';
 
 const STORY_MS = 90_000;
-// A server hears of another process's change within this.
-const HEARD_MS = 1_000;
 const FOLDERS = { roots: [{ uri: 'file:///home/ada/work', name: 'Work' }] };
 const SAID = { role: 'assistant', content: { type: 'text', text: 'hi from the model' }, model: 'story', stopReason: 'endTurn' };
 const FORM = { type: 'object', properties: { name: { type: 'string' } } };

@@ -14,6 +14,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { engines } from './lib/engines.mjs';
 import { generations } from './lib/kinds.mjs';
 import { codeIn, create, ROOM, states, text } from './lib/sensitive.mjs';
+import { HEARD_MS } from './lib/server.mjs';
 import { play, withBrowser } from './lib/stage.mjs';
 
 withBrowser();
@@ -21,8 +22,6 @@ withBrowser();
 const STORY_MS = 90_000;
 // Longer than one leg of a call is held.
 const LEG_MS = 35_000;
-// A server hears of another process's change within this.
-const HEARD_MS = 1_000;
 const DENIED = /^NOT EXECUTED\. The user denied this call\./;
 const CLOSED = /^NOT EXECUTED\. The user closed the question/;
 const [URLS, FORMS, NOTHING] = [{ url: {} }, { form: {} }, undefined];

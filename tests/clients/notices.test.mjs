@@ -9,12 +9,11 @@ import { engines } from './lib/engines.mjs';
 import { Hook, PostOffice } from './lib/post.mjs';
 import { Requester } from './lib/requester.mjs';
 import { speaking, text } from './lib/sensitive.mjs';
-import { freePort } from './lib/server.mjs';
+import { HEARD_MS, freePort } from './lib/server.mjs';
 import { play } from './lib/stage.mjs';
 import { Visitor } from './lib/visitor.mjs';
 
 const STORY_MS = 60_000;
-const HEARD_MS = 1_000;
 const NOTE = { title: 'Private words', text: 'canary-of-the-arguments' };
 
 const SECOND_PERSON = `

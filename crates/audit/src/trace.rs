@@ -31,11 +31,14 @@ pub async fn under<F: Future>(request: impl Into<Context>, work: F) -> F::Output
     REQUEST.scope(request.into(), work).await
 }
 
-/// Takes what is known of the request along to work that another task does.
-pub async fn carry<F: Future>(request: Option<Context>, work: F) -> F::Output {
-    match request {
-        Some(request) => under(request, work).await,
-        None => work.await,
+/// Takes what is known of the request that this task answers along to work that another task does.
+pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let request = context();
+    async move {
+        match request {
+            Some(request) => under(request, work).await,
+            None => work.await,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ impl Work {
         F: Future<Output = T> + Send + 'static,
     {
         // Its log lines and events stay under the request that began it.
-        let job = trace::carry(trace::context(), job.in_current_span());
+        let job = trace::carry(job.in_current_span());
         self.0.spawn(job).await.map_err(Error::internal)
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, SystemClock};
 use crate::secret::random_name;
 
-/// 128 random bits, base64url, behind `prefix`: for names that must be unique but are not secret.
+/// 128 random bits, base64url, behind `prefix`: for names that must be unique and salts that nobody can guess; not wiped as a secret is.
 #[must_use]
 pub fn random_handle(prefix: &str) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random_name::<16>()))

@@ -153,7 +153,8 @@ thread_local! {
     static FOR_NAMES: RefCell<([u8; DRAWN], usize)> = const { RefCell::new(([0; DRAWN], DRAWN)) };
 }
 
-/// Random bytes for a name, which is no secret and is drawn all day long: many at once from the operating system, each used once.
+/// Random bytes for names and salts, drawn all day long: many at once from the operating system, each used once. Nobody can
+/// guess them, but they are not wiped as a secret's are.
 pub(crate) fn random_name<const N: usize>() -> [u8; N] {
     const { assert!(N <= DRAWN) };
     FOR_NAMES.with_borrow_mut(|(drawn, used)| {

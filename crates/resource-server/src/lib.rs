@@ -117,6 +117,8 @@ mod trace;
 #[cfg(feature = "gateway")]
 mod underway;
 #[cfg(feature = "gateway")]
+mod unseen;
+#[cfg(feature = "gateway")]
 mod upstream;
 #[cfg(feature = "gateway")]
 mod waits;

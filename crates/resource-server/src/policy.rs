@@ -28,7 +28,7 @@ pub use self::store::{Policies, PolicyError, PolicyVersion};
 use crate::approvals::Consumed;
 use crate::catalogue::{NewTools, Server};
 use crate::connections::Connection;
-use crate::errand::{Dispatch, Errand};
+use crate::errand::{Dispatch, Errand, Extras};
 use crate::offer::{Kind, Offer};
 use crate::sandbox::SERVER;
 
@@ -148,18 +148,18 @@ pub(crate) struct Ground {
     subject: Arc<Subject>,
 }
 
-/// Decides about what is `seen` so.
+/// Decides about an errand at what is `seen` so.
 ///
 /// # Errors
 /// Why not, for the caller and for the paper trail.
 pub(crate) fn decide(
     ground: &Ground,
     seen: Target,
-    dispatch: Dispatch,
+    (errand, extras): (Errand, Extras),
     now: Timestamp,
 ) -> Result<Ruling, Denial> {
     // What the pipeline asked before, asked once more where it counts.
-    if !ground.bearer.scope().contains(dispatch.errand.needs()) {
+    if !ground.bearer.scope().contains(errand.needs()) {
         return Err(Denial {
             reason: "scope_missing",
             text: "This client was not given the right to do this.".to_owned(),
@@ -167,7 +167,9 @@ pub(crate) fn decide(
         });
     }
     let risk = if let Target::Tool(tool) = &seen { tool.risk } else { Risk::Unknown };
-    let decided = ground.decide(seen, ground.circumstances(&dispatch.errand, now));
+    let decided = ground.decide(seen, ground.circumstances(&errand, now));
+    // Where it is decided about is where it is done.
+    let dispatch = Dispatch { connection: Arc::clone(&ground.connection), errand, extras };
     match decided.considered.decision.clone() {
         Decision::Allow { .. } => Ok(Ruling::Permitted(Permitted(dispatch), decided)),
         Decision::NeedsAssurance { level, rule } => {

@@ -119,20 +119,6 @@ fn size(value: &Value) -> usize {
     value.to_string().len()
 }
 
-/// A text without what is not seen: controls, marks of direction, zero widths, fillers, variation selectors and tags.
-fn visible(text: &str) -> String {
-    let hidden = |c: &char| {
-        c.is_control() && !matches!(*c, '\n' | '\t')
-            || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-            || matches!(
-                *c,
-                '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
-            )
-            || matches!(*c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
-    };
-    text.chars().filter(|c| !hidden(c)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::errand::{Dispatch, Params};
+use crate::connections::Connection;
+use crate::errand::{Errand, Params};
 use crate::relay::{Judge, Kind, Question, Refused, Unfit};
 use crate::reply::Reply;
 
@@ -112,8 +113,7 @@ pub(crate) struct Binding(String);
 
 impl Binding {
     /// The binding of a request that was checked.
-    pub(crate) fn of(bearer: &VerifiedBearer, dispatch: &Dispatch) -> Self {
-        let Dispatch { connection, errand, .. } = dispatch;
+    pub(crate) fn of(bearer: &VerifiedBearer, (connection, errand): (&Connection, &Errand)) -> Self {
         let mut params = Value::Object(errand.clone().into_params());
         // The same request in another order is the same request.
         params.sort_all_objects();

@@ -247,13 +247,13 @@ impl Upstreams {
         asking: Asking,
         ask: impl Fn(Arc<Reached>) -> Answer,
     ) -> Result<(T, Arc<Reached>), Failure> {
-        self.opened.note(connection);
+        self.opened.note(connection, None);
         for last in [false, true] {
             let reached = match self.reach.endpoint(connection, asking).await {
                 Ok(reached) => Arc::new(reached),
                 Err(why) => return Err(self.unreached(connection, why).await),
             };
-            self.opened.told(connection, reached.relays);
+            self.opened.note(connection, Some(reached.relays));
             match ask(Arc::clone(&reached)).await {
                 Ok(answer) => {
                     self.health.well(connection).await;

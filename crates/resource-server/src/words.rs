@@ -2,10 +2,12 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::unseen::is_unseen;
+
 /// The words of a name or a sentence in lower case: `getHTTPStatus_2` is `get`, `http`, `status`.
 pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = vec![];
-    let letters: Vec<char> = name.nfkc().collect();
+    let letters: Vec<char> = name.nfkc().filter(|letter| !is_unseen(*letter)).collect();
     let mut begins = true;
     for (at, letter) in letters.iter().enumerate() {
         if !letter.is_alphabetic() {
@@ -35,5 +37,6 @@ mod tests {
     fn a_name_is_read_word_by_word() {
         assert_eq!(words("getHTTPStatus_2"), ["get", "http", "status"]);
         assert_eq!(words("list-files.v2"), ["list", "files", "v"]);
+        assert_eq!(words("de\u{200b}le\u{3164}te_it\u{e0041}"), ["delete", "it"]);
     }
 }

@@ -14,9 +14,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::handshake::FIRST_ID;
-use crate::listening::Opened;
+use crate::listening::{self, Opened};
 use crate::message::{self, Incoming};
-use crate::streamable::listening;
 use crate::talk::{self, Board, Listener};
 use crate::{Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Notification, Request, Subscription, meta};
 

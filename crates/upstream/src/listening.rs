@@ -1,4 +1,4 @@
-//! Streams of changes over an open session, and the single resources of which they tell: in the eras of sessions each is
+//! Streams of changes over an open session, whatever carries them, and the single resources of which they tell: in the eras of sessions each is
 //! asked for by a request in the session whose stream it is, in the stateless one all of them with the stream.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,16 +6,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::session::{Session, Trouble};
-use crate::{Endpoint, Failure, Request, meta};
+use crate::{Endpoint, Failure, Notification, Request, meta, talk};
 
+/// The request that opens a stream of the stateless era.
+pub(crate) const LISTEN: &str = "subscriptions/listen";
 const SUBSCRIBE: &str = "resources/subscribe";
 const UNSUBSCRIBE: &str = "resources/unsubscribe";
+/// So long a server may take for its first word over a stream.
+const FIRST_WORD: Duration = Duration::from_secs(10);
 /// So long a server may take to say of one resource whether it tells of it.
 const WITHIN: Duration = Duration::from_secs(10);
 /// And of all of them: a stream is not lost to those of which the server says nothing.
@@ -153,4 +158,49 @@ impl Session {
         let asked = timeout(WITHIN, self.request(endpoint, &request)).await;
         asked.unwrap_or(Err(Trouble::Failed(Failure::Timeout)))
     }
+}
+
+/// The parameters of [`LISTEN`].
+pub(crate) fn filter(subscription: &Subscription) -> Result<Box<RawValue>, Failure> {
+    let mut filter = BTreeMap::new();
+    for (name, is_wanted) in [
+        ("toolsListChanged", subscription.tools),
+        ("promptsListChanged", subscription.prompts),
+        ("resourcesListChanged", subscription.resources),
+    ] {
+        if is_wanted {
+            filter.insert(name, meta::raw(&true)?);
+        }
+    }
+    if !subscription.uris.is_empty() {
+        filter.insert("resourceSubscriptions", meta::raw(&subscription.uris)?);
+    }
+    meta::raw(&BTreeMap::from([("notifications", filter)]))
+}
+
+#[derive(Deserialize)]
+struct Acknowledged {
+    notifications: Honoured,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Honoured {
+    #[serde(default)]
+    resource_subscriptions: Vec<String>,
+}
+
+/// Of which resources a server says that it tells; nothing when it says something else.
+pub(crate) fn honoured(notification: &Notification) -> Option<Vec<String>> {
+    if notification.method != talk::ACKNOWLEDGED {
+        return None;
+    }
+    let params = notification.params.as_deref()?.get();
+    let read = serde_json::from_str::<Acknowledged>(params).ok()?;
+    Some(read.notifications.resource_subscriptions)
+}
+
+/// The same, once it is said. A server that does not say it may tell of lists all the same.
+pub(crate) async fn acknowledged(told: oneshot::Receiver<Vec<String>>) -> Option<Vec<String>> {
+    timeout(FIRST_WORD, told).await.ok()?.ok()
 }

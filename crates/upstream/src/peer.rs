@@ -73,7 +73,11 @@ impl Peer {
         request: Request,
     ) -> Result<Box<RawValue>, Failure> {
         let within = request.within;
-        self.guarded(clock, within, self.attempt(context, clock, endpoint, &request)).await
+        let request = &request;
+        let asking = self.in_session((context, clock), endpoint, |session| async move {
+            session.request(endpoint, request).await
+        });
+        self.guarded(clock, within, asking).await
     }
 
     /// What the server said of itself.
@@ -95,17 +99,9 @@ impl Peer {
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
-        let opening = async {
-            let session = self.session(context, clock, endpoint).await?;
-            match session.listen(endpoint, subscription).await {
-                Err(Trouble::Unknown(_)) => {
-                    self.forget(endpoint, &session).await;
-                    let session = self.session(context, clock, endpoint).await?;
-                    session.listen(endpoint, subscription).await.map_err(Trouble::into_failure)
-                }
-                opened => opened.map_err(Trouble::into_failure),
-            }
-        };
+        let opening = self.in_session((context, clock), endpoint, |session| async move {
+            session.listen(endpoint, subscription).await
+        });
         let mut listening = self.guarded(clock, OPENING, opening).await?;
         listening.in_use = Some(self.in_use.clone());
         Ok(listening)
@@ -179,23 +175,21 @@ impl Peer {
         self.places.acquire().await.map_err(|_| Failure::Ended)
     }
 
-    /// Sends the request; once more over a new session if the server knew nothing of the old one, and so did nothing.
-    async fn attempt(
+    /// Does it in a session; once more in a new one if the server knew nothing of the old one, and so did nothing.
+    async fn in_session<T, Outcome: Future<Output = Result<T, Trouble>>>(
         &self,
-        context: &Context,
-        clock: &dyn Clock,
+        (context, clock): (&Context, &dyn Clock),
         endpoint: &Endpoint,
-        request: &Request,
-    ) -> Result<Box<RawValue>, Failure> {
+        work: impl Fn(Arc<Session>) -> Outcome,
+    ) -> Result<T, Failure> {
         let session = self.session(context, clock, endpoint).await?;
-        match session.request(endpoint, request).await {
-            Ok(result) => Ok(result),
-            Err(Trouble::Failed(failure)) => Err(failure),
+        match work(session.clone()).await {
             Err(Trouble::Unknown(_)) => {
                 self.forget(endpoint, &session).await;
                 let session = self.session(context, clock, endpoint).await?;
-                session.request(endpoint, request).await.map_err(Trouble::into_failure)
+                work(session).await.map_err(Trouble::into_failure)
             }
+            outcome => outcome.map_err(Trouble::into_failure),
         }
     }
 

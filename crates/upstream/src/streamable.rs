@@ -1,7 +1,7 @@
 //! Streamable HTTP, of both eras: what is open to one server.
 
 mod headers;
-pub(crate) mod listening;
+mod listening;
 mod mirroring;
 mod opening;
 mod stream;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Headers;
 use crate::handshake::{FIRST_ID, HEADER_MISMATCH, UNSUPPORTED_VERSION};
-use crate::listening::Opened;
+use crate::listening::{self as changes, Opened};
 use crate::session::{Context, Trouble};
 use crate::talk::Listener;
 use crate::{Endpoint, Era, Failure, Greeting, HttpTarget, Request, Subscription, message, meta};
@@ -191,7 +191,7 @@ impl HttpSession {
                 None => return Ok(Opened { tasks, acknowledged: None }),
             }
         } else {
-            let request = Request::new(listening::LISTEN).with(listening::filter(subscription)?);
+            let request = Request::new(changes::LISTEN).with(changes::filter(subscription)?);
             self.send(endpoint, &request).await?.reply
         };
         if !reply.is_success() || !reply.is_stream() {
@@ -207,8 +207,7 @@ impl HttpSession {
                 () = changes.read(reply) => {}
             }
         });
-        let acknowledged =
-            if self.has_sessions() { None } else { listening::acknowledged(acknowledged).await };
+        let acknowledged = if self.has_sessions() { None } else { changes::acknowledged(acknowledged).await };
         Ok(Opened { tasks, acknowledged })
     }
 

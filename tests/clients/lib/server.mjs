@@ -16,6 +16,8 @@ const DEFAULT_BINARY = fileURLToPath(new URL('../../../target/debug/portcullis',
 const BINARY = path.resolve(process.env.PORTCULLIS_BIN ?? DEFAULT_BINARY);
 const START_MS = 30_000;
 const STOP_MS = 5_000;
+/** A server hears of another process's change within this. */
+export const HEARD_MS = 1_000;
 
 /** A port that was free on 127.0.0.1 a moment ago. */
 export async function freePort() {

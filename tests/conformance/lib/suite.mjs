@@ -1,4 +1,4 @@
-// Owns the suite's process: runs it, and reads what it printed and wrote. Its own exit code is the verdict. Also what it takes a server for.
+// Owns the suite's process: runs it, and reads what it printed and wrote. Its own exit code is the verdict.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -66,13 +66,4 @@ class Outcome {
   #matching(pattern) {
     return this.lines.map((line) => pattern.exec(line)).filter((match) => match);
   }
-}
-
-/** What a revision requires, asked of the server at `url`; the extension of tasks is one that nobody offers here. */
-export async function judge(url, revision) {
-  const outcome = await runSuite(['server', '--url', url, '--requirements', revision]);
-  const failed = new Set(outcome.lines.flatMap((line) => /^✗ ([\w-]+):/.exec(line)?.[1] ?? []));
-  const unwell = [...failed].filter((scenario) => !scenario.startsWith('tasks-')).sort();
-  const passed = [...outcome.passed.keys()].filter((scenario) => !failed.has(scenario)).sort();
-  return { outcome, passed, unwell };
 }

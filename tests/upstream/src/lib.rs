@@ -108,7 +108,7 @@ impl Upstream {
 
     /// Asks something of everybody who listens to changes, as no server may.
     pub fn ask(&self, method: &str) {
-        self.state.announce(&serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method}));
+        self.state.announce(&json!({"jsonrpc": "2.0", "id": 1, "method": method}));
     }
 
     /// Tells those who watch a resource that it changed.

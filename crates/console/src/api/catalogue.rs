@@ -127,10 +127,7 @@ async fn set_relays(
     let relays = Relays::parse(asks.relays.iter().map(String::as_str));
     let relays = relays.map_err(|unknown| Problem::unfit("server_invalid", sentence(&unknown)))?;
     let server = find(&api, &slug).await?;
-    api.enrolment.servers().set_relays(&server.slug, relays).await.map_err(|error| match error {
-        ServerError::Database(error) => error.into(),
-        error => Problem::unfit("server_invalid", sentence(&error)),
-    })?;
+    api.enrolment.servers().set_relays(&server.slug, relays).await.map_err(refused)?;
     Ok(Json(shown::server(&find(&api, &slug).await?)))
 }
 
@@ -172,11 +169,16 @@ async fn resolve(api: &Api, emails: &[String]) -> Result<Vec<PrincipalId>, Probl
 
 async fn create(api: &Api, server: &Server) -> Result<(), Problem> {
     let on_loopback = api.registry.public_url().is_loopback();
-    api.enrolment.servers().create(server, on_loopback).await.map_err(|error| match error {
+    api.enrolment.servers().create(server, on_loopback).await.map_err(refused)
+}
+
+/// Why the catalogue does not take a server as it is written.
+fn refused(error: ServerError) -> Problem {
+    match error {
         ServerError::Database(error) => error.into(),
         ServerError::Taken => Problem::conflict("server_taken", sentence(&error)),
         error => Problem::unfit("server_invalid", sentence(&error)),
-    })
+    }
 }
 
 /// An error's words as a sentence.

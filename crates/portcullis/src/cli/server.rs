@@ -1,8 +1,8 @@
 //! `portcullis server …`: the catalogue of upstream MCP servers that users may connect to.
 
-mod allow;
 mod import;
 mod new;
+mod set;
 mod shown;
 
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use clap::{Args, Subcommand};
 use portcullis_authorization_server::Users;
 use portcullis_database::{ChangeFeed, Database};
 use portcullis_oauth::{PrincipalId, SystemClock};
-use portcullis_resource_server::catalogue::{Server, ServerError, Servers};
+use portcullis_resource_server::catalogue::{Server, ServerError, Servers, Slug};
 use serde_json::json;
 
-use self::allow::SetArguments;
 use self::import::ImportArguments;
 use self::new::AddArguments;
+use self::set::SetArguments;
 use self::shown::{list, show};
 use super::confirm::Confirmation;
 use super::output::{Format, print_json};
@@ -95,7 +95,7 @@ pub(super) async fn run(command: ServerCommand, config: &Config) -> Result<(), P
             show(&find(&existing(config).await?, &one.slug).await?, one.format);
             Ok(())
         }
-        ServerCommand::Set(arguments) => allow::set(&arguments, config).await,
+        ServerCommand::Set(arguments) => set::set(&arguments, config).await,
         ServerCommand::Enable(one) => set_disabled(&one, false, config).await,
         ServerCommand::Disable(arguments) => {
             let question = format!("Switch {} off, for everybody who is connected?", arguments.one.slug);
@@ -152,11 +152,16 @@ async fn resolve(
 
 async fn create(servers: &Servers, server: &Server, config: &Config) -> Result<(), Problem> {
     let on_loopback = config.assumed_public_url()?.is_loopback();
-    servers.create(server, on_loopback).await.map_err(|error| match &error {
-        ServerError::Database(_) => Problem::caused(&error),
-        ServerError::Taken => Problem::failed(format!("{}: {error}", server.slug)),
-        _ => Problem::configuration(format!("{}: {error}", server.slug)),
-    })
+    servers.create(server, on_loopback).await.map_err(|error| refused(&server.slug, &error))
+}
+
+/// Why the catalogue does not take a server as it is written.
+fn refused(slug: &Slug, error: &ServerError) -> Problem {
+    match error {
+        ServerError::Database(_) => Problem::caused(error),
+        ServerError::Taken => Problem::failed(format!("{slug}: {error}")),
+        _ => Problem::configuration(format!("{slug}: {error}")),
+    }
 }
 
 async fn set_disabled(one: &OneServer, disabled: bool, config: &Config) -> Result<(), Problem> {

@@ -6,6 +6,8 @@ use std::fmt::Write;
 use portcullis_audit::Redaction;
 use serde_json::Value;
 
+use crate::unseen::is_unseen;
+
 /// What stands in the place of a secret.
 const MASKED: &str = "[masked]";
 
@@ -42,7 +44,7 @@ pub(super) fn text(value: &Value) -> String {
 pub(super) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        if is_hidden(letter) {
+        if is_unseen(letter) || letter.is_whitespace() && !matches!(letter, ' ' | '\n') {
             let mut units = [0; 2];
             for unit in letter.encode_utf16(&mut units) {
                 // A String takes everything.
@@ -53,16 +55,6 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     shown
-}
-
-fn is_hidden(letter: char) -> bool {
-    (letter.is_control() && letter != '\n')
-        || (letter.is_whitespace() && !matches!(letter, ' ' | '\n'))
-        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}')
-        || matches!(letter, '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}')
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{2060}'..='\u{206f}')
-        || matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffb}')
-        || matches!(letter, '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The store of servers. What an admin wrote is checked here, so that it holds however it came.
 
-mod allow;
+mod relays;
 
 use std::sync::Arc;
 

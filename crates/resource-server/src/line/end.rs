@@ -87,12 +87,8 @@ impl Events for End {
 impl End {
     /// Makes a question fit to be asked (T33).
     fn fit(&self, question: Question) -> Result<Value, Refused> {
-        let judge = Judge {
-            asking: self.line.asking().within(self.relays),
-            origin: &self.origin,
-            gateway: &self.gateway,
-            tally: self.line.tally(),
-        };
+        let asking = (self.line.asking(), self.relays);
+        let judge = Judge::new(asking, (&self.origin, &self.gateway), self.line.tally());
         judge.fit(Question { params: self.secrets.removed_from_value(question.params), ..question })
     }
 

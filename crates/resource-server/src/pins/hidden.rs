@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 
 use serde_json::Value;
 
+use crate::unseen::{is_shapeless, turns_direction};
+
 /// So many places of one definition are named.
 const NAMED: usize = 20;
 /// So many blanks in a row push what follows out of sight.
@@ -119,9 +121,7 @@ fn hides(letters: &[char], at: usize) -> Option<Trick> {
     match letter {
         '\n' | '\t' | '\r' => None,
         _ if letter.is_control() => Some(Trick::Control),
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => {
-            Some(Trick::Direction)
-        }
+        _ if turns_direction(letter) => Some(Trick::Direction),
         // Between two letters of a script that needs it, or two pictures that it makes one of, a joiner is writing.
         '\u{200c}' | '\u{200d}' => {
             let joins = |one: Option<char>| one.is_some_and(|one| !one.is_ascii() && !is_shapeless(one));
@@ -135,15 +135,6 @@ fn hides(letters: &[char], at: usize) -> Option<Trick> {
         }
         _ => is_shapeless(letter).then_some(Trick::Invisible),
     }
-}
-
-/// Whether a character has no shape of its own.
-fn is_shapeless(letter: char) -> bool {
-    matches!(letter,
-        '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}' | '\u{3164}'
-        | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
 fn longest_blank(letters: &[char]) -> usize {

@@ -83,8 +83,7 @@ impl Step<'_> {
     /// Obtains it, or says what has to happen first. One that `was_held` before is not held again.
     pub(super) async fn obtain(self, held: Held<Dispatch>, was_held: bool) -> Result<Obtained, Refusal> {
         let Dispatch { errand: Errand::Tool { .. }, .. } = held.action() else {
-            let text = format!("{} Only calls of tools can be approved: nothing was done.", self.need.reason);
-            return Err(self.call.form.refuse("approval_unavailable", text));
+            return Err(self.call.form.not_approvable(self.need));
         };
         let issuer = self.caller.gateway.registry.public_url();
         let description = self.call.tool.as_ref().map(|tool| &tool.description);

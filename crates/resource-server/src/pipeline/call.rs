@@ -12,10 +12,10 @@ use super::case::Case;
 use super::target::Target;
 use super::{Caller, arguments, limit, note, target, token};
 use crate::connections::Connection;
-use crate::errand::{Dispatch, Errand, Extras, Params};
+use crate::errand::{Errand, Extras, Params};
 use crate::line::Line;
 use crate::offer::Offer;
-use crate::policy::{self, Ruling};
+use crate::policy::{self, Need, Ruling};
 use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
 use crate::relay::Origin;
@@ -114,10 +114,9 @@ async fn judge(
     let origin = Origin { alias: connection.alias.clone(), own: caller.resource.alias.is_some() };
     let mut extras = levelled(caller, extras);
     case.traced(TraceParent::take_over(&mut extras.meta));
-    let mut wanted = Dispatch { connection: Arc::clone(&connection), errand, extras };
-    let binding = Binding::of(&caller.bearer, &wanted);
-    let Brought { ticket, responses, drawn } = open(caller, (&binding, form), &mut wanted.extras, case.now)?;
-    let ruling = match policy::decide(&ground, seen, wanted, case.now) {
+    let binding = Binding::of(&caller.bearer, (&connection, &errand));
+    let Brought { ticket, responses, drawn } = open(caller, (&binding, form), &mut extras, case.now)?;
+    let ruling = match policy::decide(&ground, seen, (errand, extras), case.now) {
         Ok(ruling) => ruling,
         Err(denial) => {
             if let Some(decided) = denial.decided {
@@ -213,6 +212,12 @@ impl Form {
             Self::Tool => Refusal::tool(reason, text),
             Self::Other => Refusal::error(reason, code::INVALID_PARAMS, text),
         }
+    }
+
+    /// Only calls of tools wait for somebody's word.
+    pub(super) fn not_approvable(self, need: &Need) -> Refusal {
+        let text = format!("{} Only calls of tools can be approved: nothing was done.", need.reason);
+        self.refuse("approval_unavailable", text)
     }
 
     fn fail(self, reason: &'static str, text: impl Into<String>) -> Refusal {

@@ -218,7 +218,12 @@ impl Case {
 
     /// Notes a refusal.
     pub(super) async fn refused(&self, gateway: &Inner, refused: &Refusal) {
-        let event = self.end(gateway, Outcome::Refused, refused.kind()).because(refused.reason());
+        self.without_result(gateway, Outcome::Refused, refused).await;
+    }
+
+    /// Notes why there is no result.
+    pub(super) async fn without_result(&self, gateway: &Inner, outcome: Outcome, why: &Refusal) {
+        let event = self.end(gateway, outcome, why.kind()).because(why.reason());
         gateway.trail.note(event.with(json!({ "is_error": true }))).await;
     }
 

@@ -59,7 +59,7 @@ pub(super) async fn open(
     let teller =
         Teller { caller: caller.clone(), case, wanted, id, known, following, is_behind, done, events };
     // Rules may look at where the request came from.
-    caller.gateway.streams.spawn(trace::carry(trace::context(), teller.tell(heard, watched)));
+    caller.gateway.streams.spawn(trace::carry(teller.tell(heard, watched)));
     Ok(stream(body))
 }
 

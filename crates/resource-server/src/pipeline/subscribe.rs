@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use portcullis_audit::{Action, Outcome, trace};
 use portcullis_oauth::ConnectionId;
-use serde_json::json;
 use tracing::Instrument;
 
 use super::answer::Answer;
@@ -52,7 +51,7 @@ pub(super) async fn begin(caller: &Caller, case: &mut Case, uri: String) -> Resu
         Ok(Answer::empty())
     };
     let work = Box::pin(work.in_current_span());
-    let work = caller.gateway.tasks.spawn(trace::carry(trace::context(), work));
+    let work = caller.gateway.tasks.spawn(trace::carry(work));
     work.await.map_err(|error| Refusal::unavailable(&error))?
 }
 
@@ -115,15 +114,11 @@ async fn decide(
 ) -> Result<(Result<Audible, Refusal>, Option<Decided>), Refusal> {
     let errand = Errand::Resource { uri: uri.to_owned() };
     let Target { ground, seen, own, .. } = target::locate(caller, case, &errand).await?;
-    let connection = Arc::clone(ground.connection());
-    let id = connection.id.clone();
-    let wanted = Dispatch { connection, errand: errand.named(&own), extras: Extras::default() };
+    let id = ground.connection().id.clone();
+    let wanted = (errand.named(&own), Extras::default());
     Ok(match policy::decide(&ground, seen, wanted, caller.gateway.clock.now()) {
         Ok(Ruling::Permitted(permitted, decided)) => (Ok((id, permitted)), Some(decided)),
-        Ok(Ruling::Needs(need, _)) => {
-            let text = format!("{} Only calls of tools can be approved: nothing was done.", need.reason);
-            (Err(Form::Other.refuse("approval_unavailable", text)), Some(need.decided))
-        }
+        Ok(Ruling::Needs(need, _)) => (Err(Form::Other.not_approvable(&need)), Some(need.decided)),
         Err(denial) => (Err(Form::Other.refuse(denial.reason, denial.text)), denial.decided),
     })
 }
@@ -134,8 +129,7 @@ async fn watch(gateway: &Inner, case: &Case, permitted: Permitted<Dispatch>) -> 
         Ok(eye) => return Ok(eye),
         Err(failure) => failed((Form::Other, case), failure),
     };
-    let event = case.end(gateway, Outcome::Failed, failure.kind()).because(failure.reason());
-    gateway.trail.note(event.with(json!({ "is_error": true }))).await;
+    case.without_result(gateway, Outcome::Failed, &failure).await;
     Err(failure)
 }
 

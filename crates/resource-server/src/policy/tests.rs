@@ -93,9 +93,7 @@ fn ground(
 fn decided(bearer: &VerifiedBearer, connection: Connection, trust: Trust, tool: &Offer) -> &'static str {
     let errand = Errand::Tool { name: tool.key.clone(), arguments: Params::new() };
     let ground = ground(&default(), bearer, (connection, trust));
-    let connection = Arc::clone(ground.connection());
-    let dispatch = Dispatch { connection, errand, extras: Extras::default() };
-    match decide(&ground, ground.listed((Kind::Tools, tool)), dispatch, NOW) {
+    match decide(&ground, ground.listed((Kind::Tools, tool)), (errand, Extras::default()), NOW) {
         Ok(Ruling::Permitted(..)) => "permitted",
         Ok(Ruling::Needs(need, _)) if need.level == Assurance::Session => "needs 2",
         Ok(Ruling::Needs(..)) => "needs another level",

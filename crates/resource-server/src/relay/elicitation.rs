@@ -6,10 +6,11 @@ use portcullis_oauth::PublicUrl;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::Origin;
 use super::links::leads_astray;
 use super::question::Unfit;
-use super::{Origin, visible};
 use crate::reach::Asking;
+use crate::unseen::seen;
 use crate::words::words;
 
 /// Longer questions are cut, in characters.
@@ -42,6 +43,8 @@ const ASKED_FOR: [&str; 9] = ["your", "the", "a", "my", "enter", "type", "digit"
 
 /// What makes a warning of the words behind it.
 const WARNS: [&str; 4] = ["not", "never", "don", "dont"];
+/// What a form says of a field. Everything else in it is a name or a choice, which the answer repeats.
+const SAID: [&str; 3] = ["title", "description", "enumNames"];
 
 /// Makes a question fit to be asked.
 pub(super) fn fit(
@@ -50,14 +53,18 @@ pub(super) fn fit(
     (origin, gateway): (&Origin, &PublicUrl),
 ) -> Result<Value, Unfit> {
     let Value::Object(mut params) = params else { return Err(Unfit::Shape) };
-    let message = params.get("message").and_then(Value::as_str).ok_or(Unfit::Shape)?.to_owned();
+    // What is judged is what is shown.
+    let message = seen(params.get("message").and_then(Value::as_str).ok_or(Unfit::Shape)?);
+    if let Some(schema) = params.get_mut("requestedSchema") {
+        make_seen(schema);
+    }
     match params.get("mode").map_or(Some("form"), Value::as_str) {
         Some("form") if asking.forms => form(&params, &message)?,
         Some("url") if asking.urls => address(&params, gateway)?,
         Some("form" | "url") => return Err(Unfit::Unable),
         _ => return Err(Unfit::Shape),
     }
-    let shown = visible(&message).chars().take(LONGEST).collect::<String>();
+    let shown = message.chars().take(LONGEST).collect::<String>();
     params.insert("message".to_owned(), Value::from(format!("{}: {shown}", origin.alias)));
     Ok(Value::Object(params))
 }
@@ -76,6 +83,28 @@ fn form(params: &Map<String, Value>, message: &str) -> Result<(), Unfit> {
         Err(Unfit::Secret)
     } else {
         Ok(())
+    }
+}
+
+/// Takes out of what a form says whatever is not seen.
+fn make_seen(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if SAID.contains(&name.as_str()) { make_text_seen(member) } else { make_seen(member) }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_seen),
+        _ => {}
+    }
+}
+
+fn make_text_seen(said: &mut Value) {
+    match said {
+        Value::String(text) => *text = seen(text),
+        Value::Array(items) => items.iter_mut().for_each(make_text_seen),
+        // A field of such a name.
+        other => make_seen(other),
     }
 }
 
@@ -176,6 +205,8 @@ mod tests {
             "PIN",
             "client_secret",
             "ｐａｓｓｗｏｒｄ",
+            "pass\u{115f}word",
+            "to\u{200b}ken",
         ] {
             assert_eq!(asked(form_of(&json!({name: text})), FORMS), Err(Unfit::Secret), "{name}");
         }
@@ -183,8 +214,10 @@ mod tests {
             let field = json!({"value": {"type": "string", about: "Your pass-word, please"}});
             assert_eq!(asked(form_of(&field), FORMS), Err(Unfit::Secret));
         }
-        let hidden = json!({"message": "Your token?", "requestedSchema": {"properties": {"x": text}}});
-        assert_eq!(asked(hidden, FORMS), Err(Unfit::Secret));
+        for message in ["Your token?", "Your pass\u{115f}word?", "Your to\u{200b}ken?", "Your p\u{34f}in?"] {
+            let hidden = json!({"message": message, "requestedSchema": {"properties": {"x": text}}});
+            assert_eq!(asked(hidden, FORMS), Err(Unfit::Secret), "{message}");
+        }
     }
 
     /// T33: a sentence may warn of pins, as the protocol's own reference server does, but not ask for one
@@ -229,6 +262,11 @@ mod tests {
         let fit = asked(question.clone(), FORMS).unwrap();
         assert_eq!(fit["message"], "shop: Which size?");
         assert_eq!(fit["requestedSchema"], question["requestedSchema"]);
+        let choice = json!({"const": "s\u{fe0f}", "title": "Sm\u{200b}all"});
+        let fields = json!({"title": {"type": "string", "title": "Si\u{202e}ze", "oneOf": [choice]}});
+        let shown = asked(form_of(&fields), FORMS).unwrap()["requestedSchema"]["properties"]["title"].clone();
+        assert_eq!(shown["title"], "Size");
+        assert_eq!(shown["oneOf"], json!([{"const": "s\u{fe0f}", "title": "Small"}]));
     }
 
     /// ELIC-2, ELIC-7

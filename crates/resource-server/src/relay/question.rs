@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::tally::Tally;
 use super::{Origin, elicitation, roots, sampling};
+use crate::catalogue::Relays;
 use crate::reach::Asking;
 
 /// What sort of question it is.
@@ -111,17 +112,24 @@ impl Question {
 
 /// Who judges what one upstream asks of one client.
 pub(crate) struct Judge<'j> {
-    /// What the client can be asked, and the upstream may ask for.
-    pub(crate) asking: Asking,
-    /// Who asks.
-    pub(crate) origin: &'j Origin,
+    asking: Asking,
+    origin: &'j Origin,
     /// Where no upstream may send anybody.
-    pub(crate) gateway: &'j PublicUrl,
-    /// What the same call asked before.
+    gateway: &'j PublicUrl,
     pub(crate) tally: &'j Tally,
 }
 
-impl Judge<'_> {
+impl<'j> Judge<'j> {
+    /// Of what `origin` asks of a client that can be asked so much, and of that what an admin lets it ask. The tally is what
+    /// the same call asked before.
+    pub(crate) fn new(
+        (asking, relays): (Asking, Relays),
+        (origin, gateway): (&'j Origin, &'j PublicUrl),
+        tally: &'j Tally,
+    ) -> Self {
+        Self { asking: asking.within(relays), origin, gateway, tally }
+    }
+
     /// Makes a question fit to be asked, and counts it.
     pub(crate) fn fit(&self, question: Question) -> Result<Value, Refused> {
         let Question { kind, params } = question;

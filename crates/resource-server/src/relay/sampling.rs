@@ -5,8 +5,9 @@
 use serde_json::{Map, Value};
 
 use super::question::Unfit;
-use super::{Origin, content, note, size, visible, without_stray_icons};
+use super::{Origin, content, note, size, without_stray_icons};
 use crate::reach::Sampling;
+use crate::unseen;
 
 /// More messages are no conversation that anybody looks through.
 const MESSAGES: usize = 100;
@@ -25,7 +26,7 @@ pub(super) fn fit(params: Value, asking: Sampling, origin: &Origin) -> Result<Va
     if size(&params) > LARGEST {
         return Err(Unfit::TooLarge);
     }
-    let Value::Object(mut params) = seen(params) else { return Err(Unfit::Shape) };
+    let Value::Object(mut params) = all_seen(params) else { return Err(Unfit::Shape) };
     tools(&mut params, asking)?;
     let Some(Value::Array(messages)) = params.remove("messages") else { return Err(Unfit::Shape) };
     let most = params.get("maxTokens").and_then(Value::as_u64).unwrap_or_default();
@@ -65,14 +66,13 @@ fn signed(params: &mut Map<String, Value>, origin: &Origin) -> Result<(), Unfit>
     Ok(())
 }
 
-/// The same without what is not seen: a person who looks it through sees what the model reads. Some scripts and pictures made
-/// of several lose a joint by it.
-fn seen(value: Value) -> Value {
+/// The same without what is not seen: a person who looks it through sees what the model reads.
+fn all_seen(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::from(visible(&text)),
-        Value::Array(items) => items.into_iter().map(seen).collect(),
+        Value::String(text) => Value::from(unseen::seen(&text)),
+        Value::Array(items) => items.into_iter().map(all_seen).collect(),
         Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (visible(&name), seen(value))).collect()
+            members.into_iter().map(|(name, value)| (unseen::seen(&name), all_seen(value))).collect()
         }
         other => other,
     }

@@ -82,15 +82,16 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(), DatabaseError> {
         let mut transaction = self.database.begin().await?;
-        on!(transaction.on(), |connection| sqlx::query(
+        let ended = on!(transaction.on(), |connection| sqlx::query(
             "DELETE FROM mcp_subscription WHERE session_hash = $1 AND uri_hash = $2"
         )
         .bind(&session.id_hash)
         .bind(hash(uri))
         .execute(connection)
         .await
-        .map(drop))?;
-        self.tell(transaction, session, now).await
+        .map(|done| done.rows_affected()))?;
+        // Where nothing ended there is nothing to tell.
+        if ended == 0 { Ok(()) } else { self.tell(transaction, session, now).await }
     }
 
     /// What a session watches.

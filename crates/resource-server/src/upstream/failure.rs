@@ -86,10 +86,7 @@ impl Failure {
 
     /// The server does not tell when a resource changes.
     pub(super) fn not_offered(connection: &Connection) -> Self {
-        Self::NotOffered(format!(
-            "{}: the server does not tell when this resource changes.",
-            connection.alias
-        ))
+        Self::NotOffered(format!("{}: {}.", connection.alias, Wire::NotOffered))
     }
 
     /// Nobody can watch more of this connection.

@@ -33,24 +33,17 @@ struct Noted {
 }
 
 impl Opened {
-    /// Notes that a connection is about to be reached.
-    pub(super) fn note(&self, connection: &Connection) {
+    /// Notes that a connection is about to be reached, and what its server is told that it may ask for, once that is known.
+    /// Whoever ended what was open meanwhile may have forgotten the rest, so that it is noted each time.
+    pub(super) fn note(&self, connection: &Connection, relays: Option<Relays>) {
         let mut known = self.known();
         let now = Noted {
             owner: connection.principal_id.clone(),
             server: connection.server.clone(),
             version: connection.credential_version,
-            relays: known.get(&connection.id).and_then(|before| before.relays),
+            relays: relays.or_else(|| known.get(&connection.id)?.relays),
         };
         known.insert(connection.id.clone(), now);
-    }
-
-    /// Notes what its server is told that it may ask for. Whoever ended what was open meanwhile may have forgotten the rest.
-    pub(super) fn told(&self, connection: &Connection, relays: Relays) {
-        self.note(connection);
-        if let Some(noted) = self.known().get_mut(&connection.id) {
-            noted.relays = Some(relays);
-        }
     }
 
     fn of(&self, connection: &ConnectionId) -> Option<Noted> {

@@ -139,12 +139,12 @@ impl Upstreams {
             }
             was_open |= listening.is_open();
             // A server that could not say whether it tells of a resource is asked again.
-            let is_open = listening.refused().values().any(Failure::may_pass);
+            let asks_again = listening.refused().values().any(Failure::may_pass);
             tokio::select! {
                 biased;
                 () = listening.ended() => break,
                 () = wishes.changed() => {}
-                () = tokio::time::sleep(AGAIN), if is_open => {}
+                () = tokio::time::sleep(AGAIN), if asks_again => {}
             }
         }
         if was_open {
@@ -165,46 +165,41 @@ impl Upstreams {
             return Ok(());
         }
         let wanted = Subscription { tools: true, prompts: true, resources: true, uris };
-        loop {
-            let before = stream.take().map(|tuned| tuned.listening);
-            let was_open = before.is_some();
-            match self.attempt(id, before, &wanted).await {
-                Ok(listening) => {
-                    *stream = Some(Tuned { listening, uris: wanted.uris });
-                    return Ok(());
-                }
-                // Its session is over, perhaps.
-                Err(_) if was_open => wishes.miss(),
-                Err(failure) => return Err(failure),
+        if let Some(Tuned { mut listening, .. }) = stream.take() {
+            if self.change(id, &mut listening, &wanted).await.is_ok() {
+                *stream = Some(Tuned { listening, uris: wanted.uris });
+                return Ok(());
             }
+            // Its session is over, perhaps, or its token.
+            wishes.miss();
         }
+        let listening = self.open(id, &wanted).await?;
+        *stream = Some(Tuned { listening, uris: wanted.uris });
+        Ok(())
     }
 
-    /// Opens a stream, or changes the one of before. A token that was refused is renewed once.
-    async fn attempt(
+    async fn change(
         &self,
         id: &ConnectionId,
-        mut before: Option<Listening>,
+        listening: &mut Listening,
         wanted: &Subscription,
-    ) -> Result<Listening, Failure> {
-        for last in [false, true] {
-            let (connection, reached) = self.way(id).await?;
-            let tuned = match &mut before {
-                Some(listening) => Box::pin(self.pool.relisten(&reached.endpoint, listening, wanted)).await,
-                None => Box::pin(self.pool.listen(&reached.endpoint, wanted))
-                    .await
-                    .map(|opened| before = Some(opened)),
-            };
-            match (tuned, before.take(), &reached.token) {
-                (Ok(()), Some(listening), _) => return Ok(listening),
-                (Err(Failure::Unauthorized { .. }), listening, Some(token)) if !last => {
-                    self.reach.refused(&connection, token).await.map_err(unreached)?;
-                    before = listening;
-                }
-                (tuned, ..) => return Err(tuned.err().unwrap_or(Failure::Ended)),
+    ) -> Result<(), Failure> {
+        let (_, reached) = self.way(id).await?;
+        Box::pin(self.pool.relisten(&reached.endpoint, listening, wanted)).await
+    }
+
+    /// Opens a stream. A token that was refused is renewed once.
+    async fn open(&self, id: &ConnectionId, wanted: &Subscription) -> Result<Listening, Failure> {
+        let (connection, reached) = self.way(id).await?;
+        let opened = Box::pin(self.pool.listen(&reached.endpoint, wanted)).await;
+        match (opened, &reached.token) {
+            (Err(Failure::Unauthorized { .. }), Some(token)) => {
+                self.reach.refused(&connection, token).await.map_err(unreached)?;
+                let (_, reached) = self.way(id).await?;
+                Box::pin(self.pool.listen(&reached.endpoint, wanted)).await
             }
+            (opened, _) => opened,
         }
-        Err(Failure::Ended)
     }
 
     /// The way to the server of a connection as it is now: its credentials may be others by now, or it may be switched off.
@@ -214,9 +209,9 @@ impl Upstreams {
         });
         let connection = found.ok().flatten().filter(|connection| connection.status.is_in_use());
         let connection = connection.ok_or(Failure::Ended)?;
-        self.opened.note(&connection);
+        self.opened.note(&connection, None);
         let reached = self.reach.endpoint(&connection, who_lists(&connection)).await.map_err(unreached)?;
-        self.opened.told(&connection, reached.relays);
+        self.opened.note(&connection, Some(reached.relays));
         Ok((connection, reached))
     }
 }

@@ -237,7 +237,7 @@ async fn a_failure_inside_tells_nothing_but_where_to_look() {
     let token = stage.token(ALL);
     let params = json!({"name": "sandbox__fail"});
     let draft = Draft::modern("/mcp", "tools/call", params).header("x-request-id", "req-42").bearing(&token);
-    assert_eq!(draft.at(&stage).await.tool(), ("The tool failed inside. Trace id: req-42", true));
+    assert_eq!(draft.at(&stage).await.tool(), ("This failed inside. Trace id: req-42", true));
     assert_eq!(stage.reasons().await, ["tool_failed"]);
     assert_eq!(stage.outcomes("tools.call").await, ["failed", "started"]);
 }

@@ -1,71 +1,17 @@
-//! Streams of changes: `subscriptions/listen` of the stateless era, the GET stream of a session.
+//! Reading a stream of changes: `subscriptions/listen` of the stateless era, the GET stream of a session.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderMap;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::wire::{Reply, Wire};
 use crate::endpoint::Headers;
+use crate::listening::honoured;
 use crate::message::{self, Incoming};
 use crate::sse::Decoder;
-use crate::{Failure, Notification, RpcError, Subscription, meta, talk};
-
-/// The request that opens a stream of the stateless era.
-pub(crate) const LISTEN: &str = "subscriptions/listen";
-
-/// Its parameters.
-pub(crate) fn filter(subscription: &Subscription) -> Result<Box<RawValue>, Failure> {
-    let mut filter = BTreeMap::new();
-    for (name, is_wanted) in [
-        ("toolsListChanged", subscription.tools),
-        ("promptsListChanged", subscription.prompts),
-        ("resourcesListChanged", subscription.resources),
-    ] {
-        if is_wanted {
-            filter.insert(name, meta::raw(&true)?);
-        }
-    }
-    if !subscription.uris.is_empty() {
-        filter.insert("resourceSubscriptions", meta::raw(&subscription.uris)?);
-    }
-    meta::raw(&BTreeMap::from([("notifications", filter)]))
-}
-
-/// So long a server may take for its first word.
-const FIRST_WORD: Duration = Duration::from_secs(10);
-
-#[derive(Deserialize)]
-struct Acknowledged {
-    notifications: Honoured,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Honoured {
-    #[serde(default)]
-    resource_subscriptions: Vec<String>,
-}
-
-/// Of which resources a server says that it tells; nothing when it says something else.
-pub(crate) fn honoured(notification: &Notification) -> Option<Vec<String>> {
-    if notification.method != talk::ACKNOWLEDGED {
-        return None;
-    }
-    let params = notification.params.as_deref()?.get();
-    let read = serde_json::from_str::<Acknowledged>(params).ok()?;
-    Some(read.notifications.resource_subscriptions)
-}
-
-/// The same, once it is said. A server that does not say it may tell of lists all the same.
-pub(crate) async fn acknowledged(told: oneshot::Receiver<Vec<String>>) -> Option<Vec<String>> {
-    timeout(FIRST_WORD, told).await.ok()?.ok()
-}
+use crate::{RpcError, talk};
 
 /// A stream of changes that is open.
 pub(super) struct Changes {

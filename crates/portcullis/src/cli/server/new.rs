@@ -101,7 +101,7 @@ impl AddArguments {
             auth: self.auth,
             header: self.header,
             new_tools: self.new_tools,
-            relays: super::allow::words(self.relays),
+            relays: super::set::words(self.relays),
             users: (!self.users.is_empty()).then_some(self.users),
             command: self.command,
             arguments: self.arguments,

@@ -58,7 +58,7 @@ impl Job {
             let _entry = entry;
             self.noted(permission, cancelled).await
         });
-        let work = caller.gateway.tasks.spawn(trace::carry(trace::context(), work.in_current_span()));
+        let work = caller.gateway.tasks.spawn(trace::carry(work.in_current_span()));
         work.await.map_err(|error| Refusal::unavailable(&error))?
     }
 
@@ -123,12 +123,9 @@ impl Job {
                 None => None,
             };
             let bound = (&self.binding, ticket, self.gateway.clock.now());
-            let judge = Judge {
-                asking: self.line.able().within(answered.relays),
-                origin: &self.origin,
-                gateway: self.gateway.registry.public_url(),
-                tally: self.line.tally(),
-            };
+            let asking = (self.line.able(), answered.relays);
+            let judge =
+                Judge::new(asking, (&self.origin, self.gateway.registry.public_url()), self.line.tally());
             let asked = self.gateway.rounds.relay(reply, bound, &judge);
             let reply = asked.map_err(|refused| {
                 let failure = Failure::asks_back(&self.origin.alias, refused.kind, &refused.why);
@@ -211,8 +208,8 @@ pub(in crate::pipeline) fn failed((form, case): (Form, &Case), failure: Failure)
         }
         // ASVS-16.5.1: a generic message and a trace id; the cause goes to the log
         Failure::Inside(cause) => {
-            tracing::warn!(?cause, trace_id = case.trace.as_str(), "a tool failed inside");
-            let text = format!("The tool failed inside. Trace id: {}", case.trace.as_str());
+            tracing::warn!(?cause, trace_id = case.trace.as_str(), "a call failed inside");
+            let text = format!("This failed inside. Trace id: {}", case.trace.as_str());
             form.fail("tool_failed", text)
         }
     }

@@ -38,7 +38,7 @@ impl Following {
                 let _place = places.acquire().await;
                 (at, subscribe::for_stream(&caller, case, &uri).await, uri)
             };
-            asked.spawn(trace::carry(trace::context(), asking));
+            asked.spawn(trace::carry(asking));
         }
         let mut all = asked.join_all().await;
         all.sort_by_key(|(at, ..)| *at);

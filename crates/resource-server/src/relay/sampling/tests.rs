@@ -40,7 +40,9 @@ fn a_prompt_says_who_asks() {
     );
     assert_eq!(fit["messages"][0]["content"][0]["text"], "Say hi\n\tnow");
     assert_eq!(fit["_meta"], json!({"portcullis/connection": "shop"}));
-    for unseen in ['\u{e0100}', '\u{fe0f}', '\u{ad}', '\u{61c}', '\u{3164}', '\u{2028}'] {
+    for unseen in
+        ['\u{e0100}', '\u{fe0f}', '\u{ad}', '\u{34f}', '\u{61c}', '\u{3164}', '\u{2028}', '\u{f0000}']
+    {
         let tool = json!({"name": "dice", "inputSchema": {"properties": {format!("a{unseen}b"): {}}}});
         let hidden = plain(&json!({"tools": [tool], "systemPrompt": format!("Be{unseen} kind.")}));
         let shown = asked_with(&hidden, Sampling::Tools).unwrap().to_string();

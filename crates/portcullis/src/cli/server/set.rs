@@ -1,10 +1,10 @@
 //! `portcullis server set SLUG`: what a server may ask clients for.
 
 use clap::Args;
-use portcullis_resource_server::catalogue::{Relays, ServerError};
+use portcullis_resource_server::catalogue::Relays;
 
 use super::shown::show;
-use super::{OneServer, existing, find};
+use super::{OneServer, existing, find, refused};
 use crate::Problem;
 use crate::config::Config;
 
@@ -30,10 +30,7 @@ pub(super) async fn set(arguments: &SetArguments, config: &Config) -> Result<(),
     let relays = relays.map_err(|unknown| Problem::configuration(unknown.to_string()))?;
     let servers = existing(config).await?;
     let server = find(&servers, &arguments.one.slug).await?;
-    servers.set_relays(&server.slug, relays).await.map_err(|error| match &error {
-        ServerError::Database(_) => Problem::caused(&error),
-        _ => Problem::configuration(format!("{}: {error}", server.slug)),
-    })?;
+    servers.set_relays(&server.slug, relays).await.map_err(|error| refused(&server.slug, &error))?;
     show(&find(&servers, &arguments.one.slug).await?, arguments.one.format);
     Ok(())
 }
