@@ -88,8 +88,8 @@ impl End {
     /// Makes a question fit to be asked (T33).
     fn fit(&self, question: Question) -> Result<Value, Refused> {
         let asking = (self.line.asking(), self.relays);
-        let judge = Judge::new(asking, (&self.origin, &self.gateway), self.line.tally());
-        judge.fit(Question { params: self.secrets.removed_from_value(question.params), ..question })
+        let judge = Judge::new(asking, (&self.origin, &self.gateway), (&self.secrets, self.line.tally()));
+        judge.fit(question)
     }
 
     /// Asks, and lets nothing but an answer to that pass.

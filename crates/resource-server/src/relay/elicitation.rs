@@ -6,9 +6,9 @@ use portcullis_oauth::PublicUrl;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Origin;
 use super::links::leads_astray;
 use super::question::Unfit;
+use super::{Origin, note};
 use crate::reach::Asking;
 use crate::unseen::seen;
 use crate::words::words;
@@ -56,7 +56,7 @@ pub(super) fn fit(
     // What is judged is what is shown.
     let message = seen(params.get("message").and_then(Value::as_str).ok_or(Unfit::Shape)?);
     if let Some(schema) = params.get_mut("requestedSchema") {
-        make_seen(schema);
+        make_seen("requestedSchema", schema);
     }
     match params.get("mode").map_or(Some("form"), Value::as_str) {
         Some("form") if asking.forms => form(&params, &message)?,
@@ -66,6 +66,9 @@ pub(super) fn fit(
     }
     let shown = message.chars().take(LONGEST).collect::<String>();
     params.insert("message".to_owned(), Value::from(format!("{}: {shown}", origin.alias)));
+    note(&mut params, origin);
+    // Nobody was told that such a question could be a task.
+    params.remove("task");
     Ok(Value::Object(params))
 }
 
@@ -78,33 +81,32 @@ fn form(params: &Map<String, Value>, message: &str) -> Result<(), Unfit> {
         return Err(Unfit::Shape);
     }
     let mut names = fields.iter().flat_map(|(name, field)| [name.as_str(), text(field, "title")]);
-    let mut sentences = fields.values().map(|field| text(field, "description")).chain([message]);
-    if names.any(names_a_secret) || sentences.any(|text| text.split(ENDS).any(speaks_of_a_secret)) {
-        Err(Unfit::Secret)
-    } else {
-        Ok(())
-    }
+    let mut sentences = vec![message];
+    schema.iter().for_each(|(name, member)| said(name, member, &mut sentences));
+    let mut sentences = sentences.into_iter().flat_map(|text| text.split(ENDS));
+    let asks = names.any(names_a_secret)
+        || sentences.any(speaks_of_a_secret)
+        || fields.values().any(|field| text(field, "format") == "password");
+    if asks { Err(Unfit::Secret) } else { Ok(()) }
 }
 
-/// Takes out of what a form says whatever is not seen.
-fn make_seen(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            for (name, member) in members {
-                if SAID.contains(&name.as_str()) { make_text_seen(member) } else { make_seen(member) }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(make_seen),
+/// What a form says under a name, and below it: of itself, of its fields and of their choices, and what it fills in.
+fn said<'f>(name: &str, member: &'f Value, texts: &mut Vec<&'f str>) {
+    match member {
+        Value::String(text) if SAID.contains(&name) || name == "default" => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| said(name, item, texts)),
+        Value::Object(members) => members.iter().for_each(|(name, member)| said(name, member, texts)),
         _ => {}
     }
 }
 
-fn make_text_seen(said: &mut Value) {
-    match said {
-        Value::String(text) => *text = seen(text),
-        Value::Array(items) => items.iter_mut().for_each(make_text_seen),
-        // A field of such a name.
-        other => make_seen(other),
+/// Takes out of what a form says under a name, and below it, whatever is not seen.
+fn make_seen(name: &str, member: &mut Value) {
+    match member {
+        Value::String(text) if SAID.contains(&name) => *text = seen(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| make_seen(name, item)),
+        Value::Object(members) => members.iter_mut().for_each(|(name, member)| make_seen(name, member)),
+        _ => {}
     }
 }
 
@@ -214,6 +216,20 @@ mod tests {
             let field = json!({"value": {"type": "string", about: "Your pass-word, please"}});
             assert_eq!(asked(form_of(&field), FORMS), Err(Unfit::Secret));
         }
+        for (about, said) in [
+            ("oneOf", json!([{"const": "x", "title": "My password"}])),
+            ("enumNames", json!(["My password"])),
+            ("default", json!("your password")),
+            ("format", json!("password")),
+        ] {
+            let field = json!({"value": {"type": "string", about: said}});
+            assert_eq!(asked(form_of(&field), FORMS), Err(Unfit::Secret), "{about}");
+        }
+        for about in ["title", "description"] {
+            let schema = json!({about: "Your password", "properties": {"x": text}});
+            let form = json!({"message": "Tell me", "requestedSchema": schema});
+            assert_eq!(asked(form, FORMS), Err(Unfit::Secret), "{about}");
+        }
         for message in ["Your token?", "Your pass\u{115f}word?", "Your to\u{200b}ken?", "Your p\u{34f}in?"] {
             let hidden = json!({"message": message, "requestedSchema": {"properties": {"x": text}}});
             assert_eq!(asked(hidden, FORMS), Err(Unfit::Secret), "{message}");
@@ -259,8 +275,11 @@ mod tests {
         let mut question =
             form_of(&json!({"size": {"type": "string", "enum": ["S", "M"]}, "gift": {"type": "boolean"}}));
         question["message"] = json!("Which\u{202e} size\u{e0041}?");
+        question["_meta"] = json!({"portcullis/connection": "bank"});
+        question["task"] = json!({"ttl": 1});
         let fit = asked(question.clone(), FORMS).unwrap();
         assert_eq!(fit["message"], "shop: Which size?");
+        assert_eq!((&fit["_meta"], fit.get("task")), (&json!({"portcullis/connection": "shop"}), None));
         assert_eq!(fit["requestedSchema"], question["requestedSchema"]);
         let choice = json!({"const": "s\u{fe0f}", "title": "Sm\u{200b}all"});
         let fields = json!({"title": {"type": "string", "title": "Si\u{202e}ze", "oneOf": [choice]}});

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::tally::Tally;
-use super::{Origin, elicitation, roots, sampling};
+use super::{Origin, Secrets, elicitation, roots, sampling};
 use crate::catalogue::Relays;
 use crate::reach::Asking;
 
@@ -116,6 +116,8 @@ pub(crate) struct Judge<'j> {
     origin: &'j Origin,
     /// Where no upstream may send anybody.
     gateway: &'j PublicUrl,
+    /// What must not reach the client.
+    secrets: &'j Secrets,
     pub(crate) tally: &'j Tally,
 }
 
@@ -125,20 +127,23 @@ impl<'j> Judge<'j> {
     pub(crate) fn new(
         (asking, relays): (Asking, Relays),
         (origin, gateway): (&'j Origin, &'j PublicUrl),
-        tally: &'j Tally,
+        (secrets, tally): (&'j Secrets, &'j Tally),
     ) -> Self {
-        Self { asking: asking.within(relays), origin, gateway, tally }
+        Self { asking: asking.within(relays), origin, gateway, secrets, tally }
     }
 
     /// Makes a question fit to be asked, and counts it.
     pub(crate) fn fit(&self, question: Question) -> Result<Value, Refused> {
         let Question { kind, params } = question;
+        // Before, since what is cut may cut a secret in two; and after, since what is taken out may put one together.
+        let params = self.secrets.removed_from_value(params);
         let fit = match kind {
             Kind::Elicitation => elicitation::fit(params, self.asking, (self.origin, self.gateway)),
             Kind::Sampling => sampling::fit(params, self.asking.sampling, self.origin),
             Kind::Roots if self.asking.roots => Ok(roots::question(self.origin)),
             Kind::Roots => Err(Unfit::Undeclared),
         };
+        let fit = fit.map(|params| self.secrets.removed_from_value(params));
         fit.and_then(|params| self.tally.count(kind).map(|()| params)).map_err(|why| {
             self.tally.refuse();
             Refused { kind, why }

@@ -124,8 +124,8 @@ impl Job {
             };
             let bound = (&self.binding, ticket, self.gateway.clock.now());
             let asking = (self.line.able(), answered.relays);
-            let judge =
-                Judge::new(asking, (&self.origin, self.gateway.registry.public_url()), self.line.tally());
+            let told = (&self.origin, self.gateway.registry.public_url());
+            let judge = Judge::new(asking, told, (&answered.secrets, self.line.tally()));
             let asked = self.gateway.rounds.relay(reply, bound, &judge);
             let reply = asked.map_err(|refused| {
                 let failure = Failure::asks_back(&self.origin.alias, refused.kind, &refused.why);
