@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use portcullis_oauth::{BasicCredentials, CodeChallenge, CodeVerifier};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// What it does otherwise than it should.
@@ -29,6 +30,8 @@ pub struct Mood {
     pub no_refresh: bool,
     /// Its access tokens live for so many seconds instead of an hour.
     pub life: Option<i64>,
+    /// Answers at the token endpoint only once it is told to.
+    pub holds: Option<Arc<Notify>>,
 }
 
 /// A request to the token endpoint: its parameters, and who proved to have sent it.
@@ -299,11 +302,15 @@ async fn revoke(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> St
 
 async fn token(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> Response {
     let (mut asked, proof) = read(&headers, &body);
-    let mut desk = site.desk();
     if let Some(proof) = &proof {
         asked.insert("client".to_owned(), proof.client_id.to_string());
     }
-    desk.asked.push(asked.clone());
+    site.desk().asked.push(asked.clone());
+    let holds = site.desk().mood.holds.clone();
+    if let Some(holds) = holds {
+        holds.notified().await;
+    }
+    let mut desk = site.desk();
     let known = proof.filter(|proof| {
         desk.clients
             .get(proof.client_id.as_str())

@@ -34,6 +34,7 @@ use crate::offer::Kind;
 use crate::origin::Guard;
 pub use crate::patience::Patience;
 use crate::pins::{Pins, ToolReview};
+use crate::places::Places;
 use crate::policy::{Keeper, Policies, Recorder, ToolBlocks};
 use crate::possession::Possession;
 use crate::probe::Probe;
@@ -43,7 +44,14 @@ use crate::sandbox::{self, Sandbox};
 use crate::session::Sessions;
 use crate::underway::Underway;
 use crate::upstream::{self, Upstreams};
-use crate::waits::Waits;
+
+/// So many requests of one user are held at once because a call waits for a person, and so many on one node (T44).
+const WAITS_OF_ONE: usize = 5;
+const WAITS: usize = 1_000;
+/// So many streams of changes of one user are open at once: one for each session of each of their programs; and so many on one
+/// node (T24).
+const STREAMS_OF_ONE: usize = 256;
+const STREAMS: usize = 10_000;
 
 /// What a gateway is made of.
 pub struct GatewayParts {
@@ -115,13 +123,15 @@ pub(crate) struct Inner {
     pub(crate) rounds: Rounds,
     pub(crate) approvals: Approvals,
     pub(crate) patience: Patience,
-    pub(crate) waits: Waits,
+    /// Requests that are held because a call waits for a person.
+    pub(crate) waits: Places,
     pub(crate) notices: Notices,
     pub(crate) questions: Questions,
     pub(crate) underway: Underway,
     pub(crate) bulletin: Bulletin,
     /// Streams of changes, which end with their authorization or with the server.
     pub(crate) streams: TaskTracker,
+    pub(crate) open_streams: Places,
     /// Told when the server ends.
     pub(crate) closing: CancellationToken,
     pub(crate) limits: Limits,
@@ -176,12 +186,13 @@ impl Gateway {
             rounds: Rounds::new(parts.vault),
             approvals,
             patience: parts.patience,
-            waits: Waits::default(),
+            waits: Places::new(WAITS_OF_ONE, WAITS),
             notices,
             questions: Questions::default(),
             underway: Underway::default(),
             bulletin,
             streams: TaskTracker::new(),
+            open_streams: Places::new(STREAMS_OF_ONE, STREAMS),
             closing,
             registry: parts.registry,
             clock: parts.clock,

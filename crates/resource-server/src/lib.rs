@@ -89,6 +89,8 @@ mod pins;
 #[cfg(feature = "gateway")]
 mod pipeline;
 #[cfg(feature = "gateway")]
+mod places;
+#[cfg(feature = "gateway")]
 mod policy;
 #[cfg(feature = "gateway")]
 mod probe;
@@ -120,8 +122,6 @@ mod underway;
 mod unseen;
 #[cfg(feature = "gateway")]
 mod upstream;
-#[cfg(feature = "gateway")]
-mod waits;
 #[cfg(feature = "gateway")]
 mod words;
 

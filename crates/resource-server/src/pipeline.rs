@@ -129,6 +129,7 @@ async fn without_body(
         let allowed = [(header::ALLOW, HeaderValue::from_static("POST, DELETE"))];
         return Ok((StatusCode::METHOD_NOT_ALLOWED, allowed).into_response());
     }
+    Refusal::unless_allowed(caller.gateway.limits.list(&caller.bearer, case.now))?;
     let session = session::find(&caller, headers, case.now).await?;
     case.session(&session);
     if ends {

@@ -1,53 +1,57 @@
-//! Requests that are held because a call waits for a person: how many at once, of one user and in total.
+//! Places for what is held open for long: how many at once, of one user and on one node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_oauth::PrincipalId;
 
-/// So many requests of one user are held at once.
-const PER_USER: usize = 5;
-/// So many are held on one node.
-const IN_ALL: usize = 1_000;
-
-/// The requests that are held.
-#[derive(Default)]
-pub(crate) struct Waits {
-    held: Arc<Mutex<HashMap<PrincipalId, usize>>>,
+/// Places of one sort.
+pub(crate) struct Places {
+    of_one: usize,
+    in_all: usize,
+    taken: Taken,
 }
 
-/// The place of one request that is held, until it is dropped.
+type Taken = Arc<Mutex<HashMap<PrincipalId, usize>>>;
+
+/// One place, until it is dropped.
 pub(crate) struct Place {
-    held: Arc<Mutex<HashMap<PrincipalId, usize>>>,
+    taken: Taken,
     who: PrincipalId,
 }
 
-impl Waits {
-    /// A place for a request of this user; `None` when they, or all together, hold as many as they may.
+impl Places {
+    /// So many of one user, and so many in all.
+    pub(crate) fn new(of_one: usize, in_all: usize) -> Self {
+        Self { of_one, in_all, taken: Taken::default() }
+    }
+
+    /// A place for this user; `None` when they, or all together, have as many as they may.
     pub(crate) fn take(&self, who: &PrincipalId) -> Option<Place> {
-        let mut held = lock(&self.held);
-        if held.values().sum::<usize>() >= IN_ALL || held.get(who).is_some_and(|count| *count >= PER_USER) {
+        let mut taken = lock(&self.taken);
+        let is_full = taken.values().sum::<usize>() >= self.in_all;
+        if is_full || taken.get(who).is_some_and(|count| *count >= self.of_one) {
             return None;
         }
-        *held.entry(who.clone()).or_default() += 1;
-        Some(Place { held: Arc::clone(&self.held), who: who.clone() })
+        *taken.entry(who.clone()).or_default() += 1;
+        Some(Place { taken: Arc::clone(&self.taken), who: who.clone() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = lock(&self.held);
-        if let Some(count) = held.get_mut(&self.who) {
+        let mut taken = lock(&self.taken);
+        if let Some(count) = taken.get_mut(&self.who) {
             *count -= 1;
             if *count == 0 {
-                held.remove(&self.who);
+                taken.remove(&self.who);
             }
         }
     }
 }
 
-fn lock(held: &Mutex<HashMap<PrincipalId, usize>>) -> MutexGuard<'_, HashMap<PrincipalId, usize>> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(taken: &Taken) -> MutexGuard<'_, HashMap<PrincipalId, usize>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -56,16 +60,18 @@ mod tests {
 
     use super::*;
 
-    /// T44: what one user holds is bounded, takes nothing from others, and is given back
+    /// T24, T44: what one user holds is bounded, takes nothing from others, and is given back
     #[test]
-    fn a_user_holds_five_requests_and_gets_their_places_back() {
-        let waits = Waits::default();
+    fn a_user_holds_so_many_places_and_gets_them_back() {
+        let places = Places::new(5, 7);
         let (alice, bob) =
             (PrincipalId::generate(PrincipalKind::User), PrincipalId::generate(PrincipalKind::User));
-        let mut places: Vec<_> = (0..PER_USER).map(|_| waits.take(&alice).unwrap()).collect();
-        assert!(waits.take(&alice).is_none());
-        assert!(waits.take(&bob).is_some());
-        places.pop();
-        assert!(waits.take(&alice).is_some());
+        let mut held: Vec<_> = (0..5).map(|_| places.take(&alice).unwrap()).collect();
+        assert!(places.take(&alice).is_none());
+        let bobs = (places.take(&bob).unwrap(), places.take(&bob).unwrap());
+        assert!(places.take(&bob).is_none(), "there are seven in all");
+        held.pop();
+        assert!(places.take(&alice).is_some());
+        drop(bobs);
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::Relays;
 use crate::connections::Connection;
 use crate::errand::{Errand, Params};
 use crate::relay::{Judge, Kind, Question, Refused, Unfit};
@@ -83,8 +84,20 @@ impl Opened {
     /// The first question to which something else was given than an answer. One that is not answered the upstream asks again,
     /// and what answers no question it ignores (MRTR-7).
     pub(crate) fn unanswered(&self, responses: &Params) -> Option<Kind> {
-        let mut given = self.asked.iter().filter_map(|(name, kind)| Some((*kind, responses.get(name)?)));
-        given.find(|(kind, answer)| !kind.is_answered_by(answer)).map(|(kind, _)| kind)
+        self.given(responses).find(|(kind, answer)| !kind.is_answered_by(answer)).map(|(kind, _)| kind)
+    }
+
+    /// The first question that was answered and that the server may not ask any more.
+    pub(crate) fn asked_beyond(&self, relays: Relays, responses: &Params) -> Option<Kind> {
+        self.given(responses).map(|(kind, _)| kind).find(|kind| match kind {
+            Kind::Elicitation => false,
+            Kind::Sampling => !relays.sampling,
+            Kind::Roots => !relays.roots,
+        })
+    }
+
+    fn given<'o>(&'o self, responses: &'o Params) -> impl Iterator<Item = (Kind, &'o Value)> {
+        self.asked.iter().filter_map(|(name, kind)| Some((*kind, responses.get(name)?)))
     }
 }
 

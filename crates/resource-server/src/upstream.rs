@@ -7,6 +7,7 @@ mod health;
 mod hear;
 mod lists;
 mod probe;
+mod rounds;
 mod subscribe;
 mod watch;
 
@@ -24,8 +25,8 @@ use tokio_util::task::TaskTracker;
 use crate::bulletin::Bulletin;
 use crate::catalogue::Relays;
 use crate::connections::{Connection, Connections};
-use crate::errand::{Dispatch, Errand, Extras, Params};
-use crate::line::{End, Line, Unanswered};
+use crate::errand::{Dispatch, Errand, Params};
+use crate::line::{End, Line};
 use crate::pins::Pins;
 use crate::policy::{Permitted, Trust};
 use crate::reach::{Asking, Reach, Reached, Unreached};
@@ -139,6 +140,11 @@ impl Upstreams {
         Ok(Trust::of(connection, server.as_deref()))
     }
 
+    /// What the server of a connection may ask clients for by now.
+    pub(crate) async fn relays(&self, connection: &Connection) -> Result<Relays, DatabaseError> {
+        Ok(self.reach.offered(&connection.server).await?.unwrap_or_default())
+    }
+
     /// What must not be written down of a call through `connection`; nothing where that cannot be said.
     pub(crate) async fn secrets(&self, connection: &Connection) -> Option<Secrets> {
         if connection.server == SERVER {
@@ -159,7 +165,7 @@ impl Upstreams {
             return self.in_sandbox(&connection, errand).await;
         }
         let (method, params) = (errand.method(), errand.into_params());
-        let mut extras = extras;
+        let (mut connection, mut extras) = (connection, extras);
         for _ in 0..ROUNDS {
             let round = extras.clone().into_params(params.clone());
             // Boxed: what goes over the wire is large, and the future of a call is moved about.
@@ -168,7 +174,8 @@ impl Upstreams {
             if !(round::asks_back(&answered.reply) && line.asks_in_between()) {
                 return Ok(answered);
             }
-            extras = Box::pin(self.bridge(&answered, (line, origin, extras))).await?;
+            let (now, next) = Box::pin(self.bridge(&connection, &answered, (line, origin, extras))).await?;
+            (connection, extras) = (Arc::new(now), next);
         }
         Err(Failure::not_a_result(&connection))
     }
@@ -195,25 +202,6 @@ impl Upstreams {
         Ok(Answered { reply, secrets: reached.secrets.clone(), relays: reached.relays })
     }
 
-    /// Asks a client with a session what a stateless upstream wants to know, and makes the next round of the answers.
-    async fn bridge(
-        &self,
-        answered: &Answered,
-        (line, origin, extras): (&Line, &Origin, Extras),
-    ) -> Result<Extras, Failure> {
-        let end = self.end_of(line, origin, (&answered.secrets, answered.relays));
-        let unanswered = |why| match why {
-            Unanswered::Refused(refused) => Failure::asks_back(&origin.alias, refused.kind, &refused.why),
-            Unanswered::Failed(kind, error) => Failure::asks_back(&origin.alias, kind, &error.message),
-        };
-        let responses = match answered.reply.get("inputRequests") {
-            Some(Value::Object(requests)) => end.bridge(requests).await.map_err(unanswered)?,
-            _ => Params::new(),
-        };
-        let state = answered.reply.get("requestState").and_then(|state| state.as_str().map(str::to_owned));
-        Ok(Extras { responses: Some(responses), state, ..extras })
-    }
-
     fn end_of(&self, line: &Line, origin: &Origin, (secrets, relays): (&Secrets, Relays)) -> End {
         let (line, origin, gateway) = (line.clone(), origin.clone(), self.public_url.clone());
         End { line, origin, secrets: secrets.clone(), relays, gateway }
@@ -235,8 +223,8 @@ impl Upstreams {
     }
 
     /// Ends what is open to the server of a connection: sessions, children, and what is under way there.
-    pub(crate) async fn end(&self, connection: &ConnectionId) {
-        self.pool.end(&format!("{connection}/")).await;
+    pub(crate) fn end(&self, connection: &ConnectionId) -> impl Future<Output = ()> + Send + use<> {
+        self.pool.end(&format!("{connection}/"))
     }
 
     /// Asks the server of a connection, and learns from the answer how the connection stands. A token that was refused is
@@ -247,13 +235,11 @@ impl Upstreams {
         asking: Asking,
         ask: impl Fn(Arc<Reached>) -> Answer,
     ) -> Result<(T, Arc<Reached>), Failure> {
-        self.opened.note(connection, None);
         for last in [false, true] {
-            let reached = match self.reach.endpoint(connection, asking).await {
+            let reached = match self.way(connection, asking).await {
                 Ok(reached) => Arc::new(reached),
                 Err(why) => return Err(self.unreached(connection, why).await),
             };
-            self.opened.note(connection, Some(reached.relays));
             match ask(Arc::clone(&reached)).await {
                 Ok(answer) => {
                     self.health.well(connection).await;
@@ -281,6 +267,24 @@ impl Upstreams {
             }
         }
         Err(Failure::Inside("a connection was asked twice and did neither".into()))
+    }
+
+    /// The way to the server of a connection, as it was found while nothing took the right to it away: that may have taken as
+    /// long as a server likes, which gives out tokens.
+    async fn way(&self, connection: &Connection, asking: Asking) -> Result<Reached, Unreached> {
+        loop {
+            // Noted before it is looked at, so that nothing falls in between.
+            self.opened.note(connection);
+            if !self.health.is_still(connection).await.map_err(|error| Unreached::Inside(error.into()))? {
+                return Err(Unreached::Later(
+                    "the connection was changed or switched off just now".to_owned(),
+                ));
+            }
+            let reached = self.reach.endpoint(connection, asking).await?;
+            if self.opened.told(connection, reached.relays) {
+                return Ok(reached);
+            }
+        }
     }
 
     async fn unreached(&self, connection: &Connection, why: Unreached) -> Failure {

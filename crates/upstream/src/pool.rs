@@ -139,15 +139,12 @@ impl Pool {
         self.peer(endpoint).relisten(&*self.0.clock, endpoint, listening, subscription).await
     }
 
-    /// Ends every session and child whose key begins so; what is under way there is [`Failure::Ended`]. Comes back when
-    /// they are gone.
-    pub async fn end(&self, key_prefix: &str) {
-        let ended: Vec<_> = {
-            let mut peers = self.0.peers();
-            let keys: Vec<_> = peers.keys().filter(|key| key.starts_with(key_prefix)).cloned().collect();
-            keys.iter().filter_map(|key| peers.remove(key)).collect()
-        };
-        close(ended).await;
+    /// Ends every session and child whose key begins so, and none that is opened from now on; what is under way there is
+    /// [`Failure::Ended`]. What it gives comes back when they are gone.
+    pub fn end(&self, key_prefix: &str) -> impl Future<Output = ()> + Send + use<> {
+        let mut peers = self.0.peers();
+        let keys: Vec<_> = peers.keys().filter(|key| key.starts_with(key_prefix)).cloned().collect();
+        close(keys.iter().filter_map(|key| peers.remove(key)).collect())
     }
 
     /// Ends everything.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use portcullis_oauth::Timestamp;
 use portcullis_upstream::mirror;
 use serde_json::Value;
 
@@ -18,9 +17,10 @@ use crate::offer::Offer;
 use crate::policy::{self, Need, Ruling};
 use crate::protocol::{Era, Level, code, headers, meta};
 use crate::refusal::Refusal;
-use crate::relay::Origin;
+use crate::relay::{Origin, Unfit};
 use crate::round::{Binding, NotForThis, Opened, Stage, Ticket};
 use crate::trace::TraceParent;
+use crate::upstream::Failure;
 use dispatch::Job;
 pub(super) use dispatch::failed;
 
@@ -115,7 +115,8 @@ async fn judge(
     let mut extras = levelled(caller, extras);
     case.traced(TraceParent::take_over(&mut extras.meta));
     let binding = Binding::of(&caller.bearer, (&connection, &errand));
-    let Brought { ticket, responses, drawn } = open(caller, (&binding, form), &mut extras, case.now)?;
+    let brought = open((caller, &*case), (&binding, form, &connection), &mut extras).await?;
+    let Brought { ticket, responses, drawn } = brought;
     let ruling = match policy::decide(&ground, seen, (errand, extras), case.now) {
         Ok(ruling) => ruling,
         Err(denial) => {
@@ -165,14 +166,13 @@ struct Brought {
 
 /// The upstream's own state in place of ours, which is good for this very request of this caller alone (T18, T19), and the
 /// approval that goes with it. What answers our own question is not the upstream's to see.
-fn open(
-    caller: &Caller,
-    (binding, form): (&Binding, Form),
+async fn open(
+    (caller, case): (&Caller, &Case),
+    (binding, form, connection): (&Binding, Form, &Connection),
     extras: &mut Extras,
-    now: Timestamp,
 ) -> Result<Brought, Refusal> {
     let Some(brought) = extras.state.take() else { return Ok(Brought::default()) };
-    let opened = caller.gateway.rounds.open(binding, &brought, now).map_err(|why| match why {
+    let opened = caller.gateway.rounds.open(binding, &brought, case.now).map_err(|why| match why {
         NotForThis::Foreign => {
             let text = "requestState is not valid for this request";
             Refusal::error("request_state", code::INVALID_PARAMS, text)
@@ -182,9 +182,18 @@ fn open(
             form.refuse("request_state_late", text)
         }
     })?;
-    if let Some(kind) = extras.responses.as_ref().and_then(|given| opened.unanswered(given)) {
-        let text = format!("inputResponses holds no answer to {} that can be passed on", kind.method());
-        return Err(Refusal::error("input_response", code::INVALID_PARAMS, text));
+    if let Some(given) = extras.responses.as_ref().filter(|_| !opened.asked.is_empty()) {
+        if let Some(kind) = opened.unanswered(given) {
+            let text = format!("inputResponses holds no answer to {} that can be passed on", kind.method());
+            return Err(Refusal::error("input_response", code::INVALID_PARAMS, text));
+        }
+        // What an admin has taken back since is not told (T20).
+        let relays = caller.gateway.upstreams.relays(connection).await;
+        let relays = relays.map_err(|error| Refusal::unavailable(&error))?;
+        if let Some(kind) = opened.asked_beyond(relays, given) {
+            let failure = Failure::asks_back(&connection.alias, kind, &Unfit::Undeclared);
+            return Err(failed((form, case), failure));
+        }
     }
     let Opened { state, ticket, drawn, .. } = opened;
     extras.state = state;

@@ -10,13 +10,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_audit::trace;
 use portcullis_oauth::{Alias, ApprovalId, ConnectionId};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
 use super::case::Case;
 use super::exchange::{alive, event, stream};
@@ -25,9 +26,11 @@ use super::{Caller, subscribe, token};
 use crate::approvals::{ApprovalState, Hearing, Inbox, Piece};
 use crate::bulletin::News;
 use crate::envelope::Id;
+use crate::places::Place;
 use crate::protocol::Revision;
 use crate::refusal::Refusal;
 use crate::session::Session;
+use crate::upstream::Watch;
 use following::Following;
 use wanted::LISTS;
 pub(crate) use wanted::Wanted;
@@ -36,8 +39,12 @@ pub(crate) use wanted::Wanted;
 const BEAT: Duration = Duration::from_secs(3);
 /// So many events wait for a client that reads slowly.
 const WAITING: usize = 64;
+/// So often it is waited a beat for one that reads none of them; then it has gone, though nothing says so.
+const PATIENT: usize = 20;
 /// So many addresses are remembered as done: more than wait for one person at a time.
 const DONE: usize = 32;
+/// After so many beats what could not be watched is tried again, if nothing said before that it could.
+const TRIED: u32 = 10;
 /// What tells notifications of one stream from those of another (2026-07-28, "Subscriptions").
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -47,19 +54,34 @@ pub(super) async fn open(
     wanted: Wanted,
     (case, id): (&Case, Option<Id>),
 ) -> Result<Response, Refusal> {
+    let full = || {
+        let why = "so many streams are open that there is no room for this one: close another";
+        Refusal::transport("streams_full", StatusCode::TOO_MANY_REQUESTS, why)
+    };
+    let place = caller.gateway.open_streams.take(&caller.bearer.principal().id).ok_or_else(full)?;
     // From this moment on, not from when the work below begins.
     let heard = (caller.gateway.bulletin.read(), caller.gateway.approvals.hear());
     let wanted = wanted.covered(&caller.bearer.effective_scope());
     let known = reached(&caller).await?;
-    let watched = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
+    let watched: Vec<_> = known.iter().map(|connection| caller.gateway.upstreams.watch(connection)).collect();
     let known = known.into_iter().map(|connection| (connection.id, connection.alias)).collect();
     let (events, body) = mpsc::channel(WAITING);
     let (case, following, done) = (case.clone(), Following::default(), VecDeque::new());
     let is_behind = caller.session.is_some();
-    let teller =
-        Teller { caller: caller.clone(), case, wanted, id, known, following, is_behind, done, events };
+    let teller = Teller {
+        caller: caller.clone(),
+        case,
+        wanted,
+        id,
+        known,
+        following,
+        is_behind,
+        beats: 0,
+        done,
+        events,
+    };
     // Rules may look at where the request came from.
-    caller.gateway.streams.spawn(trace::carry(teller.tell(heard, watched)));
+    caller.gateway.streams.spawn(trace::carry(teller.tell(heard, (place, watched))));
     Ok(stream(body))
 }
 
@@ -74,6 +96,8 @@ struct Teller {
     following: Following,
     /// Whether what the session watches has to be read.
     is_behind: bool,
+    /// How often nothing happened.
+    beats: u32,
     /// The addresses of which it was told already: news of one approval comes more than once.
     done: VecDeque<ApprovalId>,
     events: mpsc::Sender<Result<Bytes, Infallible>>,
@@ -86,7 +110,7 @@ impl Teller {
     async fn tell(
         mut self,
         (mut news, mut approvals): (tokio::sync::broadcast::Receiver<News>, Hearing),
-        watched: Vec<crate::upstream::Watch>,
+        held: (Place, Vec<Watch>),
     ) {
         let (closing, events) = (self.caller.gateway.closing.clone(), self.events.clone());
         let begun = tokio::select! {
@@ -110,13 +134,13 @@ impl Teller {
                     Err(RecvError::Closed) => return,
                 },
                 Some(piece) = approvals.next(), if self.hears_of_addresses() => self.decided(piece).await,
-                _ = beat.tick() => self.still_allowed().await,
+                _ = beat.tick() => self.goes_on().await,
             };
             if went_on.is_err() {
                 break;
             }
         }
-        drop(watched);
+        drop(held);
     }
 
     /// In the stateless era the stream says first of what it tells.
@@ -125,7 +149,19 @@ impl Teller {
         if self.id.is_none() {
             return Ok(());
         }
-        self.following = Following::begin(&self.caller, &self.case, &self.wanted.uris).await;
+        let (caller, case, uris) = (self.caller.clone(), self.case.clone(), self.wanted.uris.clone());
+        let beginning = Following::begin(&caller, &case, &uris);
+        tokio::pin!(beginning);
+        let mut beat = interval(BEAT);
+        // Servers take their time, and rights end meanwhile. The first beat is at once.
+        self.following = loop {
+            tokio::select! {
+                biased;
+                following = &mut beginning => break following,
+                _ = beat.tick() => self.look_again().await?,
+            }
+        };
+        self.look_again().await?;
         let filter = self.wanted.honoured(&self.following.uris());
         self.say("notifications/subscriptions/acknowledged", json!({ "notifications": filter })).await
     }
@@ -221,14 +257,14 @@ impl Teller {
         Ok(())
     }
 
-    async fn lists(&self) -> Result<(), Over> {
+    async fn lists(&mut self) -> Result<(), Over> {
         for (capability, _) in LISTS {
             self.changed(capability).await?;
         }
         Ok(())
     }
 
-    async fn changed(&self, capability: &'static str) -> Result<(), Over> {
+    async fn changed(&mut self, capability: &'static str) -> Result<(), Over> {
         if !self.wanted.has(capability) {
             return Ok(());
         }
@@ -244,11 +280,23 @@ impl Teller {
         Ok(())
     }
 
-    async fn say(&self, method: &str, mut params: Value) -> Result<(), Over> {
+    async fn say(&mut self, method: &str, mut params: Value) -> Result<(), Over> {
         if let Some(id) = &self.id {
             params["_meta"][SUBSCRIPTION] = id.as_value().clone();
         }
-        self.events.send(Ok(event(&message(method, &params)))).await.map_err(|_| Over)
+        self.send(event(&message(method, &params))).await
+    }
+
+    /// Sends to a client that may read slowly: meanwhile its rights may end, and it is not waited for without end.
+    async fn send(&mut self, piece: Bytes) -> Result<(), Over> {
+        for _ in 0..PATIENT {
+            if let Ok(room) = timeout(BEAT, self.events.reserve()).await {
+                room.map_err(|_| Over)?.send(Ok(piece));
+                return Ok(());
+            }
+            self.look_again().await?;
+        }
+        Err(Over)
     }
 
     /// The token is live, and the session, if there is one; else the stream ends.
@@ -259,25 +307,37 @@ impl Teller {
         Ok(())
     }
 
+    /// Something may be otherwise by now.
     async fn still_allowed(&mut self) -> Result<(), Over> {
         self.look_again().await?;
         self.catch_up().await;
-        self.following.try_again(&self.caller, &self.case).await;
-        self.events.send(Ok(alive())).await.map_err(|_| Over)
+        self.send(alive()).await
     }
 
-    /// Reads what the session watches, if that may be something else by now.
+    /// Nothing happened for a while. What could not be watched is tried again, but not each time.
+    async fn goes_on(&mut self) -> Result<(), Over> {
+        self.beats += 1;
+        if self.is_behind || self.beats.is_multiple_of(TRIED) {
+            return self.still_allowed().await;
+        }
+        self.look_again().await?;
+        self.send(alive()).await
+    }
+
+    /// Watches what the session watches, if that may be something else by now, and what could not be watched before.
     async fn catch_up(&mut self) {
-        let Some(session) = self.caller.session.as_ref().filter(|_| self.is_behind) else { return };
-        match self.caller.gateway.sessions.subscriptions(session).await {
-            Ok(watched) => {
-                self.is_behind = false;
-                self.following.become_those(&self.caller, &self.case, watched).await;
-            }
-            Err(error) => {
-                tracing::warn!(cause = ?error, "what a session watches could not be read; it is tried again");
+        if let Some(session) = self.caller.session.as_ref().filter(|_| self.is_behind) {
+            match self.caller.gateway.sessions.subscriptions(session).await {
+                Ok(watched) => {
+                    self.is_behind = false;
+                    self.following.become_those(watched);
+                }
+                Err(error) => {
+                    tracing::warn!(cause = ?error, "what a session watches could not be read; it is tried again");
+                }
             }
         }
+        self.following.try_again(&self.caller, &self.case).await;
     }
 }
 

@@ -44,7 +44,10 @@ pub(super) async fn begin(caller: &Caller, case: &mut Case, uri: String) -> Resu
             Ok(eye) => eye,
             Err(failure) => return Ok(Answer::Failed(failure)),
         };
-        keep(&gateway, &session, &Subscription { uri, connection_id }).await?;
+        if let Err(refused) = keep(&gateway, &session, &Subscription { uri, connection_id }).await {
+            case.refused(&gateway, &refused).await;
+            return Ok(Answer::Failed(refused));
+        }
         // From here on the session's own streams see to it.
         drop(eye);
         gateway.trail.note(case.end(&gateway, Outcome::Done, "subscription")).await;

@@ -83,6 +83,18 @@ impl Health {
         self.connections.get(id).await
     }
 
+    /// The connection as it is now, if it is on and has the credentials that it had.
+    pub(super) async fn still(&self, before: &Connection) -> Result<Option<Connection>, DatabaseError> {
+        Ok(self.find(&before.id).await?.filter(|now| goes_on(before, now)))
+    }
+
+    /// Whether that is so, from memory where it is known.
+    pub(super) async fn is_still(&self, before: &Connection) -> Result<bool, DatabaseError> {
+        let known = self.connections.find_known(&before.principal_id, &before.alias).await?;
+        let is_known = known.is_some_and(|now| now.id == before.id && goes_on(before, &now));
+        Ok(is_known || self.still(before).await?.is_some())
+    }
+
     /// It was tried out just now, and its server spoke this revision.
     pub(super) async fn tested(&self, connection: &Connection, revision: Option<&str>) {
         if let Err(error) = self.connections.note_test(connection, revision).await {
@@ -102,4 +114,8 @@ impl Health {
             tracing::warn!(cause = ?error, "that a connection was used could not be noted");
         }
     }
+}
+
+fn goes_on(before: &Connection, now: &Connection) -> bool {
+    now.status != ConnectionStatus::Disabled && now.credential_version == before.credential_version
 }

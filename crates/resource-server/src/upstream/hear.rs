@@ -33,17 +33,25 @@ struct Noted {
 }
 
 impl Opened {
-    /// Notes that a connection is about to be reached, and what its server is told that it may ask for, once that is known.
-    /// Whoever ended what was open meanwhile may have forgotten the rest, so that it is noted each time.
-    pub(super) fn note(&self, connection: &Connection, relays: Option<Relays>) {
+    /// Notes that a connection is about to be reached.
+    pub(super) fn note(&self, connection: &Connection) {
         let mut known = self.known();
         let now = Noted {
             owner: connection.principal_id.clone(),
             server: connection.server.clone(),
             version: connection.credential_version,
-            relays: relays.or_else(|| known.get(&connection.id)?.relays),
+            relays: known.get(&connection.id).and_then(|before| before.relays),
         };
         known.insert(connection.id.clone(), now);
+    }
+
+    /// Notes what its server is told that it may ask for. `false`: what was open was ended since it was noted, and what was found
+    /// out about the way to it meanwhile, which may have taken long, may not hold any more.
+    pub(super) fn told(&self, connection: &Connection, relays: Relays) -> bool {
+        let mut known = self.known();
+        let noted = known.get_mut(&connection.id);
+        let noted = noted.filter(|noted| noted.version == connection.credential_version);
+        noted.map(|noted| noted.relays = Some(relays)).is_some()
     }
 
     fn of(&self, connection: &ConnectionId) -> Option<Noted> {
@@ -142,9 +150,10 @@ impl Upstreams {
     /// Ends what is open to these connections. Nobody waits for it: a server may take its time to close.
     fn end_those(&self, which: impl Fn(&ConnectionId, &Noted) -> bool) {
         for connection in self.opened.take(which) {
-            let upstreams = self.clone();
+            // Now, so that nothing ends that is opened afterwards.
+            let (ended, upstreams) = (self.end(&connection), self.clone());
             self.tasks.spawn(async move {
-                upstreams.end(&connection).await;
+                ended.await;
                 upstreams.watches.miss(&connection);
             });
         }

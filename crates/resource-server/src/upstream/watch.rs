@@ -184,18 +184,18 @@ impl Upstreams {
         listening: &mut Listening,
         wanted: &Subscription,
     ) -> Result<(), Failure> {
-        let (_, reached) = self.way(id).await?;
+        let (_, reached) = self.way_of(id).await?;
         Box::pin(self.pool.relisten(&reached.endpoint, listening, wanted)).await
     }
 
     /// Opens a stream. A token that was refused is renewed once.
     async fn open(&self, id: &ConnectionId, wanted: &Subscription) -> Result<Listening, Failure> {
-        let (connection, reached) = self.way(id).await?;
+        let (connection, reached) = self.way_of(id).await?;
         let opened = Box::pin(self.pool.listen(&reached.endpoint, wanted)).await;
         match (opened, &reached.token) {
             (Err(Failure::Unauthorized { .. }), Some(token)) => {
                 self.reach.refused(&connection, token).await.map_err(unreached)?;
-                let (_, reached) = self.way(id).await?;
+                let (_, reached) = self.way_of(id).await?;
                 Box::pin(self.pool.listen(&reached.endpoint, wanted)).await
             }
             (opened, _) => opened,
@@ -203,15 +203,13 @@ impl Upstreams {
     }
 
     /// The way to the server of a connection as it is now: its credentials may be others by now, or it may be switched off.
-    async fn way(&self, id: &ConnectionId) -> Result<(Connection, Reached), Failure> {
+    async fn way_of(&self, id: &ConnectionId) -> Result<(Connection, Reached), Failure> {
         let found = self.health.find(id).await.inspect_err(|error| {
             tracing::warn!(cause = ?error, "a connection to listen to could not be read");
         });
         let connection = found.ok().flatten().filter(|connection| connection.status.is_in_use());
         let connection = connection.ok_or(Failure::Ended)?;
-        self.opened.note(&connection, None);
-        let reached = self.reach.endpoint(&connection, who_lists(&connection)).await.map_err(unreached)?;
-        self.opened.note(&connection, Some(reached.relays));
+        let reached = self.way(&connection, who_lists(&connection)).await.map_err(unreached)?;
         Ok((connection, reached))
     }
 }

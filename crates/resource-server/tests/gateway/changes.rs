@@ -99,6 +99,8 @@ async fn what_an_upstream_changes_reaches_those_who_listen() {
     let mut stream =
         open(&stage, stream.header("mcp-session-id", begun.header("mcp-session-id")).bearing(&token)).await;
     until("the gateway listens", || upstream.listening() > 0).await;
+    // That there is a new connection is told, too.
+    quiet(&mut stream).await;
     let list = || Draft::modern("/mcp", "tools/list", json!({})).bearing(&token).at(&stage);
     list().await;
     let before = upstream.seen_of("tools/list").len();

@@ -53,6 +53,7 @@ const ELSEWHERE: &[(&str, Story)] = &[
     ("sampling_refused", ("tests/gateway/sampling", "a_question_that_may_not_be_asked_ends_its_call")),
     ("schema_unusable", ("tests/gateway/arguments", "a_schema_that_cannot_be_used_is_told")),
     ("session_header", ("tests/gateway/rare", "each_odd_request_is_one_event")),
+    ("streams_full", ("tests/gateway/midway", "a_user_has_so_many_streams")),
     ("subscriptions_full", ("tests/gateway/subscriptions", "what_a_session_watches_is_bounded")),
     ("token_unproven", ("../../tests/stories/dpop_resources", "a_bound_token_is_no_bearer_token")),
     ("tool_deadline", RARE_WAITS),

@@ -12,7 +12,7 @@ use crate::sampling::{folders, roots, said, sampling};
 use crate::stage::{ALL, Stage, Token};
 
 /// A connection whose server may ask, and a token for it.
-async fn set(database: portcullis_database::testing::TestDatabase) -> (Stage, Upstream, Token) {
+pub(crate) async fn set(database: portcullis_database::testing::TestDatabase) -> (Stage, Upstream, Token) {
     let (stage, upstream) = (Stage::set(database).await, Upstream::start().await);
     stage.connect("demo", &upstream.url("/stateless")).await;
     stage.let_ask("demo", &["sampling", "roots"]).await;
@@ -21,7 +21,11 @@ async fn set(database: portcullis_database::testing::TestDatabase) -> (Stage, Up
 }
 
 /// One round of a call, with what the one before gave and what its questions are answered with.
-fn round(token: &Token, (tool, arguments): (&str, Value), before: Option<(&Answer, Value)>) -> Draft {
+pub(crate) fn round(
+    token: &Token,
+    (tool, arguments): (&str, Value),
+    before: Option<(&Answer, Value)>,
+) -> Draft {
     let able = json!({"elicitation": {}, "sampling": {}, "roots": {}});
     let mut params = json!({"name": tool, "arguments": arguments, "_meta": {CAPABILITIES: able}});
     if let Some((answer, responses)) = before {
@@ -31,7 +35,7 @@ fn round(token: &Token, (tool, arguments): (&str, Value), before: Option<(&Answe
     Draft::modern("/mcp/demo", "tools/call", params).bearing(token)
 }
 
-const SEVERAL: &str = "test_input_required_result_multiple_inputs";
+pub(crate) const SEVERAL: &str = "test_input_required_result_multiple_inputs";
 
 both_engines! {
     /// MRTR-2, MRTR-3, MRTR-8: a form, the model and the folders in one round, each in its own way, and the answers go back

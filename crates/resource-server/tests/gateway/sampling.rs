@@ -36,12 +36,12 @@ pub(crate) fn folders() -> Value {
     json!({"roots": [{"uri": "file:///home/ada/work", "name": "Work"}]})
 }
 
-fn able() -> Value {
+pub(crate) fn able() -> Value {
     json!({"sampling": {}, "roots": {}})
 }
 
 /// A client with a session, and a tool that asks what its arguments say.
-struct Asked<'s> {
+pub(crate) struct Asked<'s> {
     stage: &'s Stage,
     token: Token,
     session: String,
@@ -49,7 +49,7 @@ struct Asked<'s> {
 
 impl<'s> Asked<'s> {
     /// A client that can do this.
-    async fn able(stage: &'s Stage, capabilities: Value) -> Self {
+    pub(crate) async fn able(stage: &'s Stage, capabilities: Value) -> Self {
         let token = stage.token(ALL);
         let session = session(stage, &token, ("2025-11-25", capabilities)).await;
         Self { stage, token, session }
@@ -65,15 +65,21 @@ impl<'s> Asked<'s> {
     }
 
     /// Calls it; what it asks comes out of the stream.
-    async fn call(&self, alias: &str, arguments: &Value) -> BodyDataStream {
+    pub(crate) async fn call(&self, alias: &str, arguments: &Value) -> BodyDataStream {
         let response = self.stage.send(self.draft(alias, arguments).request()).await;
         Body::into_data_stream(response.into_body())
     }
 
     /// Answers a question.
-    async fn answer(&self, question: &Value, (member, answer): (&str, Value)) {
+    pub(crate) async fn answer(&self, question: &Value, (member, answer): (&str, Value)) {
         let answer = json!({"jsonrpc": "2.0", "id": question["id"], member: answer});
         assert_eq!(self.post(&answer).at(self.stage).await.status, 202);
+    }
+
+    /// Answers a question that may be over by now.
+    pub(crate) async fn answer_late(&self, question: &Value, (member, answer): (&str, Value)) {
+        let answer = json!({"jsonrpc": "2.0", "id": question["id"], member: answer});
+        self.post(&answer).at(self.stage).await;
     }
 
     /// The one answer that the server got, where its client is not asked at all.
@@ -107,13 +113,13 @@ both_engines! {
             stage.connect_with(alias, &upstream.url(path), (NewTools::Allow, Some("canary-credential"))).await;
             stage.let_ask(alias, &["sampling", "roots"]).await;
             let client = Asked::able(&stage, able()).await;
-            let mut asks = sampling("Is it canary-credential?");
+            let mut asks = sampling("Is it canary-credential? Or can\u{200b}ary-credential?");
             asks["params"]["includeContext"] = json!("allServers");
             let mut stream = client.call(alias, &json!({"requests": {"said": asks, "where": roots()}})).await;
             let question = next(&mut stream).await;
             assert_eq!(question["method"], "sampling/createMessage");
             let params = &question["params"];
-            assert_eq!(params["messages"][0]["content"]["text"], "Is it [removed]?");
+            assert_eq!(params["messages"][0]["content"]["text"], "Is it [removed]? Or [removed]?");
             assert_eq!(params["includeContext"], "none");
             assert_eq!(params["_meta"], json!({"portcullis/connection": alias}));
             let prompt = params["systemPrompt"].as_str().unwrap();

@@ -64,7 +64,7 @@ impl Client {
     }
 }
 
-fn listen(token: &Token, filter: &Value) -> Draft {
+pub(crate) fn listen(token: &Token, filter: &Value) -> Draft {
     Draft::modern("/mcp", "subscriptions/listen", json!({"notifications": filter})).bearing(token)
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use portcullis_audit::trace;
 use portcullis_oauth::ConnectionId;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::pipeline::case::Case;
 use crate::pipeline::{Caller, subscribe};
@@ -29,28 +28,30 @@ struct Followed {
 }
 
 impl Following {
-    /// Watches what a request asks for, as far as it may be watched; each is judged by itself, and noted.
+    /// Watches what a request asks for, as far as it may be watched; each is judged by itself, and noted, whether or not its
+    /// client waits for it.
     pub(super) async fn begin(caller: &Caller, case: &Case, uris: &[String]) -> Self {
-        let (mut asked, places) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
-        for (at, uri) in uris.iter().cloned().enumerate() {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let ask = |uri: String| {
             let (caller, case, places) = (caller.clone(), case.clone(), Arc::clone(&places));
-            let asking = async move {
+            let tasks = caller.gateway.tasks.clone();
+            tasks.spawn(trace::carry(async move {
                 let _place = places.acquire().await;
-                (at, subscribe::for_stream(&caller, case, &uri).await, uri)
-            };
-            asked.spawn(trace::carry(asking));
+                let eye = subscribe::for_stream(&caller, case, &uri).await?;
+                Some(Followed { uri, connection: eye.connection().clone(), eye: Some(eye) })
+            }))
+        };
+        // All of them first, so that they are asked side by side.
+        let asked: Vec<_> = uris.iter().cloned().map(ask).collect();
+        let mut watched = Vec::with_capacity(asked.len());
+        for asked in asked {
+            watched.extend(asked.await.ok().flatten());
         }
-        let mut all = asked.join_all().await;
-        all.sort_by_key(|(at, ..)| *at);
-        let watched = all.into_iter().filter_map(|(_, eye, uri)| {
-            let eye = eye?;
-            Some(Followed { uri, connection: eye.connection().clone(), eye: Some(eye) })
-        });
-        Self(watched.collect())
+        Self(watched)
     }
 
-    /// Watches what a session watches by now.
-    pub(super) async fn become_those(&mut self, caller: &Caller, case: &Case, now: Vec<Subscription>) {
+    /// What a session watches by now; what is new of it is not watched yet.
+    pub(super) fn become_those(&mut self, now: Vec<Subscription>) {
         let is = |followed: &Followed, one: &Subscription| {
             followed.uri == one.uri && followed.connection == one.connection_id
         };
@@ -60,7 +61,6 @@ impl Following {
                 self.0.push(Followed { uri, connection, eye: None });
             }
         }
-        self.try_again(caller, case).await;
     }
 
     /// Watches what could not be watched before.
