@@ -1,8 +1,13 @@
 //! A person's connections, from the first page to the last: added, tried out, given to clients, renamed and deleted.
 
+use std::sync::Arc;
+
 use portcullis_database::both_engines;
 use portcullis_oauth::Alias;
-use portcullis_tests::{Browser, Client, Pkce, World};
+use portcullis_resource_server::catalogue::{Relays, Servers, Slug};
+use portcullis_tests::{Browser, Client, Pkce, UpstreamLogin, World};
+
+use crate::upstream_stage::{connect, offer};
 
 const AT_WORK: &str = "http://localhost:8420/mcp/work";
 
@@ -43,6 +48,24 @@ both_engines! {
         let trail = world.trail().await.join("\n");
         for event in ["connection.created", "connection.disabled", "connection.enabled"] {
             assert!(trail.contains(event), "{event} in {trail}");
+        }
+    }
+
+    /// T33: whose programs a server may ask for something of their own is told so
+    async fn a_person_sees_what_a_server_may_ask_their_programs_for(database: TestDatabase) {
+        let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
+        offer(&world, "notes", &upstream).await;
+        connect(&world, &world.alice, "notes", "notes").await;
+        let mut browser = Browser::signed_in(&world).await;
+        let words = "May ask your programs";
+        assert!(!browser.get("/connections/notes").await.body.contains(words));
+        let clock = Arc::new(world.clock.clone());
+        let servers = Servers::new(world.app.database.clone(), world.app.changes.clone(), clock);
+        let both = Relays { sampling: true, roots: true };
+        assert!(servers.set_relays(&Slug::parse("notes").unwrap(), both).await.unwrap());
+        let page = browser.get("/connections/notes").await;
+        for text in [words, "what their model says", "which folders they work in"] {
+            assert!(page.body.contains(text), "{text} in {}", page.body);
         }
     }
 

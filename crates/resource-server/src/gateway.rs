@@ -13,7 +13,7 @@ use portcullis_oauth::dpop::{DpopUse, ProofKeeper};
 use portcullis_oauth::scopes::{RESOURCES_READ, TOOLS_EXECUTE, TOOLS_READ};
 use portcullis_oauth::{BoxFuture, Clock, ResourceRegistry, Timestamp, Verifier};
 use portcullis_outbound::Outbound;
-use portcullis_upstream::{Launcher, Pool, Settings};
+use portcullis_upstream::Launcher;
 use portcullis_vault::Vault;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -153,15 +153,14 @@ impl Gateway {
         let credentials = Credentials::new(database.clone(), parts.vault.clone(), Arc::clone(&clock));
         let servers = Servers::new(database.clone(), changes.clone(), Arc::clone(&clock));
         let authorization = assembly::authorization(&parts, (&servers, &credentials, &tasks));
-        let approvals = assembly::approvals(&parts);
+        let (approvals, pool) = (assembly::approvals(&parts), assembly::pool(&parts));
         let (page, tokens) = (parts.registry.public_url(), Arc::new(authorization.clone()));
         let notices = Notices::start(parts.notifiers, page.clone(), (&tasks, &closing));
         let pins = Pins::new(database.clone(), changes.clone(), Arc::clone(&clock));
-        let settings = Settings { launcher: parts.launcher, ..Settings::default() };
         let upstreams = Upstreams::new(upstream::Parts {
             sandbox,
             reach: Reach::new(servers.clone(), credentials.clone(), Some(tokens), changes.clone()),
-            pool: Pool::new(parts.outbound, clock, settings),
+            pool,
             connections: parts.connections.clone(),
             pins: pins.clone(),
             changes: changes.clone(),

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use portcullis_authorization_server::{ConnectionClient, User};
 use portcullis_oauth::{ScopeSet, Timestamp};
-use portcullis_resource_server::catalogue::AuthKind;
+use portcullis_resource_server::catalogue::{AuthKind, Relays};
 use portcullis_resource_server::{Authorized, Connection, ConnectionStatus as Status, made_visible};
 use portcullis_web::Browser;
 use portcullis_web::layout::{Chrome, Moment, page};
@@ -28,7 +28,8 @@ impl Console {
         let moment = |at: Timestamp| Moment::new(at.seconds(), now.seconds());
         let aggregate = &self.registry().aggregate().uri;
         let clients = self.grants().clients(&user.id, aggregate, &connection.id).await?;
-        let asks = self.server_of(connection).await?.is_some_and(|server| !server.parameters.is_empty());
+        let server = self.server_of(connection).await?;
+        let asks = server.as_ref().is_some_and(|server| !server.parameters.is_empty());
         // First, since a list that is read anew may bring something to review.
         let tools = self.tools(connection).await;
         let signs_in = matches!(connection.auth, AuthKind::Header | AuthKind::Basic);
@@ -47,6 +48,7 @@ impl Console {
             tested: connection.tested_at.map(moment),
             used: connection.last_used_at.map(moment),
             settings: connection.settings.clone().into_iter().collect(),
+            relays: server.map(|server| in_words(server.relays)).unwrap_or_default(),
             authorization: self.upstream().of(connection).await?.map(|facts| facts_of(&facts, moment)),
             authorises: connection.auth == AuthKind::OAuth && connection.status != Status::Disabled,
             renews: asks || signs_in,
@@ -102,6 +104,14 @@ fn facts_of(facts: &Authorized, moment: impl Fn(Timestamp) -> Moment) -> Authori
         wanted: listed(&facts.wanted),
         obtained: moment(facts.obtained_at),
     }
+}
+
+fn in_words(relays: Relays) -> Vec<&'static str> {
+    let all = [
+        (relays.sampling, "what their model says to a prompt of its own"),
+        (relays.roots, "which folders they work in"),
+    ];
+    all.into_iter().filter_map(|(may, words)| may.then_some(words)).collect()
 }
 
 fn client(client: ConnectionClient) -> ClientReach {

@@ -38,6 +38,8 @@ pub struct ConnectionPage {
     pub used: Option<Moment>,
     /// What was filled in that is no secret.
     pub settings: Vec<(String, String)>,
+    /// What its server may ask clients for, in words.
+    pub relays: Vec<&'static str>,
     /// Who issued its token, if it has one.
     pub authorization: Option<AuthorizationFacts>,
     /// Whether it can be authorised in the browser.
@@ -164,6 +166,7 @@ mod tests {
             last_error: Some((HOSTILE.into(), moment())),
             tested: None,
             used: None,
+            relays: vec![],
             settings: vec![(HOSTILE.into(), HOSTILE.into())],
             authorization: Some(AuthorizationFacts {
                 issuer: HOSTILE.into(),

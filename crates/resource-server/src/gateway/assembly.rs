@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portcullis_upstream::{Pool, Settings};
 use tokio_util::task::TaskTracker;
 
 use super::GatewayParts;
@@ -19,6 +20,12 @@ pub(super) fn approvals(parts: &GatewayParts) -> Approvals {
     let (database, changes, clock) =
         (parts.database.clone(), parts.changes.clone(), Arc::clone(&parts.clock));
     Approvals::new(database, changes, clock, kept)
+}
+
+/// What is open to upstream servers.
+pub(super) fn pool(parts: &GatewayParts) -> Pool {
+    let settings = Settings { launcher: parts.launcher.clone(), ..Settings::default() };
+    Pool::new(parts.outbound.clone(), Arc::clone(&parts.clock), settings)
 }
 
 /// The gateway as a client of upstream authorization servers.

@@ -1,5 +1,8 @@
 //! What takes effect although somebody is in the middle of something: of a round, of a stream that nobody reads, of an attempt.
 
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
 use axum::http::Method;
 use portcullis_database::testing::sqlite;
 use portcullis_database::{Change, ChangeKind, both_engines};
@@ -18,16 +21,16 @@ use crate::sampling::{Asked, able, folders, roots, said, sampling};
 use crate::stage::{ALL, Stage};
 use crate::subscriptions::{Client, listen};
 
-/// Reads a call to its end: the reason why there is no result, and how many more questions came.
-async fn end_of(stage: &Stage, stream: &mut axum::body::BodyDataStream) -> (String, usize) {
+/// Reads a call to its end, which is soon: the reason why there is no result, and how many more questions came.
+async fn end_of(stage: &Stage, stream: &mut BodyDataStream) -> (String, usize) {
     let mut questions = 0;
-    loop {
-        let said = next(stream).await;
-        if said.get("result").is_some() {
-            return (stage.reasons().await.pop().unwrap_or_default(), questions);
+    let reading = async {
+        while next(stream).await.get("result").is_none() {
+            questions += 1;
         }
-        questions += 1;
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(5), reading).await.expect("the call ends");
+    (stage.reasons().await.pop().unwrap_or_default(), questions)
 }
 
 both_engines! {
