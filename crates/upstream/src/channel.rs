@@ -196,7 +196,7 @@ impl Channel {
         };
         match listener {
             Some(listener) => self.board.sort(notification, &listener),
-            None => self.board.post(notification),
+            None => self.board.post(&notification),
         }
     }
 

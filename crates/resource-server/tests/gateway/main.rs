@@ -11,6 +11,7 @@ mod draft;
 mod ladder;
 mod ladder_sessions;
 mod limits;
+mod noise;
 mod own_tools;
 mod paper;
 mod patience;

@@ -34,7 +34,7 @@ impl Changes {
                     if let Some(told) = self.told.take() {
                         drop(told.send(honoured(&notification).unwrap_or_default()));
                     }
-                    self.wire.board.post(notification);
+                    self.wire.board.post(&notification);
                 }
                 Ok(Incoming::Asked { id, asked }) => self.refuse(&id, asked).await,
                 // The end of the subscription, or nothing that can be understood.
