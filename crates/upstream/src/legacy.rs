@@ -124,7 +124,7 @@ async fn read(channel: Arc<Channel>, mut decoder: Decoder, mut body: Body) {
     let why = loop {
         match decoder.next(&mut body).await {
             Ok(Some(event)) => {
-                if let Err(failure) = channel.receive(&event.data) {
+                if let Err(failure) = channel.receive(&event.data).await {
                     break failure;
                 }
             }

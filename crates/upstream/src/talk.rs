@@ -63,13 +63,17 @@ impl Listener {
     }
 }
 
-/// Answers what a server asks: `ping` here, the rest by who waits, if anybody does.
-pub(crate) async fn answer(listener: Option<&Listener>, asked: Asked) -> Result<Box<RawValue>, RpcError> {
-    match listener {
-        _ if asked.method == "ping" => Ok(empty()),
-        Some(listener) => listener.events.asked(asked).await,
-        None => Err(RpcError::method_not_found(&asked.method)),
-    }
+/// The method that asks whether anybody is there, which needs nobody who waits.
+pub(crate) const PING: &str = "ping";
+
+/// Answers what a server asks where nobody waits.
+pub(crate) fn at_once(asked: &Asked) -> Result<Box<RawValue>, RpcError> {
+    if asked.method == PING { Ok(empty()) } else { Err(RpcError::method_not_found(&asked.method)) }
+}
+
+/// Answers what a server asks of who waits.
+pub(crate) async fn answer(listener: &Listener, asked: Asked) -> Result<Box<RawValue>, RpcError> {
+    if asked.method == PING { at_once(&asked) } else { listener.events.asked(asked).await }
 }
 
 /// `{}`

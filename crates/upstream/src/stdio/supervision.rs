@@ -67,7 +67,7 @@ impl Supervision {
             match lines::read(stdout, &mut line, self.limit).await {
                 Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
                 Ok(Line::Whole) => {
-                    if let Err(failure) = self.channel.receive(&line) {
+                    if let Err(failure) = self.channel.receive(&line).await {
                         return failure;
                     }
                 }

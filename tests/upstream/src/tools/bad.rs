@@ -4,6 +4,7 @@ use std::future::pending;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{plain, text, tool};
 use crate::answers::RpcError;
@@ -19,6 +20,7 @@ pub(super) fn list() -> Vec<Value> {
         "duplicate",
         "chatter",
         "ask_nobody",
+        "ask_and_leave",
         "ping_back",
         "environment",
         "breed",
@@ -34,7 +36,7 @@ pub(super) fn list() -> Vec<Value> {
     promise["outputSchema"] =
         json!({"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]});
     all.push(promise);
-    all.extend(["big", "stderr"].map(|name| tool(name, &count)));
+    all.extend(["big", "stderr", "ask_at_once"].map(|name| tool(name, &count)));
     all
 }
 
@@ -76,6 +78,22 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             Ok(_) => Some(Ok(text("answered"))),
             Err(message) => Some(Ok(text(message))),
         },
+        // Has its answer before it has one to its own question.
+        "ask_and_leave" => {
+            talk.pose("elicitation/create", Some(&json!({"message": "m"}))).ok()?;
+            Some(Ok(text("gone")))
+        }
+        // Asks so often at once, says of each answer that it came, and tells how many were refused.
+        "ask_at_once" => {
+            let asked = (0..count).filter_map(|_| talk.pose("elicitation/create", Some(&json!({}))).ok());
+            let (mut answers, mut refused) = (asked.collect::<JoinSet<_>>(), 0);
+            while let Some(answer) = answers.join_next().await {
+                talk.progress(1);
+                refused +=
+                    i32::from(answer.is_ok_and(|answer| answer.is_ok_and(|it| it["error"].is_object())));
+            }
+            Some(Ok(text(refused.to_string())))
+        }
         "ping_back" => match talk.ask("ping", json!({})).await {
             Ok(result) => Some(Ok(text(result.to_string()))),
             Err(message) => Some(Ok(text(message))),
