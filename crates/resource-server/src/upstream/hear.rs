@@ -70,7 +70,9 @@ impl Upstreams {
             let first = pauses.first();
             tokio::select! {
                 heard = self.pool.heard(|key| pauses.admit(connection(key))) => {
-                    heard.into_iter().for_each(|heard| self.said(heard));
+                    for heard in heard {
+                        self.said(heard);
+                    }
                 }
                 // What waited for this is wanted now.
                 () = sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {}

@@ -54,6 +54,7 @@ async fn a_flood_of_names_stands_for_all_that_is_watched() {
     let mut stream = client.stream(&stage).await;
     let name = format!("demo+{WATCHED}");
     assert_eq!(client.subscribe(&stage.gateway, &name).await.body["result"], json!({}));
+    quiet(&mut stream).await;
     let change = |at: usize| json!({"method": "notifications/resources/updated", "params": {"uri": format!("test://{at}")}});
     upstream.flood(&(0..1_000).map(change).collect::<Vec<_>>());
     let told = told_by_now(&mut stream, &upstream).await;
