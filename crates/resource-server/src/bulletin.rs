@@ -23,7 +23,7 @@ pub(crate) enum News {
     Updated(ConnectionId, Arc<[String]>),
     /// A session ended, or wants to be told of something else, by the hash of its id; or any may have.
     Session(Option<String>),
-    /// Whatever upstreams said meanwhile was not heard.
+    /// A connection changed, and nobody could look how: any of the lists and of the resources may be another.
     Unheard,
     /// Somebody may do more or less than before.
     Rights,

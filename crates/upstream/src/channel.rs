@@ -2,27 +2,34 @@
 //! waits for which answer is kept here; how a line travels is the [`Outbox`]'s business.
 
 mod opening;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::handshake::FIRST_ID;
 use crate::listening::{self, Opened};
 use crate::message::{self, Incoming};
-use crate::talk::{self, Board, Listener};
-use crate::{Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Notification, Request, Subscription, meta};
+use crate::talk::{self, Board, Listener, PING};
+use crate::{
+    Asked, BoxFuture, Endpoint, Era, Failure, Greeting, Notification, Request, RpcError, Subscription, meta,
+};
 
 pub(crate) use opening::{initialize, open};
 
-/// So many questions of a server are open at once; more are its mistake.
+/// So many questions of a server are open at once in one request; more are refused.
 const ASKED: usize = 16;
+/// So many answers that nobody has to give are on their way at once. A server that takes none of them is not read on.
+const AT_ONCE: usize = 16;
 /// So many lines that cannot be read are passed over; a server that writes more is no server.
 const UNREADABLE: usize = 100;
 
@@ -40,6 +47,8 @@ pub(crate) struct Channel {
     state: Mutex<State>,
     /// What the server turned out to speak.
     era: OnceLock<Era>,
+    /// Places for answers that nobody has to give.
+    replies: Arc<Semaphore>,
     /// Whoever answers questions ends with the channel.
     ended: CancellationToken,
 }
@@ -47,7 +56,6 @@ pub(crate) struct Channel {
 #[derive(Default)]
 struct State {
     waiting: HashMap<u64, Waiting>,
-    asked: usize,
     unreadable: usize,
     /// Why it is over.
     over: Option<Failure>,
@@ -56,6 +64,8 @@ struct State {
 struct Waiting {
     answer: oneshot::Sender<Result<Box<RawValue>, Failure>>,
     who: Who,
+    /// What the server asks meanwhile. It ends with the request, whatever becomes of that.
+    questions: JoinSet<()>,
 }
 
 /// Who waits for an answer.
@@ -74,6 +84,16 @@ impl Waiting {
     }
 }
 
+/// What became of a question.
+enum Put {
+    /// Somebody answers it.
+    ToWhoWaits,
+    /// Nobody is there to answer it, or nobody has to.
+    ToNobody,
+    /// Who waits is asked too much already.
+    OneTooMany,
+}
+
 /// What can still be read of a message that cannot be read.
 #[derive(Deserialize)]
 struct Blurred {
@@ -83,7 +103,8 @@ struct Blurred {
 impl Channel {
     pub(crate) fn new(outbox: Box<dyn Outbox>, board: Board) -> Arc<Self> {
         let (requests, state, era) = (AtomicU64::new(FIRST_ID), Mutex::default(), OnceLock::new());
-        Arc::new(Self { outbox, board, requests, state, era, ended: CancellationToken::new() })
+        let (replies, ended) = (Arc::new(Semaphore::new(AT_ONCE)), CancellationToken::new());
+        Arc::new(Self { outbox, board, requests, state, era, replies, ended })
     }
 
     /// Whether it can still be used.
@@ -154,15 +175,15 @@ impl Channel {
             if let Some(why) = &state.over {
                 return Err(why.clone());
             }
-            state.waiting.insert(id, Waiting { answer, who });
+            state.waiting.insert(id, Waiting { answer, who, questions: JoinSet::new() });
         }
         let _place = Place { channel: self, id };
         self.outbox.send(body).await?;
         answered.await.unwrap_or(Err(Failure::Lost))
     }
 
-    /// Takes one message that came.
-    pub(crate) fn receive(self: &Arc<Self>, text: &[u8]) -> Result<(), Failure> {
+    /// Takes one message that came. Waits while the server asks faster than it takes answers.
+    pub(crate) async fn receive(self: &Arc<Self>, text: &[u8]) -> Result<(), Failure> {
         match message::read(text) {
             Ok(Incoming::Answer { id, outcome }) => {
                 // An answer that nobody waits for is to somebody who went away.
@@ -176,7 +197,8 @@ impl Channel {
                 Ok(())
             }
             Ok(Incoming::Asked { id, asked }) if self.era.get() != Some(&Era::Stateless) => {
-                self.asked(id, asked)
+                self.asked(id, asked).await;
+                Ok(())
             }
             Ok(Incoming::Asked { .. } | Incoming::Refused(_)) => Ok(()),
             Err(failure) => self.unreadable(text, failure),
@@ -192,11 +214,11 @@ impl Channel {
         let listener = {
             let state = self.state();
             let by_token = meta::token(&notification).and_then(|id| state.waiting.get(&id));
-            by_token.or_else(|| alone(&state.waiting)).and_then(|waiting| waiting.listener().cloned())
+            by_token.or_else(|| alone(state.waiting.values())).and_then(|waiting| waiting.listener().cloned())
         };
         match listener {
             Some(listener) => self.board.sort(notification, &listener),
-            None => self.board.post(notification),
+            None => self.board.post(&notification),
         }
     }
 
@@ -211,32 +233,51 @@ impl Channel {
         }
     }
 
-    /// Lets the question be answered by who waits, if one alone does: whom it is for cannot be told otherwise.
-    fn asked(self: &Arc<Self>, id: Box<RawValue>, asked: Asked) -> Result<(), Failure> {
-        let listener = {
-            let mut state = self.state();
-            if state.asked >= ASKED {
-                return Err(Failure::not_mcp("the server asks too much at once"));
-            }
-            state.asked += 1;
-            alone(&state.waiting).and_then(|waiting| waiting.listener().cloned())
+    /// Lets the question be answered by who waits, if one alone does: whom it is for cannot be told otherwise. What nobody has
+    /// to think about is answered here.
+    async fn asked(self: &Arc<Self>, id: Box<RawValue>, asked: Asked) {
+        let outcome = match self.put(&id, &asked) {
+            Put::ToWhoWaits => return,
+            Put::ToNobody => talk::at_once(&asked),
+            Put::OneTooMany => Err(RpcError::too_much()),
         };
+        // It is never closed: in the end there is a place.
+        let Ok(place) = self.replies.clone().acquire_owned().await else { return };
         let channel = self.clone();
         tokio::spawn(async move {
-            let answering = async {
-                let outcome = talk::answer(listener.as_ref(), asked).await;
-                if let Ok(body) = message::reply(&id, &outcome) {
-                    // That the server is gone, those who wait learn elsewhere.
-                    let _ = channel.outbox.send(body).await;
-                }
-            };
+            let _place = place;
             tokio::select! {
                 () = channel.ended.cancelled() => {}
-                () = answering => {}
+                () = channel.reply(&id, &outcome) => {}
             }
-            channel.state().asked -= 1;
         });
-        Ok(())
+    }
+
+    /// Puts the question to who waits, as long as that one does.
+    fn put(self: &Arc<Self>, id: &RawValue, asked: &Asked) -> Put {
+        let mut state = self.state();
+        let waiting = alone(state.waiting.values_mut()).filter(|_| asked.method != PING);
+        let Some(Waiting { who: Who::Listener(listener), questions, .. }) = waiting else {
+            return Put::ToNobody;
+        };
+        while questions.try_join_next().is_some() {}
+        if questions.len() >= ASKED {
+            return Put::OneTooMany;
+        }
+        let (channel, listener) = (self.clone(), listener.clone());
+        let (id, asked) = (id.to_owned(), asked.clone());
+        questions.spawn(async move {
+            let outcome = talk::answer(&listener, asked).await;
+            channel.reply(&id, &outcome).await;
+        });
+        Put::ToWhoWaits
+    }
+
+    async fn reply(&self, id: &RawValue, outcome: &Result<Box<RawValue>, RpcError>) {
+        if let Ok(body) = message::reply(id, outcome) {
+            // That the server is gone, those who wait learn elsewhere.
+            let _ = self.outbox.send(body).await;
+        }
     }
 
     /// A message that cannot be read fails the request that it would have answered; any other is passed over, for many
@@ -260,8 +301,8 @@ impl Channel {
 }
 
 /// The one who waits and would hear, if it is one.
-fn alone(waiting: &HashMap<u64, Waiting>) -> Option<&Waiting> {
-    let mut all = waiting.values().filter(|waiting| waiting.listener().is_some());
+fn alone<W: Borrow<Waiting>>(waiting: impl Iterator<Item = W>) -> Option<W> {
+    let mut all = waiting.filter(|waiting| waiting.borrow().listener().is_some());
     all.next().filter(|_| all.next().is_none())
 }
 

@@ -69,7 +69,7 @@ impl Legacy {
         let url = wire.beside(&named.map_err(|_| Failure::Timeout)??)?;
         let post = HttpTarget { url, ..target.clone() };
         let post = Post { wire: Wire::new(context, endpoint, &post)?, credentials: endpoint.headers.clone() };
-        let channel = Channel::new(Box::new(post), Board::new(&endpoint.key, &context.heard));
+        let channel = Channel::new(Box::new(post), Board::new(&endpoint.key, &context.inbox));
         let mut reading = JoinSet::new();
         reading.spawn(read(channel.clone(), decoder, body));
         let greeting = channel::initialize(&channel, endpoint).await?;
@@ -124,7 +124,7 @@ async fn read(channel: Arc<Channel>, mut decoder: Decoder, mut body: Body) {
     let why = loop {
         match decoder.next(&mut body).await {
             Ok(Some(event)) => {
-                if let Err(failure) = channel.receive(&event.data) {
+                if let Err(failure) = channel.receive(&event.data).await {
                     break failure;
                 }
             }

@@ -17,6 +17,7 @@ mod channel;
 mod endpoint;
 mod failure;
 mod handshake;
+mod heard;
 mod legacy;
 mod listening;
 mod message;
@@ -35,8 +36,9 @@ mod talk;
 
 pub use endpoint::{Endpoint, Headers, HttpTarget, Program, Transport, UnusableHeader};
 pub use failure::Failure;
+pub use heard::Heard;
 pub use listening::{Listening, Subscription};
-pub use pool::{Heard, Pool, Settings};
+pub use pool::{Pool, Settings};
 pub use request::{Asked, BoxFuture, Events, Greeting, Notification, Request, RpcError, Silent};
 pub use revision::{Era, Revision};
 pub use stdio::{Launcher, become_program};

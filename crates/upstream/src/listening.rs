@@ -13,10 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::session::{Session, Trouble};
-use crate::{Endpoint, Failure, Notification, Request, meta, talk};
+use crate::{Endpoint, Failure, Notification, Request, meta};
 
 /// The request that opens a stream of the stateless era.
 pub(crate) const LISTEN: &str = "subscriptions/listen";
+/// The first word of such a stream.
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const SUBSCRIBE: &str = "resources/subscribe";
 const UNSUBSCRIBE: &str = "resources/unsubscribe";
 /// So long a server may take for its first word over a stream.
@@ -192,7 +194,7 @@ struct Honoured {
 
 /// Of which resources a server says that it tells; nothing when it says something else.
 pub(crate) fn honoured(notification: &Notification) -> Option<Vec<String>> {
-    if notification.method != talk::ACKNOWLEDGED {
+    if notification.method != ACKNOWLEDGED {
         return None;
     }
     let params = notification.params.as_deref()?.get();

@@ -1,6 +1,6 @@
 //! One key of the pool: its places, its breaker and its sessions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ struct State {
     /// By where the server is and what was declared to it.
     sessions: HashMap<(String, String), Slot>,
     used: Timestamp,
+    /// The resources of which its server was last asked to tell.
+    asked: BTreeSet<String>,
 }
 
 impl Peer {
@@ -55,6 +57,7 @@ impl Peer {
                 restarts: Restarts::default(),
                 sessions: HashMap::new(),
                 used: now,
+                asked: BTreeSet::new(),
             }),
         }
     }
@@ -62,6 +65,11 @@ impl Peer {
     /// Whether nobody used it since, and nobody listens.
     pub(crate) fn rested_since(&self, before: Timestamp) -> bool {
         Arc::strong_count(&self.in_use) == 1 && self.state().used < before
+    }
+
+    /// The resources of which its server was last asked to tell.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        self.state().asked.clone()
     }
 
     /// One request, from its place to its end.
@@ -99,6 +107,7 @@ impl Peer {
         endpoint: &Endpoint,
         subscription: &Subscription,
     ) -> Result<Listening, Failure> {
+        self.state().asked = subscription.uris.iter().cloned().collect();
         let opening = self.in_session((context, clock), endpoint, |session| async move {
             session.listen(endpoint, subscription).await
         });
@@ -115,6 +124,7 @@ impl Peer {
         listening: &mut Listening,
         subscription: &Subscription,
     ) -> Result<(), Failure> {
+        self.state().asked = subscription.uris.iter().cloned().collect();
         let session = listening.session.clone();
         let changing = async {
             session.relisten(endpoint, listening, subscription).await.map_err(Trouble::into_failure)

@@ -7,16 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use portcullis_oauth::{Clock, Seconds};
 use portcullis_outbound::Outbound;
 use serde_json::value::RawValue;
-use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
+use crate::heard::{Heard, Inbox};
 use crate::peer::Peer;
 use crate::session::Context;
 use crate::stdio::{Launcher, Spawner};
-use crate::{Endpoint, Failure, Greeting, Listening, Notification, Request, Subscription};
-
-/// So many notifications wait for somebody who listens slowly; then the oldest are lost, which a receiver is told.
-const HEARD: usize = 256;
+use crate::{Endpoint, Failure, Greeting, Listening, Request, Subscription};
 
 /// What a pool allows.
 #[derive(Clone, Debug)]
@@ -68,21 +65,11 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Something that a server said outside of any request: that a list or a resource changed.
-#[derive(Clone, Debug)]
-pub struct Heard {
-    /// The key of the endpoint that it came from.
-    pub key: String,
-    /// What was said.
-    pub notification: Notification,
-}
-
 impl Pool {
     /// A pool that connects through `outbound`.
     #[must_use]
     pub fn new(outbound: Outbound, clock: Arc<dyn Clock>, settings: Settings) -> Self {
-        let (heard, _) = broadcast::channel(HEARD);
-        let context = Context { outbound, settings, heard, spawner: Spawner::default() };
+        let context = Context { outbound, settings, inbox: Inbox::default(), spawner: Spawner::default() };
         Self(Arc::new(Inner { context, clock, peers: Mutex::default() }))
     }
 
@@ -102,10 +89,15 @@ impl Pool {
         self.peer(endpoint).greeting(&self.0.context, &*self.0.clock, endpoint).await
     }
 
-    /// What servers say outside of requests, from now on.
-    #[must_use]
-    pub fn heard(&self) -> broadcast::Receiver<Heard> {
-        self.0.context.heard.subscribe()
+    /// What servers said has changed, of the keys that are wanted: of each one piece, which nobody else gets. Waits until there
+    /// is something; what is not wanted now is kept until it is. Dropped before its end it loses nothing. For one listener.
+    pub async fn heard(&self, is_wanted: impl FnMut(&str) -> bool) -> Vec<Heard> {
+        let taken = self.0.context.inbox.take(is_wanted).await;
+        let told = taken.into_iter().map(|(key, changes)| {
+            let peer = self.0.peers().get(&key).cloned();
+            changes.told(key, || peer.map(|peer| peer.asked()).unwrap_or_default())
+        });
+        told.collect()
     }
 
     /// Opens a stream of changes: `subscriptions/listen`, or the GET stream of a session. A server that offers none ends

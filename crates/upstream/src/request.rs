@@ -116,6 +116,11 @@ impl RpcError {
     pub fn method_not_found(method: &str) -> Self {
         Self { code: -32_601, message: format!("{method} is not offered here"), data: None }
     }
+
+    /// More is asked than anybody could answer.
+    pub(crate) fn too_much() -> Self {
+        Self { code: -32_603, message: "too much is asked at once".to_owned(), data: None }
+    }
 }
 
 /// What a server said of itself when it was first spoken to.

@@ -2,11 +2,11 @@
 
 use portcullis_outbound::Outbound;
 use serde_json::value::RawValue;
-use tokio::sync::broadcast;
 
+use crate::heard::Inbox;
 use crate::legacy::Legacy;
 use crate::listening::{Opened, Subscribed};
-use crate::pool::{Heard, Settings};
+use crate::pool::Settings;
 use crate::stdio::{Child, Spawner};
 use crate::streamable::HttpSession;
 use crate::{Endpoint, Era, Failure, Greeting, Request, Subscription, Transport};
@@ -15,7 +15,7 @@ use crate::{Endpoint, Era, Failure, Greeting, Request, Subscription, Transport};
 pub(crate) struct Context {
     pub(crate) outbound: Outbound,
     pub(crate) settings: Settings,
-    pub(crate) heard: broadcast::Sender<Heard>,
+    pub(crate) inbox: Inbox,
     pub(crate) spawner: Spawner,
 }
 

@@ -60,7 +60,7 @@ impl Decoder {
     /// The next event; nothing when the stream is over.
     pub(crate) async fn next(&mut self, body: &mut Body) -> Result<Option<Event>, Failure> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.pop().await {
                 return Ok(Some(event));
             }
             match body.next().await.map_err(|_| Failure::Lost)? {
@@ -68,6 +68,12 @@ impl Decoder {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// The next event of those that came already. Others have their turn however many there are.
+    async fn pop(&mut self) -> Option<Event> {
+        tokio::task::consume_budget().await;
+        self.ready.pop_front()
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -177,6 +183,23 @@ mod tests {
             assert!(refused.is_some(), "{endless:?}");
             assert!(decoder.line.len() + decoder.data.len() <= 120, "{endless:?}");
         }
+    }
+
+    /// T24: a server that writes much at once does not keep others from their turn
+    #[tokio::test]
+    async fn others_have_their_turn_however_much_came() {
+        let mut decoder = Decoder::new(100, 100_000);
+        decoder.push(&b"data: x\n\n".repeat(10_000)).unwrap();
+        let mut reading = std::pin::pin!(async {
+            let mut read = 0;
+            while decoder.pop().await.is_some() {
+                read += 1;
+            }
+            read
+        });
+        let mut once = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(reading.as_mut().poll(&mut once).is_pending());
+        assert_eq!(reading.await, 10_000, "all the same nothing is lost");
     }
 
     proptest! {

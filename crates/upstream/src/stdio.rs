@@ -75,7 +75,7 @@ impl Child {
             return Err(Failure::Unreachable { cause: "the program has no standard streams".to_owned() });
         };
         let (input, waiting) = mpsc::channel(WAITING);
-        let channel = Channel::new(Box::new(Input(input)), Board::new(&endpoint.key, &context.heard));
+        let channel = Channel::new(Box::new(Input(input)), Board::new(&endpoint.key, &context.inbox));
         let (ending, gone) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(write(stdin, waiting, ending.clone()));
         tokio::spawn(standard_error::log(endpoint.key.clone(), stderr, program.secrets.clone()));

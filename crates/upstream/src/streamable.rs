@@ -23,7 +23,7 @@ use crate::endpoint::Headers;
 use crate::handshake::{FIRST_ID, HEADER_MISMATCH, UNSUPPORTED_VERSION};
 use crate::listening::{self as changes, Opened};
 use crate::session::{Context, Trouble};
-use crate::talk::Listener;
+use crate::talk::{Listener, PING};
 use crate::{Endpoint, Era, Failure, Greeting, HttpTarget, Request, Subscription, message, meta};
 use listening::Changes;
 use mirroring::Mirrors;
@@ -34,7 +34,6 @@ pub(crate) use wire::Wire;
 
 const TOOLS: &str = "tools/list";
 const CALL: &str = "tools/call";
-const PING: &str = "ping";
 /// So many pages of tools are read for what they want mirrored.
 const PAGES: usize = 20;
 /// So long a server is told that a request is cancelled.

@@ -3,48 +3,36 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tokio::sync::broadcast;
 
-use crate::pool::Heard;
+use crate::heard::{Change, Inbox};
 use crate::{Asked, Events, Notification, RpcError, meta};
 
 /// Where changes go that belong to no request.
 #[derive(Clone)]
 pub(crate) struct Board {
     key: String,
-    heard: broadcast::Sender<Heard>,
+    inbox: Inbox,
 }
 
 impl Board {
-    pub(crate) fn new(key: &str, heard: &broadcast::Sender<Heard>) -> Self {
-        Self { key: key.to_owned(), heard: heard.clone() }
+    pub(crate) fn new(key: &str, inbox: &Inbox) -> Self {
+        Self { key: key.to_owned(), inbox: inbox.clone() }
     }
 
-    /// Tells whoever listens. Only of changes: whatever else a server says is nobody's here, and would crowd out what others say.
-    pub(crate) fn post(&self, notification: Notification) {
-        if !is_change(&notification.method) {
-            return;
+    /// Tells whoever listens. Only of changes: whatever else a server says is nobody's here.
+    pub(crate) fn post(&self, notification: &Notification) {
+        if let Some(change) = Change::of(notification) {
+            self.inbox.put(&self.key, change);
         }
-        // That nobody does is no fault.
-        let _ = self.heard.send(Heard { key: self.key.clone(), notification });
     }
 
     /// Tells who waits for the request that this was said about, or everybody if it was said about none.
     pub(crate) fn sort(&self, notification: Notification, listener: &Listener) {
-        if is_change(&notification.method) {
-            self.post(notification);
-        } else {
-            listener.hear(notification);
+        match Change::of(&notification) {
+            Some(change) => self.inbox.put(&self.key, change),
+            None => listener.hear(notification),
         }
     }
-}
-
-/// The first word of a stream of changes (2026-07-28, "Subscriptions").
-pub(crate) const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
-
-/// Whether it says that something changed, whichever stream it came on.
-fn is_change(method: &str) -> bool {
-    method.ends_with("/list_changed") || matches!(method, "notifications/resources/updated" | ACKNOWLEDGED)
 }
 
 /// Who waits for one request.
@@ -75,13 +63,17 @@ impl Listener {
     }
 }
 
-/// Answers what a server asks: `ping` here, the rest by who waits, if anybody does.
-pub(crate) async fn answer(listener: Option<&Listener>, asked: Asked) -> Result<Box<RawValue>, RpcError> {
-    match listener {
-        _ if asked.method == "ping" => Ok(empty()),
-        Some(listener) => listener.events.asked(asked).await,
-        None => Err(RpcError::method_not_found(&asked.method)),
-    }
+/// The method that asks whether anybody is there, which needs nobody who waits.
+pub(crate) const PING: &str = "ping";
+
+/// Answers what a server asks where nobody waits.
+pub(crate) fn at_once(asked: &Asked) -> Result<Box<RawValue>, RpcError> {
+    if asked.method == PING { Ok(empty()) } else { Err(RpcError::method_not_found(&asked.method)) }
+}
+
+/// Answers what a server asks of who waits.
+pub(crate) async fn answer(listener: &Listener, asked: Asked) -> Result<Box<RawValue>, RpcError> {
+    if asked.method == PING { at_once(&asked) } else { listener.events.asked(asked).await }
 }
 
 /// `{}`

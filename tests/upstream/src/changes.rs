@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
+use crate::http::event;
 use crate::resources;
 use crate::state::State;
 use crate::talk::{Log, Piece};
@@ -43,6 +44,12 @@ fn is_part_of_any<'a>(uri: &str, mut watched: impl Iterator<Item = &'a String>) 
 /// A resource changed.
 pub(crate) fn updated(uri: &str) -> Value {
     json!({"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": uri}})
+}
+
+/// What goes out for what was announced: one change, or many that arrive at once.
+pub(crate) fn piece(change: Value) -> Piece {
+    let Value::Array(flood) = change else { return Piece::Message(change) };
+    Piece::Raw(flood.iter().flat_map(|change| event(None, &change.to_string())).collect())
 }
 
 /// What of a filter is honoured: no resource that is not there.

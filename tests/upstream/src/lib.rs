@@ -121,6 +121,16 @@ impl Upstream {
         self.state.tell_of_no_resource();
     }
 
+    /// Says all of this at once to everybody who listens in a session, whoever wants to hear it: methods and parameters.
+    pub fn flood(&self, said: &[Value]) {
+        let message = |said: &Value| {
+            let mut message = said.clone();
+            message["jsonrpc"] = json!("2.0");
+            message
+        };
+        self.state.announce(&said.iter().map(message).collect());
+    }
+
     /// Says something to everybody who listens to changes.
     pub fn announce(&self, method: &str) {
         self.state.announce(&json!({"jsonrpc": "2.0", "method": method}));

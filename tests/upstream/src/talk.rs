@@ -124,6 +124,15 @@ impl Talk {
 
     /// Asks the client, and waits for the whole message that answers.
     pub(crate) async fn put(&self, method: &str, params: Option<&Value>) -> Result<Value, String> {
+        self.pose(method, params)?.await.map_err(|_| "the session ended".to_owned())
+    }
+
+    /// Asks the client; whoever waits gets the whole message that answers.
+    pub(crate) fn pose(
+        &self,
+        method: &str,
+        params: Option<&Value>,
+    ) -> Result<oneshot::Receiver<Value>, String> {
         let asks = self.asks.as_ref().ok_or("this era asks by input_required")?;
         let id = asks.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -133,6 +142,6 @@ impl Talk {
             question["params"] = params.clone();
         }
         self.log.push(Piece::Message(question));
-        answered.await.map_err(|_| "the session ended".to_owned())
+        Ok(answered)
     }
 }

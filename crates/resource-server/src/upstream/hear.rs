@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use portcullis_oauth::{ConnectionId, PrincipalId};
-use portcullis_upstream::{Heard, Notification};
-use serde::Deserialize;
+use portcullis_upstream::Heard;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
 
 use super::Upstreams;
 use crate::bulletin::{News, Raw};
@@ -15,8 +16,9 @@ use crate::catalogue::Relays;
 use crate::connections::{Connection, ConnectionStatus};
 use crate::offer::{self, Kind};
 
-/// What an upstream says when a resource changed.
-const UPDATED: &str = "notifications/resources/updated";
+/// What a connection's server says is told on once in so long: each time wakes every stream of everybody, while a person sees
+/// no difference.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Connections that were reached. Cheap to clone.
 #[derive(Clone, Default)]
@@ -71,18 +73,17 @@ impl Opened {
 impl Upstreams {
     /// Listens to upstreams and to changes until it is dropped, and tells open streams.
     pub(crate) async fn hear(&self) {
-        let (mut heard, mut changes) = (self.pool.heard(), self.bulletin.raw());
+        let (mut changes, mut pauses) = (self.bulletin.raw(), Pauses::default());
         loop {
+            let first = pauses.first();
             tokio::select! {
-                said = heard.recv() => match said {
-                    Ok(said) => self.said(&said),
-                    // Whatever it was, every list may be another.
-                    Err(RecvError::Lagged(_)) => {
-                        self.lists.forget_all();
-                        self.bulletin.tell(News::Unheard);
+                heard = self.pool.heard(|key| pauses.admit(connection(key))) => {
+                    for heard in heard {
+                        self.said(heard);
                     }
-                    Err(RecvError::Closed) => return,
-                },
+                }
+                // What waited for this is wanted now.
+                () = sleep_until(first.unwrap_or_else(Instant::now)), if first.is_some() => {}
                 change = changes.recv() => match change {
                     Ok(Raw::Connection(connection)) => self.changed(&connection).await,
                     Ok(Raw::Server(slug)) => self.server_changed(&slug).await,
@@ -97,18 +98,21 @@ impl Upstreams {
     }
 
     /// An upstream said that something changed.
-    fn said(&self, said: &Heard) {
-        let Some((connection, _)) = said.key.split_once('/') else { return };
-        let connection = ConnectionId::from(connection.to_owned());
-        let owner = self.opened.of(&connection).map(|noted| noted.owner);
-        let method = said.notification.method.as_str();
-        if let Some(kind) = list(method) {
-            self.lists.forget(&connection);
-            self.bulletin.tell(News::Lists(connection, owner, Some(kind)));
-        } else if let Some(uri) = updated(&said.notification)
-            && self.watches.want(&connection, &uri)
-        {
-            self.bulletin.tell(News::Updated(connection, [uri].into()));
+    fn said(&self, heard: Heard) {
+        let id = ConnectionId::from(connection(&heard.key).to_owned());
+        let is_wanted = |uri: &String| offer::is_address(uri) && self.watches.want(&id, uri);
+        let updated: Vec<String> = heard.updated.into_iter().filter(is_wanted).collect();
+        if !updated.is_empty() {
+            self.bulletin.tell(News::Updated(id.clone(), updated.into()));
+        }
+        let lists =
+            [(heard.tools, Kind::Tools), (heard.prompts, Kind::Prompts), (heard.resources, Kind::Resources)];
+        if lists.iter().any(|(is_changed, _)| *is_changed) {
+            self.lists.forget(&id);
+        }
+        let owner = self.opened.of(&id).map(|noted| noted.owner);
+        for (_, kind) in lists.into_iter().filter(|(is_changed, _)| *is_changed) {
+            self.bulletin.tell(News::Lists(id.clone(), owner.clone(), Some(kind)));
         }
     }
 
@@ -160,24 +164,30 @@ impl Upstreams {
     }
 }
 
-/// The list that a notification speaks of.
-fn list(method: &str) -> Option<Kind> {
-    match method {
-        "notifications/tools/list_changed" => Some(Kind::Tools),
-        "notifications/prompts/list_changed" => Some(Kind::Prompts),
-        "notifications/resources/list_changed" => Some(Kind::Resources),
-        _ => None,
+/// The connection that the key of an endpoint begins with.
+fn connection(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(connection, _)| connection)
+}
+
+/// The connections that were told of just now, and until when nothing more is told of them.
+#[derive(Default)]
+struct Pauses(HashMap<String, Instant>);
+
+impl Pauses {
+    /// Whether something is told of a connection now; then nothing more is for a while.
+    fn admit(&mut self, connection: &str) -> bool {
+        let now = Instant::now();
+        if self.0.get(connection).is_some_and(|until| now < *until) {
+            return false;
+        }
+        self.0.insert(connection.to_owned(), now + PAUSE);
+        true
     }
-}
 
-#[derive(Deserialize)]
-struct Updated {
-    uri: String,
-}
-
-/// The resource that a notification speaks of, if it is one that can be spoken of.
-fn updated(notification: &Notification) -> Option<String> {
-    let params = notification.params.as_deref().filter(|_| notification.method == UPDATED)?;
-    let Updated { uri } = serde_json::from_str(params.get()).ok()?;
-    offer::is_address(&uri).then_some(uri)
+    /// When the first one ends, if there is any.
+    fn first(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        self.0.retain(|_, until| now < *until);
+        self.0.values().min().copied()
+    }
 }

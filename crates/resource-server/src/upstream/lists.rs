@@ -132,11 +132,6 @@ impl Lists {
         self.known.invalidate(connection);
     }
 
-    /// Forgets everything.
-    pub(super) fn forget_all(&self) {
-        self.known.invalidate_all();
-    }
-
     fn shelf(&self, connection: &Connection) -> Arc<Shelf> {
         if !self.changes.is_timely() {
             // What was missed meanwhile may concern any of them.

@@ -12,6 +12,7 @@ mod ladder;
 mod ladder_sessions;
 mod limits;
 mod midway;
+mod noise;
 mod own_tools;
 mod paper;
 mod patience;

@@ -62,10 +62,12 @@ impl Supervision {
     async fn read(&self, stdout: &mut BufReader<ChildStdout>) -> Failure {
         let mut line = Vec::new();
         loop {
+            // Others have their turn however much it writes.
+            tokio::task::consume_budget().await;
             match lines::read(stdout, &mut line, self.limit).await {
                 Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
                 Ok(Line::Whole) => {
-                    if let Err(failure) = self.channel.receive(&line) {
+                    if let Err(failure) = self.channel.receive(&line).await {
                         return failure;
                     }
                 }

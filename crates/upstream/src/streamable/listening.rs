@@ -11,7 +11,7 @@ use crate::endpoint::Headers;
 use crate::listening::honoured;
 use crate::message::{self, Incoming};
 use crate::sse::Decoder;
-use crate::{RpcError, talk};
+use crate::{Asked, talk};
 
 /// A stream of changes that is open.
 pub(super) struct Changes {
@@ -34,9 +34,9 @@ impl Changes {
                     if let Some(told) = self.told.take() {
                         drop(told.send(honoured(&notification).unwrap_or_default()));
                     }
-                    self.wire.board.post(notification);
+                    self.wire.board.post(&notification);
                 }
-                Ok(Incoming::Asked { id, asked }) => self.refuse(&id, asked).await,
+                Ok(Incoming::Asked { id, asked }) => self.refuse(&id, &asked).await,
                 // The end of the subscription, or nothing that can be understood.
                 _ => break,
             }
@@ -44,9 +44,8 @@ impl Changes {
     }
 
     /// Nobody waits on this stream whom a question could be put to.
-    async fn refuse(&self, id: &RawValue, asked: crate::Asked) {
-        let outcome: Result<_, RpcError> = talk::answer(None, asked).await;
-        let Ok(body) = message::reply(id, &outcome) else { return };
+    async fn refuse(&self, id: &RawValue, asked: &Asked) {
+        let Ok(body) = message::reply(id, &talk::at_once(asked)) else { return };
         if let Ok(reply) = self.wire.post(&self.credentials, self.named.clone(), body).await {
             reply.finish();
         }

@@ -96,7 +96,7 @@ impl Stream {
         let (wire, listener) = (self.wire.clone(), self.listener.clone());
         let (credentials, named) = (self.credentials.clone(), self.named.clone());
         replies.spawn(async move {
-            let outcome = talk::answer(Some(&listener), asked).await;
+            let outcome = talk::answer(&listener, asked).await;
             let Ok(body) = message::reply(&id, &outcome) else { return };
             match wire.post(&credentials, named, body).await {
                 Ok(reply) => reply.finish(),

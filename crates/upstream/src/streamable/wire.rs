@@ -49,7 +49,7 @@ impl Wire {
     pub(crate) fn new(context: &Context, endpoint: &Endpoint, target: &HttpTarget) -> Result<Self, Failure> {
         let network = if target.private_network { Network::Private } else { Network::Public };
         let lane = context.outbound.lane(&target.url, network).map_err(|error| unsent(&error))?;
-        let board = Board::new(&endpoint.key, &context.heard);
+        let board = Board::new(&endpoint.key, &context.inbox);
         Ok(Self { lane, headers: endpoint.headers.clone(), board, limit: context.settings.response_limit })
     }
 

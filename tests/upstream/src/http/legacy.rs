@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::reply::{Stream, Work};
 use super::{Speaks, read};
 use crate::answers::{answer, capabilities, message as answering, server_info};
+use crate::changes::piece;
 use crate::state::{OldStream, State};
 use crate::talk::{Log, Piece, Talk};
 
@@ -37,7 +38,7 @@ pub(super) async fn stream(Shared(state): Shared<Arc<State>>, request: Request) 
     let task = tokio::spawn(async move {
         while let Ok(change) = changes.recv().await {
             if watched.hears(&change) {
-                writing.push(Piece::Message(change));
+                writing.push(piece(change));
             }
         }
     });

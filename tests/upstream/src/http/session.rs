@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use super::reply::{Stream, Work, only, plain};
 use super::{Incoming, Speaks, header, json_body, refuse};
 use crate::answers::{RpcError, answer, capabilities, message, server_info};
-use crate::changes::Watched;
+use crate::changes::{Watched, piece};
 use crate::state::State;
 use crate::talk::{Asks, Log, Piece, Talk};
 
@@ -111,7 +111,7 @@ fn listen(state: &Arc<State>, session: &Session, incoming: &Incoming) -> Respons
     let task = tokio::spawn(async move {
         while let Ok(change) = changes.recv().await {
             if watched.hears(&change) {
-                writing.push(Piece::Message(change));
+                writing.push(piece(change));
             }
         }
     });

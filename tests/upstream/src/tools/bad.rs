@@ -4,6 +4,7 @@ use std::future::pending;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{plain, text, tool};
 use crate::answers::RpcError;
@@ -19,6 +20,7 @@ pub(super) fn list() -> Vec<Value> {
         "duplicate",
         "chatter",
         "ask_nobody",
+        "ask_and_leave",
         "ping_back",
         "environment",
         "breed",
@@ -34,7 +36,7 @@ pub(super) fn list() -> Vec<Value> {
     promise["outputSchema"] =
         json!({"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]});
     all.push(promise);
-    all.extend(["big", "stderr"].map(|name| tool(name, &count)));
+    all.extend(["big", "stderr", "ask_at_once"].map(|name| tool(name, &count)));
     all
 }
 
@@ -72,14 +74,6 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             talk.say("notifications/message", &json!({"level": "info", "data": "x".repeat(4_096)}));
             tokio::task::yield_now().await;
         },
-        "ask_nobody" => match talk.ask("no/such", json!({})).await {
-            Ok(_) => Some(Ok(text("answered"))),
-            Err(message) => Some(Ok(text(message))),
-        },
-        "ping_back" => match talk.ask("ping", json!({})).await {
-            Ok(result) => Some(Ok(text(result.to_string()))),
-            Err(message) => Some(Ok(text(message))),
-        },
         // Keeps what its output schema says for counts above zero alone.
         "promise" => {
             let mut result = text("kept or not");
@@ -95,8 +89,38 @@ pub(super) async fn call(talk: &Talk, name: &str, arguments: &Value) -> Option<R
             Some(Ok(text("said")))
         }
         "exit" => std::process::exit(3),
-        name => process(name).map(Ok),
+        name => asking(talk, name, count).await.or_else(|| process(name)).map(Ok),
     }
+}
+
+/// What asks its caller, and how the answer is taken.
+async fn asking(talk: &Talk, name: &str, count: usize) -> Option<Value> {
+    let said = match name {
+        "ask_nobody" => {
+            talk.ask("no/such", json!({})).await.map_or_else(|message| message, |_| "answered".to_owned())
+        }
+        "ping_back" => {
+            talk.ask("ping", json!({})).await.map_or_else(|message| message, |result| result.to_string())
+        }
+        // Has its answer before it has one to its own question.
+        "ask_and_leave" => {
+            talk.pose("elicitation/create", Some(&json!({"message": "m"}))).ok()?;
+            "gone".to_owned()
+        }
+        // Asks so often at once, says of each answer that it came, and tells how many were refused.
+        "ask_at_once" => {
+            let asked = (0..count).filter_map(|_| talk.pose("elicitation/create", Some(&json!({}))).ok());
+            let (mut answers, mut refused) = (asked.collect::<JoinSet<_>>(), 0);
+            while let Some(answer) = answers.join_next().await {
+                talk.progress(1);
+                refused +=
+                    i32::from(answer.is_ok_and(|answer| answer.is_ok_and(|it| it["error"].is_object())));
+            }
+            refused.to_string()
+        }
+        _ => return None,
+    };
+    Some(text(said))
 }
 
 /// What only makes sense of a child.

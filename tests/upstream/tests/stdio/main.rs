@@ -5,4 +5,5 @@
 mod bounds;
 mod conversation;
 mod life;
+mod questions;
 mod stage;

@@ -1,6 +1,7 @@
 //! What the stories share: a pool that may start programs, and who is alive.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use portcullis_upstream::{
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// A pool and its clock.
@@ -134,5 +136,58 @@ impl Events for Listener {
     fn asked(&self, asked: Asked) -> BoxFuture<'_, Result<Box<RawValue>, RpcError>> {
         let answer = self.answer.as_ref().map(raw).ok_or_else(|| RpcError::method_not_found(&asked.method));
         Box::pin(async move { answer })
+    }
+}
+
+/// Somebody who thinks about every question until they are told to answer, and counts what is heard meanwhile.
+pub(crate) struct Ponderer {
+    may_answer: Semaphore,
+    open: AtomicUsize,
+    heard: AtomicUsize,
+}
+
+/// A question that is thought about.
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Ponderer {
+    pub(crate) fn new() -> Arc<Self> {
+        let (open, heard) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { may_answer: Semaphore::new(0), open, heard })
+    }
+
+    /// So many questions are open now.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Answers all of them.
+    pub(crate) fn answer(&self) {
+        self.may_answer.add_permits(1_000);
+    }
+}
+
+impl Events for Ponderer {
+    fn heard(&self, _: Notification) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn asked(&self, _: Asked) -> BoxFuture<'_, Result<Box<RawValue>, RpcError>> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open(&self.open);
+        Box::pin(async move {
+            let _open = open;
+            self.may_answer.acquire().await.unwrap().forget();
+            Ok(raw(&json!({"action": "decline"})))
+        })
     }
 }
