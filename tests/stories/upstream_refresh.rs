@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis::app::App;
-use portcullis_database::both_engines;
+use portcullis_database::{Change, ChangeKind, both_engines};
 use portcullis_resource_server::{Connection, NoAccess, Who};
 use portcullis_tests::{Browser, Client, Mood, PASSWORD, UpstreamLogin, World};
 use serde_json::json;
@@ -235,40 +235,47 @@ both_engines! {
         assert_eq!(left, ["tools.call failed upstream_later", "tools.call started "]);
     }
 
-    /// T20: while a server takes its time to give out a token its connection is switched off: the call that waits stays here
+    /// T20: while a server takes its time to give out a token its connection is switched off, or its owner's rights change: the
+    /// call that waits stays here
     async fn a_call_that_waits_for_a_token_is_not_made_any_more(database: TestDatabase) {
         let (world, upstream) = (World::on(database).await, UpstreamLogin::open().await);
         upstream.behave(Mood { life: Some(20), ..Mood::default() });
         let (_browser, connection) = authorised(&world, &upstream).await;
         let tokens = Client::public(&world).await.connect(&world).await;
-        let call = json!({"name": "notes__read_account", "arguments": {}});
+        let call = || world.mcp(&tokens.access, "tools/call", json!({"name": "notes__read_account", "arguments": {}}));
         for _ in 0..2 {
-            let told = world.mcp(&tokens.access, "tools/call", call.clone()).await;
+            let told = call().await;
             assert!(told.body.contains("alice over there"), "{}", told.body);
             world.app.changes.read().await.unwrap();
         }
         let (mut hearing, gateway) = (JoinSet::new(), world.app.gateway.clone());
         hearing.spawn(async move { gateway.hear().await });
-        let (before, go_on) = (refreshes(&upstream), Arc::new(Notify::new()));
-        upstream.behave(Mood { holds: Some(go_on.clone()), ..Mood::default() });
-        world.advance(20);
-        world.app.changes.read().await.unwrap();
-        let switched_off = async {
-            while refreshes(&upstream) == before {
-                tokio::task::yield_now().await;
-            }
-            let connection = again(&world.app, &connection).await;
-            assert!(world.app.gateway.connections().disable(&connection, Who::Owner).await.unwrap());
-            // Whoever ends what is open looks it up once.
-            for _ in 0..20 {
-                world.trail().await;
-            }
-            go_on.notify_one();
-        };
-        let (told, ()) = tokio::join!(world.mcp(&tokens.access, "tools/call", call), switched_off);
-        assert!(told.body.contains("switched off just now"), "{}", told.body);
+        for (words, is_the_owner) in [("rights of its owner changed", true), ("switched off just now", false)] {
+            let (before, go_on) = (refreshes(&upstream), Arc::new(Notify::new()));
+            upstream.behave(Mood { life: Some(20), holds: Some(go_on.clone()), ..Mood::default() });
+            world.advance(20);
+            world.app.changes.read().await.unwrap();
+            let taken_away = async {
+                while refreshes(&upstream) == before {
+                    tokio::task::yield_now().await;
+                }
+                if is_the_owner {
+                    world.app.changes.publish(&Change::new(ChangeKind::User, world.alice.id.as_str()));
+                } else {
+                    let connection = again(&world.app, &connection).await;
+                    assert!(world.app.gateway.connections().disable(&connection, Who::Owner).await.unwrap());
+                }
+                // Whoever ends what is open looks it up once.
+                for _ in 0..20 {
+                    world.trail().await;
+                }
+                go_on.notify_one();
+            };
+            let (told, ()) = tokio::join!(call(), taken_away);
+            assert!(told.body.contains(words), "{}", told.body);
+        }
         let trail = world.trail().await;
-        assert_eq!(trail.iter().filter(|line| *line == "tools.call failed upstream_later").count(), 1);
+        assert_eq!(trail.iter().filter(|line| *line == "tools.call failed upstream_later").count(), 2);
     }
 
     /// Without a refresh token the authorization ends with its token, and it says so

@@ -37,7 +37,7 @@ use crate::sandbox::{SERVER, Sandbox};
 pub(crate) use discovery::Discovery;
 pub(crate) use failure::Failure;
 use health::Health;
-use hear::Opened;
+use hear::{Opened, Way};
 use lists::Lists;
 use watch::Watches;
 pub(crate) use watch::{Eye, Watch};
@@ -272,17 +272,18 @@ impl Upstreams {
     /// The way to the server of a connection, as it was found while nothing took the right to it away: that may have taken as
     /// long as a server likes, which gives out tokens.
     async fn way(&self, connection: &Connection, asking: Asking) -> Result<Reached, Unreached> {
+        let later = |words: &str| Err(Unreached::Later(words.to_owned()));
         loop {
             // Noted before it is looked at, so that nothing falls in between.
             self.opened.note(connection);
             if !self.health.is_still(connection).await.map_err(|error| Unreached::Inside(error.into()))? {
-                return Err(Unreached::Later(
-                    "the connection was changed or switched off just now".to_owned(),
-                ));
+                return later("the connection was changed or switched off just now");
             }
             let reached = self.reach.endpoint(connection, asking).await?;
-            if self.opened.told(connection, reached.relays) {
-                return Ok(reached);
+            match self.opened.told(connection, reached.relays) {
+                Way::Open => return Ok(reached),
+                Way::Stale => {}
+                Way::Barred => return later("the rights of its owner changed just now"),
             }
         }
     }

@@ -32,6 +32,19 @@ struct Noted {
     version: i64,
     /// What its server was told that it may ask for, once it was told anything.
     relays: Option<Relays>,
+    /// Whether the rights of its owner changed since it was noted, perhaps to none.
+    is_barred: bool,
+}
+
+/// Whether a connection may still be reached by the way that was found to it, which may have taken long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It may.
+    Open,
+    /// What was open was ended meanwhile: it has to be looked for anew.
+    Stale,
+    /// On behalf of its owner nothing is begun that was not begun before.
+    Barred,
 }
 
 impl Opened {
@@ -43,17 +56,23 @@ impl Opened {
             server: connection.server.clone(),
             version: connection.credential_version,
             relays: known.get(&connection.id).and_then(|before| before.relays),
+            is_barred: false,
         };
         known.insert(connection.id.clone(), now);
     }
 
-    /// Notes what its server is told that it may ask for. `false`: what was open was ended since it was noted, and what was found
-    /// out about the way to it meanwhile, which may have taken long, may not hold any more.
-    pub(super) fn told(&self, connection: &Connection, relays: Relays) -> bool {
+    /// Notes what its server is told that it may ask for, if that still holds.
+    pub(super) fn told(&self, connection: &Connection, relays: Relays) -> Way {
         let mut known = self.known();
         let noted = known.get_mut(&connection.id);
-        let noted = noted.filter(|noted| noted.version == connection.credential_version);
-        noted.map(|noted| noted.relays = Some(relays)).is_some()
+        let Some(noted) = noted.filter(|noted| noted.version == connection.credential_version) else {
+            return Way::Stale;
+        };
+        if noted.is_barred {
+            return Way::Barred;
+        }
+        noted.relays = Some(relays);
+        Way::Open
     }
 
     fn of(&self, connection: &ConnectionId) -> Option<Noted> {
@@ -63,6 +82,13 @@ impl Opened {
     /// Forgets those of which this is so, and names them.
     fn take(&self, which: impl Fn(&ConnectionId, &Noted) -> bool) -> Vec<ConnectionId> {
         self.known().extract_if(|id, noted| which(id, noted)).map(|(id, _)| id).collect()
+    }
+
+    /// Names those of an owner whose rights changed, and bars who is on the way to them.
+    fn bar(&self, owner: &PrincipalId) -> Vec<ConnectionId> {
+        let mut known = self.known();
+        let theirs = known.iter_mut().filter(|(_, noted)| noted.owner == *owner);
+        theirs.map(|(id, noted)| (noted.is_barred = true, id.clone()).1).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<ConnectionId, Noted>> {
@@ -88,7 +114,7 @@ impl Upstreams {
                     Ok(Raw::Connection(connection)) => self.changed(&connection).await,
                     Ok(Raw::Server(slug)) => self.server_changed(&slug).await,
                     // Rights changed, perhaps to none: what is open on somebody's behalf ends, and opens again if it may.
-                    Ok(Raw::User(owner)) => self.end_those(|_, noted| noted.owner == owner),
+                    Ok(Raw::User(owner)) => self.end_all_of(self.opened.bar(&owner)),
                     // Whatever it was, it may concern any of them.
                     Ok(Raw::Missed) | Err(RecvError::Lagged(_)) => self.end_those(|_, _| true),
                     Err(RecvError::Closed) => return,
@@ -151,9 +177,13 @@ impl Upstreams {
         self.end_those(|_, noted| noted.server == slug && (may.is_none() || noted.relays != may));
     }
 
-    /// Ends what is open to these connections. Nobody waits for it: a server may take its time to close.
     fn end_those(&self, which: impl Fn(&ConnectionId, &Noted) -> bool) {
-        for connection in self.opened.take(which) {
+        self.end_all_of(self.opened.take(which));
+    }
+
+    /// Ends what is open to these connections. Nobody waits for it: a server may take its time to close.
+    fn end_all_of(&self, connections: Vec<ConnectionId>) {
+        for connection in connections {
             // Now, so that nothing ends that is opened afterwards.
             let (ended, upstreams) = (self.end(&connection), self.clone());
             self.tasks.spawn(async move {
